@@ -1,0 +1,165 @@
+use crate::{PreKeyUpload, StoreError};
+use async_trait::async_trait;
+use bytes::Bytes;
+use sotto_types::{AccountId, DeviceAddress, DeviceId, Timestamp, Username};
+use std::sync::Arc;
+
+/// What the server keeps to let a person back in with the recovery code.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Recovery {
+    /// Ed25519 public key.
+    pub auth_key: [u8; 32],
+    /// Ciphertext; opaque to the server.
+    pub backup: Bytes,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Account {
+    pub id: AccountId,
+    pub username: Username,
+    /// libsignal's serialization, 33 bytes.
+    pub identity_key: Bytes,
+    pub recovery: Recovery,
+    pub disabled: bool,
+    pub created: Timestamp,
+}
+
+/// A device as the signed list names it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ListedDevice {
+    pub id: DeviceId,
+    pub registration_id: u32,
+    pub auth_key: [u8; 32],
+}
+
+/// The signed list, opaque bytes plus what the server read in them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SignedDeviceList {
+    pub version: u32,
+    pub devices: Vec<ListedDevice>,
+    pub payload: Bytes,
+    pub signature: Bytes,
+}
+
+/// What the server knows of a device beyond the signed list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Device {
+    pub listed: ListedDevice,
+    pub encrypted_name: Bytes,
+    pub created: Timestamp,
+    pub last_seen: Timestamp,
+    pub suspended: bool,
+}
+
+/// The hot part of an account, cheap to get: what a send is checked against.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Routing {
+    pub account: AccountId,
+    pub disabled: bool,
+    pub list_version: u32,
+    /// Ascending by id: (id, registration id, suspended).
+    pub devices: Vec<(DeviceId, u32, bool)>,
+}
+
+#[derive(Debug, Clone)]
+pub struct NewDevice {
+    pub id: DeviceId,
+    pub encrypted_name: Bytes,
+    pub keys: PreKeyUpload,
+    pub now: Timestamp,
+}
+
+#[derive(Debug, Clone)]
+pub struct CreateAccount {
+    pub account: Account,
+    pub list: SignedDeviceList,
+    pub device: NewDevice,
+    /// Hash of an invite to use up, if the policy asks for one.
+    pub invite: Option<[u8; 32]>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CreateOutcome {
+    Created,
+    UsernameTaken,
+    /// The account id is there already.
+    AccountExists,
+    /// Unknown, expired or used up.
+    InviteInvalid,
+}
+
+/// A change of an account's devices: one atomic step, compare-and-set on the list version.
+#[derive(Debug, Clone)]
+pub struct DeviceChange {
+    pub account: AccountId,
+    /// The list this change was derived from.
+    pub expect_version: u32,
+    pub list: SignedDeviceList,
+    /// Devices that `list` has and the old one had not, each with its keys. Their inboxes begin empty.
+    pub add: Vec<NewDevice>,
+    /// New prekeys for devices that stay (with a replaced identity).
+    pub rekey: Vec<(DeviceId, PreKeyUpload)>,
+    /// Set when the identity key is replaced.
+    pub identity: Option<(Bytes, Recovery)>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum DeviceChangeOutcome {
+    /// The ids that are no longer listed: their inboxes, prekeys and records are gone.
+    Changed { removed: Vec<DeviceId> },
+    /// The current list has another version.
+    Conflict,
+    UnknownAccount,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AccountSummary {
+    pub id: AccountId,
+    pub username: Username,
+    pub devices: usize,
+    pub disabled: bool,
+    pub created: Timestamp,
+    pub last_seen: Timestamp,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Invite {
+    /// SHA-256 of the code; the code itself is not stored.
+    pub hash: [u8; 32],
+    pub uses_left: u32,
+    pub expires: Timestamp,
+}
+
+/// Accounts, devices, blocks, invites. Every implementation promises:
+/// - each changing method is atomic, durable on return and linearizable per account: of two racing registrations of a name
+///   or changes from one list version, exactly one wins;
+/// - a removed device's inbox, prekeys and record are gone with the change; its id may be used again by a later one;
+/// - after `delete_account` nothing of the account is left but its username, reserved for 30 days;
+/// - `routing` and `account` may be served from a cache that is never older than the last change made on this node.
+#[async_trait]
+pub trait DirectoryStore: Send + Sync {
+    async fn create_account(&self, create: CreateAccount) -> Result<CreateOutcome, StoreError>;
+    async fn account(&self, id: AccountId) -> Result<Option<Arc<Account>>, StoreError>;
+    async fn find_username(&self, username: &Username) -> Result<Option<AccountId>, StoreError>;
+    async fn routing(&self, id: AccountId) -> Result<Option<Arc<Routing>>, StoreError>;
+    async fn signed_list(&self, id: AccountId) -> Result<Option<SignedDeviceList>, StoreError>;
+    async fn device(&self, of: DeviceAddress) -> Result<Option<Device>, StoreError>;
+    /// Ascending by id.
+    async fn devices(&self, of: AccountId) -> Result<Vec<Device>, StoreError>;
+    async fn change_devices(&self, change: DeviceChange) -> Result<DeviceChangeOutcome, StoreError>;
+    /// Best effort, not durable; never lowers the time.
+    async fn touch_device(&self, of: DeviceAddress, seen: Timestamp) -> Result<(), StoreError>;
+    /// Suspends every device last seen before `before` (clearing its inbox); returns those newly suspended, at most `limit`.
+    async fn suspend_absent(&self, before: Timestamp, limit: usize) -> Result<Vec<DeviceAddress>, StoreError>;
+    async fn set_recovery(&self, of: AccountId, recovery: Recovery) -> Result<bool, StoreError>;
+    async fn set_disabled(&self, of: AccountId, disabled: bool) -> Result<bool, StoreError>;
+    async fn delete_account(&self, id: AccountId, now: Timestamp) -> Result<bool, StoreError>;
+    /// Ascending by id, following `after`.
+    async fn list_accounts(&self, after: Option<AccountId>, limit: usize) -> Result<Vec<AccountSummary>, StoreError>;
+
+    async fn set_block(&self, owner: AccountId, other: AccountId, blocked: bool) -> Result<(), StoreError>;
+    async fn blocks(&self, owner: AccountId) -> Result<Vec<AccountId>, StoreError>;
+    async fn is_blocked(&self, owner: AccountId, other: AccountId) -> Result<bool, StoreError>;
+
+    async fn put_invite(&self, invite: Invite) -> Result<(), StoreError>;
+}

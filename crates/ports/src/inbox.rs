@@ -1,0 +1,222 @@
+use crate::StoreError;
+use async_trait::async_trait;
+use bytes::Bytes;
+use sotto_types::{AccountId, Conversation, DeviceAddress, EntryId, MessageId, SendId, Timestamp};
+
+/// How the server treats an envelope; see `frames.proto`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum EnvelopeClass {
+    Message,
+    Control,
+    Resend,
+}
+
+/// Which libsignal message a ciphertext is; the server only passes it on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum CiphertextType {
+    Ratchet,
+    PreKey,
+    SenderKey,
+}
+
+/// One ciphertext for one device, before it has an id.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewEntry {
+    pub to: DeviceAddress,
+    pub ciphertext_type: CiphertextType,
+    pub ciphertext: Bytes,
+}
+
+/// Everything of one send.
+#[derive(Debug, Clone)]
+pub struct SendCommit {
+    pub send: SendId,
+    pub class: EnvelopeClass,
+    /// Highest id the sender has seen in the conversation; the assigned id is greater.
+    pub seen: MessageId,
+    /// Device list versions the send was checked against; they must still be current when it commits.
+    pub expect: Vec<(AccountId, u32)>,
+    /// May be empty (note-to-self on an only device, a blocked sender): the send still gets an id and a dedup record.
+    pub entries: Vec<NewEntry>,
+    pub now: Timestamp,
+}
+
+/// The answer to a send, the same for every repeat of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Committed {
+    pub message_id: MessageId,
+    pub server_time: Timestamp,
+}
+
+/// Why a send was not committed; nothing was stored.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum CommitRefused {
+    /// One of `expect` is not current any more.
+    #[error("a device list changed")]
+    ListChanged,
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// An envelope at rest.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredEnvelope {
+    pub sender: DeviceAddress,
+    pub class: EnvelopeClass,
+    pub ciphertext_type: CiphertextType,
+    pub message_id: MessageId,
+    pub server_time: Timestamp,
+    pub ciphertext: Bytes,
+}
+
+/// Everything up to `up_to`, at this time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Step {
+    pub up_to: MessageId,
+    pub at: Timestamp,
+}
+
+/// Watermarks waiting for a device, at most 16 steps of each kind, ascending; the newest steps survive.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredReceipt {
+    pub conversation: Conversation,
+    pub member: AccountId,
+    pub delivered: Vec<Step>,
+    pub read: Vec<Step>,
+}
+
+/// A message nobody acknowledged in time, for its sender.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredFailure {
+    pub conversation: Conversation,
+    pub message_id: MessageId,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum QueuedItem {
+    Envelope(StoredEnvelope),
+    Receipt(StoredReceipt),
+    Failure(StoredFailure),
+}
+
+/// One entry of one device's inbox. For an envelope, `entry_id` equals its message id.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Queued {
+    pub entry_id: EntryId,
+    pub item: QueuedItem,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum WatermarkKind {
+    Delivered,
+    Read,
+}
+
+/// Moves the watermark of `member` for messages of `author` up to `up_to`, unless it is there or beyond already.
+/// If it moved, every device in `notify` gets a receipt entry (merged into the waiting one of that conversation and
+/// member, under a new entry id).
+#[derive(Debug, Clone)]
+pub struct Advance {
+    pub author: AccountId,
+    pub member: AccountId,
+    pub kind: WatermarkKind,
+    pub up_to: MessageId,
+    pub at: Timestamp,
+    /// Each with the conversation as that device sees it.
+    pub notify: Vec<(DeviceAddress, Conversation)>,
+}
+
+/// What an ack or a read does, in one atomic step.
+#[derive(Debug, Clone)]
+pub struct Settle {
+    pub of: DeviceAddress,
+    /// Entries to remove; those not there are ignored. A receipt entry is removed only if this is still its entry id.
+    pub remove: Vec<EntryId>,
+    pub advance: Vec<Advance>,
+}
+
+/// Entries older than the retention, found by `InboxStore::expired`.
+#[derive(Debug, Clone)]
+pub struct Expired {
+    pub of: DeviceAddress,
+    pub entries: Vec<Queued>,
+}
+
+/// Told of new entries after they are committed, in entry id order for each device, on the store's own thread: it must not
+/// block, do I/O or call the store. Entries not taken here are still in the inbox.
+pub trait EntryFeed: Send + Sync {
+    fn published(&self, to: DeviceAddress, entry: &Queued);
+}
+
+/// For tools and tests that only read.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct NoFeed;
+
+impl EntryFeed for NoFeed {
+    fn published(&self, _: DeviceAddress, _: &Queued) {}
+}
+
+/// Undelivered entries: one queue per device, plus dedup records and watermarks. Every implementation promises:
+/// - `commit_send` is all or nothing, also after a crash, and durable on return; a repeat of the same send within 7 days
+///   returns the first answer and stores nothing, also when both race;
+/// - ids rise within a device's inbox and are unique there: `max(now, last, seen)`, at least one more than each, where
+///   `seen` counts only up to 60 s ahead of the clock, and the clock never falls, also across restarts;
+/// - on one node entries become visible in id order; on a cluster they may not;
+/// - `settle` is atomic, applied (not necessarily durable) on return, removes exactly what it names, and is harmless
+///   twice. What a crash undoes is delivered again;
+/// - `EntryFeed::published` is called once for each new entry after its commit, before the call returns.
+#[async_trait]
+pub trait InboxStore: Send + Sync {
+    /// The answer of an earlier commit of this send, if its record still exists.
+    async fn find_send(&self, send: &SendId) -> Result<Option<Committed>, StoreError>;
+
+    async fn commit_send(&self, commit: SendCommit) -> Result<Committed, CommitRefused>;
+
+    /// Entries with id above `after`, ascending; stops at `max_entries` or once `max_bytes` of ciphertext are reached
+    /// (but returns at least one entry if there is one).
+    async fn read(
+        &self,
+        of: DeviceAddress,
+        after: EntryId,
+        max_entries: usize,
+        max_bytes: usize,
+    ) -> Result<Vec<Queued>, StoreError>;
+
+    /// The entries with these ids that still exist, in any order.
+    async fn get(&self, of: DeviceAddress, entries: &[EntryId]) -> Result<Vec<Queued>, StoreError>;
+
+    async fn settle(&self, settle: Settle) -> Result<(), StoreError>;
+
+    /// The last watermark of `member` for messages of `author`.
+    async fn watermark(
+        &self,
+        author: AccountId,
+        member: AccountId,
+        kind: WatermarkKind,
+    ) -> Result<Option<Step>, StoreError>;
+
+    /// Entries with an id below `before`, for at most `max_devices` devices following `after` in a fixed order; empty at
+    /// the end of the round.
+    async fn expired(
+        &self,
+        before: EntryId,
+        after: Option<DeviceAddress>,
+        max_devices: usize,
+    ) -> Result<Vec<Expired>, StoreError>;
+
+    /// Removes expired entries of `of` and leaves each failure (with a dead-letter record kept 30 days) in the inboxes of
+    /// the devices named with it. Atomic; durable on return.
+    async fn bury(
+        &self,
+        of: DeviceAddress,
+        remove: Vec<EntryId>,
+        failed: Vec<(Vec<DeviceAddress>, StoredFailure)>,
+        now: Timestamp,
+    ) -> Result<(), StoreError>;
+
+    /// Forgets dedup records and dead letters past their time, at most about `budget` of them. Returns how many it removed.
+    async fn forget_old(&self, now: Timestamp, budget: usize) -> Result<usize, StoreError>;
+
+    /// How many entries wait for the device, counting at most `limit`.
+    async fn depth(&self, of: DeviceAddress, limit: usize) -> Result<usize, StoreError>;
+}

@@ -1,0 +1,43 @@
+//! What the server needs from stores and caches, as traits. Each trait's comment is the contract, enough to write an
+//! adapter from; `memory` has the reference versions, `conformance` the suites that every adapter must pass.
+//!
+//! Common to all: a method that returns `Ok` is visible to every later call on this store; "durable" means that it
+//! survives power loss, "applied" that it survives the end of the process. Dropping a returned future before it is ready
+//! leaves the write wholly done or wholly not done. No contract assumes one process, except where it says so.
+
+#[macro_use]
+pub mod conformance;
+mod directory;
+mod ephemeral;
+mod inbox;
+pub mod memory;
+mod meta;
+mod prekeys;
+
+pub use directory::{
+    Account, AccountSummary, CreateAccount, CreateOutcome, Device, DeviceChange, DeviceChangeOutcome, DirectoryStore,
+    Invite, ListedDevice, NewDevice, Recovery, Routing, SignedDeviceList,
+};
+pub use ephemeral::EphemeralStore;
+pub use inbox::{
+    Advance, CiphertextType, CommitRefused, Committed, EntryFeed, EnvelopeClass, Expired, InboxStore, NewEntry, NoFeed,
+    Queued, QueuedItem, SendCommit, Settle, Step, StoredEnvelope, StoredFailure, StoredReceipt, WatermarkKind,
+};
+pub use meta::MetaStore;
+pub use prekeys::{KeyCounts, PreKeyStore, PreKeyUpload, StoredBundle, StoredEcPreKey, StoredSignedPreKey};
+
+/// Why a store could not do it. None of these says anything about the request itself.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum StoreError {
+    /// A queue is full or the store is too slow: nothing was done, try later.
+    #[error("the store is overloaded")]
+    Overloaded,
+    /// Writes are refused because the disk is (nearly) full; reads work.
+    #[error("the disk is full")]
+    Full,
+    /// What is stored cannot be understood.
+    #[error("stored data is damaged: {0}")]
+    Damaged(String),
+    #[error("the store failed: {0}")]
+    Failed(String),
+}

@@ -1,0 +1,41 @@
+//! Ids, time and secrets: the words every other crate shares. A leaf: it knows nothing of the wire, of stores or of
+//! cryptography. Ids are newtypes so that two integers cannot swap; parsing happens once, at the edge.
+
+mod id;
+mod secret;
+mod time;
+mod username;
+
+pub use id::{
+    AccountId, ClientMsgId, Conversation, DeviceAddress, DeviceId, EntryId, GroupId, IdError, MessageId, SendId,
+};
+pub use secret::Secret;
+pub use time::{Clock, ManualClock, SystemClock, Timestamp};
+pub use username::{Username, UsernameError};
+
+/// Limits and defaults of the protocol (docs/protocol.md "Limits").
+pub mod limits {
+    use std::time::Duration;
+
+    pub const DEVICES_PER_ACCOUNT: usize = 10;
+    pub const CIPHERTEXT_BYTES: usize = 64 * 1024;
+    pub const FRAME_BYTES: usize = 4 * 1024 * 1024;
+    pub const TEXT_BYTES: usize = 32 * 1024;
+    pub const ACK_ENTRIES: usize = 1024;
+    pub const RECEIPT_STEPS: usize = 16;
+    pub const UNDELIVERED_RETENTION: Duration = Duration::from_secs(30 * 86_400);
+    pub const DEDUP_RETENTION: Duration = Duration::from_secs(7 * 86_400);
+    pub const ABSENT_DEVICE: Duration = Duration::from_secs(30 * 86_400);
+    pub const ACCESS_TOKEN: Duration = Duration::from_secs(15 * 60);
+    pub const CHALLENGE: Duration = Duration::from_secs(60);
+    pub const LINK: Duration = Duration::from_secs(10 * 60);
+    pub const HEARTBEAT: Duration = Duration::from_secs(30);
+    pub const OFFLINE_AFTER: Duration = Duration::from_secs(60);
+    pub const HELLO_TIMEOUT: Duration = Duration::from_secs(10);
+    pub const WINDOW_ENTRIES: usize = 256;
+    pub const WINDOW_BYTES: usize = 1024 * 1024;
+    pub const ONE_TIME_PREKEYS: usize = 100;
+    pub const ONE_TIME_PREKEYS_LOW: usize = 20;
+    /// How far ahead of the server's clock a message id may be pushed by a client's `seen`.
+    pub const SEEN_AHEAD: Duration = Duration::from_secs(60);
+}
