@@ -1,7 +1,6 @@
 //! The network schema and its codec: frames on the WebSocket (`pb`), bodies of the HTTP API (`http`), numbered errors
 //! (`error`). Everything here is untrusted shape: callers turn it into `sotto_types` values at the edge with `?`.
 
-pub mod error;
 pub mod http;
 
 /// Generated from `proto/sotto/v1/*.proto`; the comments there are the contract.
@@ -10,7 +9,7 @@ pub mod pb {
     include!(concat!(env!("OUT_DIR"), "/sotto.v1.rs"));
 }
 
-pub use error::{Action, ErrorCode};
+pub use sotto_types::{Action, ErrorCode};
 
 /// The protocol version of this build, as in `Hello.protocol_version`.
 pub const PROTOCOL_VERSION: u32 = 1;

@@ -1,0 +1,38 @@
+use sotto_ports::StoreError;
+use sotto_types::ErrorCode;
+use std::time::Duration;
+
+/// Why a request is refused, with the number that tells the client what to do.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("{}: {detail}", code.slug())]
+pub struct Refusal {
+    pub code: ErrorCode,
+    /// English, for developers; never contains a secret.
+    pub detail: String,
+    pub retry_after: Option<Duration>,
+}
+
+impl Refusal {
+    pub fn new(code: ErrorCode, detail: impl Into<String>) -> Self {
+        Self { code, detail: detail.into(), retry_after: None }
+    }
+
+    pub fn rate_limited(retry_after: Duration) -> Self {
+        Self { code: ErrorCode::RateLimited, detail: "too many requests".into(), retry_after: Some(retry_after) }
+    }
+}
+
+impl From<StoreError> for Refusal {
+    fn from(error: StoreError) -> Self {
+        // What failed inside is for the operator's log, not for the client.
+        let (code, detail) = match &error {
+            StoreError::Overloaded => (ErrorCode::Unavailable, "the server is busy"),
+            StoreError::Full => (ErrorCode::StorageFull, "the server's disk is full; its operator must free space"),
+            StoreError::Damaged(_) | StoreError::Failed(_) => (ErrorCode::Internal, "the server's store failed"),
+        };
+        if code == ErrorCode::Internal {
+            tracing::error!(%error, "store error");
+        }
+        Self { code, detail: detail.into(), retry_after: Some(Duration::from_secs(1)) }
+    }
+}
