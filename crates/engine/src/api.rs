@@ -1,0 +1,390 @@
+//! What goes into the engine and what comes out. Everything people or programs see (`Command`, `Reply`, `Event` and the
+//! views) is serde data: the terminal client prints it as `--json`, attached processes send it over a socket, and the
+//! browser gets it as TypeScript. Times are milliseconds since the Unix epoch; ids are strings in JSON.
+
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+use sotto_types::{AccountId, ClientMsgId, DeviceId, MessageId, Secret, Timestamp, Username};
+
+/// Chosen by the host; names the `Reply`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct CommandId(pub u64);
+
+/// Chosen by the engine; names the answer to an `Effect::Http`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct RequestId(pub u64);
+
+/// Everything that can happen to an engine.
+#[derive(Debug)]
+pub enum Input {
+    Command { id: CommandId, command: Command },
+    /// The WebSocket asked for by `Effect::Connect` is open.
+    TransportOpened,
+    /// It could not be opened, or it is gone.
+    TransportClosed { reason: String },
+    /// One binary WebSocket message.
+    Frame(Bytes),
+    HttpAnswer { request: RequestId, outcome: Result<HttpAnswer, HttpFailure> },
+    /// The time of the last `Effect::WakeAt` has come.
+    Wake,
+    /// The person is (not) looking at the app: heartbeat's foreground.
+    Foreground(bool),
+    /// The host noticed that the network came back: do not wait for the back-off.
+    NetworkUp,
+}
+
+#[derive(Debug, Clone)]
+pub struct HttpAnswer {
+    pub status: u16,
+    pub body: Vec<u8>,
+}
+
+/// No answer at all.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum HttpFailure {
+    #[error("the server cannot be reached: {0}")]
+    Unreachable(String),
+    #[error("the server's certificate is not trusted: {0}")]
+    Tls(String),
+    #[error("no answer in time")]
+    Timeout,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HttpMethod {
+    Get,
+    Post,
+    Put,
+    Delete,
+}
+
+/// What the host must do, in this order.
+#[derive(Debug)]
+pub enum Effect {
+    /// Open a WebSocket; any earlier one is to be dropped.
+    Connect { url: String },
+    Disconnect,
+    SendFrame(Bytes),
+    Http(HttpRequest),
+    /// Call back with `Input::Wake` at this time; replaces the earlier wish.
+    WakeAt(Timestamp),
+    Event(Event),
+    Reply { command: CommandId, result: Result<Reply, CommandError> },
+}
+
+#[derive(Debug)]
+pub struct HttpRequest {
+    pub request: RequestId,
+    pub method: HttpMethod,
+    /// Absolute: "http://127.0.0.1:8080/v1/accounts".
+    pub url: String,
+    pub bearer: Option<Secret<String>>,
+    /// JSON.
+    pub body: Option<Vec<u8>>,
+    pub timeout_ms: u64,
+}
+
+/// A person, as a command names them: "@ann", or an account id.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Who {
+    Name(Username),
+    Account(AccountId),
+    /// Note to self.
+    Me,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(tag = "command", rename_all = "snake_case")]
+pub enum Command {
+    /// Creates an account with this device. Reply: `Registered`.
+    Register { server: String, username: Username, invite: Option<String>, device_name: String },
+    /// Begins to link this (empty) profile. Reply: `LinkText`; then `Event::Linked` or `Event::LinkFailed`.
+    StartLink { server: String, device_name: String },
+    /// On an existing device: links the device that shows this text. Reply: `Done`, then `Event::HistorySent` progress.
+    ApproveLink { link_text: String },
+    /// Reply: `Recovered`.
+    Recover { server: String, username: Username, code: String, device_name: String },
+    /// Connect and stay connected (the default after `open`) or stay away.
+    SetOnline { online: bool },
+    WhoAmI,
+    /// Looks up a person and starts an (empty) conversation. Reply: `Contact`.
+    FindPerson { who: Who },
+    /// Saved before the reply: `Queued`. `name` makes a retry of the command the same message.
+    SendText { to: Who, body: String, #[serde(default)] name: Option<ClientMsgId> },
+    /// Try a failed or waiting message again. Reply: `Queued` under its old name (a failed id stays failed; the copy is new).
+    RetryMessage { name: ClientMsgId },
+    /// Remove an unsent message. Reply: `Done`.
+    CancelMessage { name: ClientMsgId },
+    /// The person saw the conversation up to its newest message.
+    MarkRead { conversation: AccountId },
+    /// Reply: `Conversations`, newest first.
+    Conversations,
+    /// Reply: `Messages`, ascending; those before `before` (none: the newest).
+    History { conversation: AccountId, before: Option<u64>, limit: u32 },
+    /// Reply: `Message`.
+    Message { name: ClientMsgId },
+    /// Full text search, newest first; all words must match, the last one as a prefix. Reply: `Found`.
+    Search { query: String, conversation: Option<AccountId>, limit: u32 },
+    /// Reply: `Contact`.
+    Contact { who: Who },
+    Contacts,
+    /// Reply: `SafetyNumber`.
+    SafetyNumber { who: Who },
+    /// Sets or clears the verified mark; also accepts a changed key. Reply: `Contact`.
+    SetVerified { who: Who, verified: bool },
+    /// Go on with a contact whose key changed, without verifying. Reply: `Contact`.
+    AcceptKey { who: Who },
+    SetBlocked { who: Who, blocked: bool },
+    /// Reply: `Devices`.
+    Devices,
+    /// Reply: `Done`. With `recovery_code`: unlink as stolen (new identity key; all other devices must link again).
+    RemoveDevice { device: DeviceId, recovery_code: Option<String> },
+    /// Ask the own devices for history again. Reply: `Done`.
+    RequestHistory,
+    /// Reply: `RecoveryCode`: a new one; the old one stops working.
+    NewRecoveryCode,
+    DeleteAccount,
+    /// Connection, queue sizes, counters. Reply: `Status`.
+    Status,
+    /// Reply: `ExportPage`; call again with `next` until it is none.
+    Export { next: Option<String> },
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(tag = "reply", rename_all = "snake_case")]
+pub enum Reply {
+    Done,
+    Registered { me: Me, recovery_code: String },
+    Recovered { me: Me, other_devices: u32 },
+    LinkText { text: String, expires_ms: u64 },
+    Me { me: Me },
+    Queued { message: MessageView },
+    Contact { contact: ContactView },
+    Contacts { contacts: Vec<ContactView> },
+    Conversations { conversations: Vec<ConversationView> },
+    Messages { messages: Vec<MessageView>, more: bool },
+    Message { message: MessageView, details: MessageDetails },
+    Found { hits: Vec<SearchHit> },
+    SafetyNumber { digits: String, qr: String, verified: bool, contact: ContactView },
+    Devices { devices: Vec<DeviceView> },
+    RecoveryCode { recovery_code: String },
+    Status { status: StatusView },
+    ExportPage { lines: Vec<serde_json::Value>, next: Option<String> },
+}
+
+/// Why a command failed. `kind` decides exit codes and what a person is told to do.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[error("{text}")]
+pub struct CommandError {
+    pub kind: ErrorKind,
+    /// English, for people: what is wrong and what to do.
+    pub text: String,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ErrorKind {
+    /// No such person, message or device.
+    NotFound,
+    /// The words of the command are wrong (bad link text, too long, typo in the code).
+    Invalid,
+    /// The profile has no account yet, or already has one.
+    WrongState,
+    /// The server says no (taken, closed, wrong code, disabled).
+    Refused,
+    /// The server cannot be reached; the command needs it.
+    Offline,
+    /// This device was unlinked, suspended, or its account is gone.
+    SignedOut,
+    /// A contact's key changed and waits for a decision.
+    KeyChanged,
+    /// The device's clock is far off.
+    Clock,
+    /// Local storage failed or is full.
+    Storage,
+    /// A bug or an unknown answer.
+    Internal,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Me {
+    pub account: AccountId,
+    pub username: Username,
+    pub device: DeviceId,
+    pub server: String,
+    /// Hex of the public identity key.
+    pub identity_key: String,
+}
+
+/// Ticks: ○ pending, ✓ sent, ✓✓ delivered, blue ✓✓ read, ⚠ failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MessageStatus {
+    /// Somebody else's message.
+    Received,
+    /// In the outbox.
+    Pending,
+    /// Waits for the person: the contact's key changed.
+    Held,
+    Sent,
+    Delivered,
+    Read,
+    Failed,
+    /// Could not be decrypted yet; the sender was asked to send it again.
+    Waiting,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum MessageBody {
+    Text { body: String },
+    /// "Waiting for this message".
+    Undecryptable,
+    /// A system line: the contact's safety number changed.
+    KeyChanged { identity_key: String },
+    /// Something a newer version sent.
+    Unsupported,
+    /// A system line: this profile was restored from an old copy and is repairing itself.
+    ProfileRestored,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct MessageView {
+    /// Place in this profile's history: pass as `before`. Rises as (message id, arrival) within a conversation.
+    pub position: u64,
+    pub name: ClientMsgId,
+    /// None until sent.
+    pub message_id: Option<MessageId>,
+    pub conversation: AccountId,
+    pub from: AccountId,
+    pub from_me: bool,
+    pub from_device: DeviceId,
+    pub body: MessageBody,
+    pub status: MessageStatus,
+    /// The sender's clock.
+    pub written_ms: u64,
+    pub server_time_ms: Option<u64>,
+    pub delivered_ms: Option<u64>,
+    pub read_ms: Option<u64>,
+    /// Why it failed or is held, for people.
+    pub note: Option<String>,
+}
+
+/// What really happened to a message.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct MessageDetails {
+    /// "prekey" (PQXDH first message) or "ratchet", per device it went to or came from.
+    pub copies: Vec<CopyDetails>,
+    pub resends: u32,
+    pub attempts: u32,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct CopyDetails {
+    pub account: AccountId,
+    pub device: DeviceId,
+    pub protocol: String,
+    pub ciphertext_bytes: u32,
+    pub counter: u32,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ContactView {
+    pub account: AccountId,
+    pub username: Option<Username>,
+    pub display_name: Option<String>,
+    pub verified: bool,
+    pub blocked: bool,
+    /// A new key waits for a decision (only if the contact was verified).
+    pub key_changed: bool,
+    pub identity_key: Option<String>,
+    pub devices: u32,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ConversationView {
+    pub contact: ContactView,
+    pub is_me: bool,
+    pub last: Option<MessageView>,
+    pub unread: u32,
+    /// Message id read up to by this person.
+    pub read_up_to: MessageId,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SearchHit {
+    pub message: MessageView,
+    pub contact: ContactView,
+    /// The body around the match, with the matching words between U+0001 and U+0002.
+    pub snippet: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct DeviceView {
+    pub device: DeviceId,
+    pub name: String,
+    pub current: bool,
+    pub suspended: bool,
+    pub created_ms: u64,
+    pub last_seen_ms: u64,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "state", rename_all = "snake_case")]
+pub enum ConnectionView {
+    /// No account yet, told to stay away, or signed out.
+    Disconnected,
+    Connecting,
+    /// `drained`: everything that waited has arrived.
+    Connected { drained: bool },
+    Reconnecting { retry_at_ms: u64, attempt: u32 },
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct StatusView {
+    pub connection: ConnectionView,
+    pub me: Option<Me>,
+    /// Messages not yet accepted by the server.
+    pub outbox: u32,
+    pub undecryptable: u32,
+    pub repaired: u32,
+    pub clock_off_ms: i64,
+    /// Set when signed out for good: why, for people.
+    pub signed_out: Option<String>,
+}
+
+/// What happened without being asked for.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub enum Event {
+    Connection { connection: ConnectionView },
+    /// A message is new (also one sent by a sibling device), once per name.
+    MessageAdded { message: MessageView, backlog: bool },
+    /// Its status or body changed.
+    MessageChanged { message: MessageView },
+    /// An unsent message was cancelled.
+    MessageRemoved { name: ClientMsgId, conversation: AccountId },
+    ConversationChanged { conversation: AccountId },
+    ContactChanged { contact: ContactView },
+    /// Trust on first use: the key of a contact is another one now.
+    KeyChanged { contact: ContactView, was_verified: bool },
+    QueueDrained,
+    /// This new device is linked.
+    Linked { me: Me },
+    LinkFailed { error: CommandError },
+    /// History is arriving on this new device.
+    HistoryReceived { done: u64, total: u64 },
+    /// History is leaving for a newly linked device.
+    HistorySent { device: DeviceId, done: u64, total: u64 },
+    DevicesChanged,
+    /// This device is out: unlinked, suspended, account deleted or disabled.
+    SignedOut { error: CommandError },
+    /// The device's clock differs from the server's by more than 5 minutes.
+    ClockOff { by_ms: i64 },
+    /// Sessions had to be renewed (for example a profile restored from an old copy).
+    Repairing { contact: AccountId, reason: String },
+    /// Something people should know: storage full, server newer, server restored.
+    Notice { text: String },
+}
