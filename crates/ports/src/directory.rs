@@ -3,6 +3,10 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use sotto_types::{AccountId, DeviceAddress, DeviceId, Timestamp, Username};
 use std::sync::Arc;
+use std::time::Duration;
+
+/// How long nobody may have the username of a deleted account.
+pub const NAME_HELD: Duration = Duration::from_secs(30 * 86_400);
 
 /// What the server keeps to let a person back in with the recovery code.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -84,7 +88,7 @@ pub enum CreateOutcome {
     UsernameTaken,
     /// The account id is there already.
     AccountExists,
-    /// Unknown, expired or used up.
+    /// Unknown, expired or used up. Checked before the name, so that a name is not probed without an invite.
     InviteInvalid,
 }
 
@@ -95,7 +99,8 @@ pub struct DeviceChange {
     /// The list this change was derived from.
     pub expect_version: u32,
     pub list: SignedDeviceList,
-    /// Devices that `list` has and the old one had not, each with its keys. Their inboxes begin empty.
+    /// Devices that `list` has and the old one had not, each with its keys. Their inboxes begin empty. One that the old list
+    /// had too is made anew.
     pub add: Vec<NewDevice>,
     /// New prekeys for devices that stay (with a replaced identity).
     pub rekey: Vec<(DeviceId, PreKeyUpload)>,
@@ -106,8 +111,10 @@ pub struct DeviceChange {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum DeviceChangeOutcome {
     /// The ids that are no longer listed: their inboxes, prekeys and records are gone.
-    Changed { removed: Vec<DeviceId> },
-    /// The current list has another version.
+    Changed {
+        removed: Vec<DeviceId>,
+    },
+    /// The current list has another version, or the new one's is not higher.
     Conflict,
     UnknownAccount,
 }
@@ -134,7 +141,9 @@ pub struct Invite {
 /// - each changing method is atomic, durable on return and linearizable per account: of two racing registrations of a name
 ///   or changes from one list version, exactly one wins;
 /// - a removed device's inbox, prekeys and record are gone with the change; its id may be used again by a later one;
-/// - after `delete_account` nothing of the account is left but its username, reserved for 30 days;
+/// - after `delete_account` nothing of the account is left but its username, reserved for 30 days. What others own stays
+///   theirs: entries waiting for them, watermarks of the account as a reader of their messages, their block lists;
+/// - an invite's use is counted if and only if its account was created;
 /// - `routing` and `account` may be served from a cache that is never older than the last change made on this node.
 #[async_trait]
 pub trait DirectoryStore: Send + Sync {
@@ -157,9 +166,12 @@ pub trait DirectoryStore: Send + Sync {
     /// Ascending by id, following `after`.
     async fn list_accounts(&self, after: Option<AccountId>, limit: usize) -> Result<Vec<AccountSummary>, StoreError>;
 
+    /// Ignored if there is no such owner.
     async fn set_block(&self, owner: AccountId, other: AccountId, blocked: bool) -> Result<(), StoreError>;
+    /// Ascending.
     async fn blocks(&self, owner: AccountId) -> Result<Vec<AccountId>, StoreError>;
     async fn is_blocked(&self, owner: AccountId, other: AccountId) -> Result<bool, StoreError>;
 
+    /// Replaces one of the same hash.
     async fn put_invite(&self, invite: Invite) -> Result<(), StoreError>;
 }

@@ -34,9 +34,10 @@ pub struct SendCommit {
     pub class: EnvelopeClass,
     /// Highest id the sender has seen in the conversation; the assigned id is greater.
     pub seen: MessageId,
-    /// Device list versions the send was checked against; they must still be current when it commits.
+    /// Device list versions the send was checked against; they must still be current when it commits. This is what keeps
+    /// entries out of the inboxes of devices that went away: name every account that `entries` go to.
     pub expect: Vec<(AccountId, u32)>,
-    /// May be empty (note-to-self on an only device, a blocked sender): the send still gets an id and a dedup record.
+    /// Each device at most once (else `Failed`). May be empty (note-to-self on an only device, a blocked sender): the send still gets an id and a dedup record.
     pub entries: Vec<NewEntry>,
     pub now: Timestamp,
 }
@@ -70,7 +71,7 @@ pub struct StoredEnvelope {
 }
 
 /// Everything up to `up_to`, at this time.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Step {
     pub up_to: MessageId,
     pub at: Timestamp,
@@ -86,7 +87,7 @@ pub struct StoredReceipt {
 }
 
 /// A message nobody acknowledged in time, for its sender.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct StoredFailure {
     pub conversation: Conversation,
     pub message_id: MessageId,
@@ -97,6 +98,16 @@ pub enum QueuedItem {
     Envelope(StoredEnvelope),
     Receipt(StoredReceipt),
     Failure(StoredFailure),
+}
+
+impl QueuedItem {
+    /// What counts against the byte limit of a read.
+    pub fn ciphertext_len(&self) -> usize {
+        match self {
+            Self::Envelope(envelope) => envelope.ciphertext.len(),
+            Self::Receipt(_) | Self::Failure(_) => 0,
+        }
+    }
 }
 
 /// One entry of one device's inbox. For an envelope, `entry_id` equals its message id.
@@ -113,8 +124,8 @@ pub enum WatermarkKind {
 }
 
 /// Moves the watermark of `member` for messages of `author` up to `up_to`, unless it is there or beyond already.
-/// If it moved, every device in `notify` gets a receipt entry (merged into the waiting one of that conversation and
-/// member, under a new entry id).
+/// If it moved, every device in `notify` that is still listed gets a receipt entry (merged into the waiting one of that
+/// conversation and member, under a new entry id; the old entry id disappears).
 #[derive(Debug, Clone)]
 pub struct Advance {
     pub author: AccountId,
@@ -164,7 +175,8 @@ impl EntryFeed for NoFeed {
 /// - on one node entries become visible in id order; on a cluster they may not;
 /// - `settle` is atomic, applied (not necessarily durable) on return, removes exactly what it names, and is harmless
 ///   twice. What a crash undoes is delivered again;
-/// - `EntryFeed::published` is called once for each new entry after its commit, before the call returns.
+/// - `EntryFeed::published` is called once for each new entry after its commit, before the call returns; an entry that was
+///   replaced before anybody could read it may be left out.
 #[async_trait]
 pub trait InboxStore: Send + Sync {
     /// The answer of an earlier commit of this send, if its record still exists.
@@ -196,7 +208,7 @@ pub trait InboxStore: Send + Sync {
     ) -> Result<Option<Step>, StoreError>;
 
     /// Entries with an id below `before`, for at most `max_devices` devices following `after` in a fixed order; empty at
-    /// the end of the round.
+    /// the end of the round. Of one device at most the 1,000 oldest (fewer if they are large): the next round finds the rest.
     async fn expired(
         &self,
         before: EntryId,
@@ -205,7 +217,9 @@ pub trait InboxStore: Send + Sync {
     ) -> Result<Vec<Expired>, StoreError>;
 
     /// Removes expired entries of `of` and leaves each failure (with a dead-letter record kept 30 days) in the inboxes of
-    /// the devices named with it. Atomic; durable on return.
+    /// those of the devices named with it that are still listed. A failure counts only if its message was among `remove` and
+    /// still waiting: what the device acked meanwhile, or an earlier call buried, has not failed again. Atomic; durable on
+    /// return.
     async fn bury(
         &self,
         of: DeviceAddress,
@@ -214,9 +228,24 @@ pub trait InboxStore: Send + Sync {
         now: Timestamp,
     ) -> Result<(), StoreError>;
 
-    /// Forgets dedup records and dead letters past their time, at most about `budget` of them. Returns how many it removed.
+    /// Forgets what is past its time: dedup records (7 days; an adapter may keep them up to 14), dead letters, held
+    /// usernames, expired invites; at most about `budget` of them, unless many can be dropped at once. Returns about how many
+    /// it removed; 0 once nothing is left to forget.
     async fn forget_old(&self, now: Timestamp, budget: usize) -> Result<usize, StoreError>;
 
     /// How many entries wait for the device, counting at most `limit`.
     async fn depth(&self, of: DeviceAddress, limit: usize) -> Result<usize, StoreError>;
+}
+
+/// At most so many entries of one device in one answer of `InboxStore::expired`.
+pub const EXPIRED_ENTRIES_MAX: usize = 1000;
+
+/// Refuses a send that names a device twice: both entries would have the same id. The domain never makes one.
+pub fn check_targets(entries: &[NewEntry]) -> Result<(), StoreError> {
+    for (i, entry) in entries.iter().enumerate() {
+        if entries.iter().take(i).any(|earlier| earlier.to == entry.to) {
+            return Err(StoreError::Failed(format!("a send names device {} twice", entry.to)));
+        }
+    }
+    Ok(())
 }

@@ -13,18 +13,23 @@ mod inbox;
 pub mod memory;
 mod meta;
 mod prekeys;
+mod rules;
 
 pub use directory::{
     Account, AccountSummary, CreateAccount, CreateOutcome, Device, DeviceChange, DeviceChangeOutcome, DirectoryStore,
-    Invite, ListedDevice, NewDevice, Recovery, Routing, SignedDeviceList,
+    Invite, ListedDevice, NAME_HELD, NewDevice, Recovery, Routing, SignedDeviceList,
 };
 pub use ephemeral::EphemeralStore;
 pub use inbox::{
-    Advance, CiphertextType, CommitRefused, Committed, EntryFeed, EnvelopeClass, Expired, InboxStore, NewEntry, NoFeed,
-    Queued, QueuedItem, SendCommit, Settle, Step, StoredEnvelope, StoredFailure, StoredReceipt, WatermarkKind,
+    Advance, CiphertextType, CommitRefused, Committed, EXPIRED_ENTRIES_MAX, EntryFeed, EnvelopeClass, Expired,
+    InboxStore, NewEntry, NoFeed, Queued, QueuedItem, SendCommit, Settle, Step, StoredEnvelope, StoredFailure,
+    StoredReceipt, WatermarkKind, check_targets,
 };
 pub use meta::MetaStore;
-pub use prekeys::{KeyCounts, PreKeyStore, PreKeyUpload, StoredBundle, StoredEcPreKey, StoredSignedPreKey};
+pub use prekeys::{
+    KeyCounts, ONE_TIME_MAX, PreKeyStore, PreKeyUpload, StoredBundle, StoredEcPreKey, StoredSignedPreKey,
+};
+pub use rules::IdClock;
 
 /// Why a store could not do it. None of these says anything about the request itself.
 #[derive(Debug, Clone, thiserror::Error)]

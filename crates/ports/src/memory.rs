@@ -1,1 +1,0 @@
-//! Reference adapters in memory.

@@ -1,0 +1,82 @@
+//! Reference adapters in memory: the simplest code that keeps each contract, used by most tests.
+//! Always true: one lock around everything, so every method is one atomic step; the feed is called under it, hence in order.
+//! Elsewhere: ids and receipt merging are in `rules`, the suites that hold adapters to the contracts in `conformance`.
+
+mod directory;
+mod ephemeral;
+mod inbox;
+mod prekeys;
+
+pub use ephemeral::MemoryEphemeral;
+
+use crate::{EntryFeed, IdClock, Invite, MetaStore, StoreError};
+use async_trait::async_trait;
+use bytes::Bytes;
+use parking_lot::Mutex;
+use sotto_types::{AccountId, DeviceAddress, SendId, Timestamp, Username};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::fmt;
+use std::sync::Arc;
+
+/// Inboxes, directory, prekeys and meta of one node, gone when dropped.
+pub struct MemoryStore {
+    feed: Arc<dyn EntryFeed>,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    ids: IdClock,
+    inboxes: BTreeMap<DeviceAddress, inbox::Inbox>,
+    sends: HashMap<SendId, crate::Committed>,
+    watermarks: HashMap<inbox::WatermarkKey, crate::Step>,
+    dead_letters: Vec<inbox::DeadLetter>,
+    accounts: BTreeMap<AccountId, directory::AccountState>,
+    names: HashMap<Username, directory::Name>,
+    invites: HashMap<[u8; 32], Invite>,
+    blocks: BTreeSet<(AccountId, AccountId)>,
+    meta: HashMap<String, Bytes>,
+}
+
+impl MemoryStore {
+    pub fn new(feed: Arc<dyn EntryFeed>) -> Self {
+        Self { feed, state: Mutex::default() }
+    }
+}
+
+impl fmt::Debug for MemoryStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MemoryStore").finish_non_exhaustive()
+    }
+}
+
+#[async_trait]
+impl MetaStore for MemoryStore {
+    async fn generation(&self) -> Result<u32, StoreError> {
+        Ok(1)
+    }
+
+    async fn get(&self, key: &str) -> Result<Option<Bytes>, StoreError> {
+        Ok(self.state.lock().meta.get(key).cloned())
+    }
+
+    async fn put(&self, key: &str, value: Bytes) -> Result<(), StoreError> {
+        self.state.lock().meta.insert(key.to_owned(), value);
+        Ok(())
+    }
+
+    async fn put_new(&self, key: &str, value: Bytes) -> Result<Bytes, StoreError> {
+        Ok(self.state.lock().meta.entry(key.to_owned()).or_insert(value).clone())
+    }
+}
+
+impl State {
+    fn listed(&self, of: DeviceAddress) -> bool {
+        self.accounts.get(&of.account).is_some_and(|account| account.devices.contains_key(&of.device))
+    }
+
+    /// Whether something that ended at `end` is over.
+    fn past(end: Timestamp, now: Timestamp) -> bool {
+        end <= now
+    }
+}
