@@ -1,0 +1,56 @@
+# Sotto. `make run` builds everything and starts a server you can chat on; `make test` runs every test.
+# `make help` lists the rest.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+STAGE := scripts/stage.sh
+DATA ?= ./data
+LISTEN ?= 127.0.0.1:8080
+export CARGO_TERM_COLOR ?= auto
+export PATH := $(HOME)/.cargo/bin:$(PATH)
+
+.PHONY: help run build test setup setup-test lint unit interop e2e fuzz soak bench clean
+
+help: ## this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+
+run: build ## set up, build, start the server with the demo bot, print what to type (DATA=./data LISTEN=127.0.0.1:8080)
+	@scripts/run.sh "$(DATA)" "$(LISTEN)"
+
+build: setup ## set up and build the programs: target/release/{sottod,sotto,sotto-bench}
+	@$(STAGE) "build (release)" cargo build --release --locked -q --bins
+
+setup:
+	@scripts/setup.sh build
+
+setup-test:
+	@scripts/setup.sh build test
+
+test: setup-test lint unit interop e2e fuzz ## everything CI runs
+	@printf '\nAll tests passed.\n'
+
+lint:
+	@$(STAGE) "format" cargo fmt --all --check
+	@$(STAGE) "clippy" cargo clippy --workspace --all-targets --locked -q -- -D warnings
+
+unit: ## unit, property, conformance and simulation tests
+	@$(STAGE) "tests" scripts/nextest.sh --workspace --locked
+
+interop: ## against Signal's official library from npm
+	@$(STAGE) "interop with the official Signal library" tests/interop/run.sh
+
+e2e: ## real server, real clients: crashes, blindness, restore
+	@$(STAGE) "end to end" tests/e2e/run.sh
+
+FUZZ_SECONDS ?= 30
+fuzz: ## every decoder, FUZZ_SECONDS=30 each
+	@$(STAGE) "fuzz ($(FUZZ_SECONDS) s each)" fuzz/run.sh $(FUZZ_SECONDS)
+
+soak: setup-test ## the long versions of the crash tests (about an hour)
+	@$(STAGE) "soak" env SOTTO_SOAK=1 tests/e2e/run.sh
+
+bench: build ## the figures of docs/benchmarks.md
+	@target/release/sotto-bench suite
+
+clean: ## remove everything that was built (not ./data)
+	cargo clean
+	rm -rf tests/interop/node_modules
