@@ -1,0 +1,165 @@
+//! Guards that stand before libsignal 0.85.3 for what upstream fixed later or leaves to the application. A hostile ciphertext
+//! is refused here with a reason; it never reaches code that could panic or run for hours.
+//! Always true: an honest peer on any libsignal since 0.85 passes every guard (the interop test holds us to that).
+
+use crate::identity::IdentityKey;
+use crate::keys::{KeyError, check_public};
+use crate::peek;
+use libsignal_protocol_syft as signal;
+use sotto_types::DeviceAddress;
+
+/// Which guard refused a message. All mean: somebody forged it, or the sender is broken; the session is as it was.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
+pub enum Guard {
+    /// Not PQXDH with the Triple Ratchet: version 4 of the protocol, version 1 of SPQR. Also refuses a downgrade.
+    #[error("the protocol version is not ours")]
+    Version,
+    /// The post-quantum ratchet field would make SPQR 1.2.0 panic before the MAC is checked.
+    #[error("the post-quantum ratchet field is malformed")]
+    RatchetField,
+    /// With a low-order key, anybody could know the shared secret.
+    #[error("a key in it is unusable")]
+    Key(#[source] KeyError),
+    /// Skipping that many keys costs minutes; libsignal does not limit it for sessions between own devices.
+    #[error("it claims to be too far ahead")]
+    TooFarAhead,
+    /// Our own identity key under another account: a reflected message.
+    #[error("it carries our identity key under another account")]
+    OwnIdentityElsewhere,
+    /// Another identity key under our own account: a device that is not ours.
+    #[error("it carries another identity key under our own account")]
+    ForeignIdentityOnOwnAccount,
+    /// The identity key of the session it decrypts in is not the one the message shows.
+    #[error("it shows another identity key than its session")]
+    SessionIdentity,
+}
+
+/// The only version of libsignal's messages that carries PQXDH and SPQR.
+const MESSAGE_VERSION: u8 = 4;
+const SPQR_VERSION: u8 = 1;
+
+/// How many message keys may be skipped at once; libsignal's own limit for sessions between accounts.
+const JUMP_MAX: u32 = 25_000;
+
+pub(super) fn check_ratchet_message(
+    message: &signal::SignalMessage,
+    session_record: Option<&[u8]>,
+) -> Result<(), Guard> {
+    if message.message_version() != MESSAGE_VERSION {
+        return Err(Guard::Version);
+    }
+    check_public(message.sender_ratchet_key()).map_err(Guard::Key)?;
+    let pq_index = check_spqr(message.pq_ratchet())?;
+    check_jump(message.counter(), pq_index, session_record)
+}
+
+pub(super) fn check_prekey_message(message: &signal::PreKeySignalMessage) -> Result<(), Guard> {
+    if message.message_version() != MESSAGE_VERSION {
+        return Err(Guard::Version);
+    }
+    check_public(message.base_key()).map_err(Guard::Key)?;
+    check_public(message.identity_key().public_key()).map_err(Guard::Key)
+}
+
+/// Own identity key and own account belong together, in both directions.
+pub(super) fn check_own_identity(
+    shown: IdentityKey,
+    from: DeviceAddress,
+    own: IdentityKey,
+    own_address: DeviceAddress,
+) -> Result<(), Guard> {
+    match (shown == own, from.account == own_address.account) {
+        (true, false) => Err(Guard::OwnIdentityElsewhere),
+        (false, true) => Err(Guard::ForeignIdentityOnOwnAccount),
+        _ => Ok(()),
+    }
+}
+
+/// SPQR 1.2.0 indexes past the end of a short message and subtracts from epoch 0 (fixed upstream in 1.4.0): version byte,
+/// epoch, index, then at least one byte of payload. Returns the index.
+fn check_spqr(field: &[u8]) -> Result<u64, Guard> {
+    let (version, rest) = field.split_first().ok_or(Guard::Version)?;
+    if *version != SPQR_VERSION {
+        return Err(Guard::Version);
+    }
+    let (epoch, rest) = read_varint(rest).ok_or(Guard::RatchetField)?;
+    let (index, rest) = read_varint(rest).ok_or(Guard::RatchetField)?;
+    // Epochs are counted in 64 bits and compared by adding to them.
+    if epoch == 0 || epoch >= u64::MAX / 2 || rest.is_empty() {
+        return Err(Guard::RatchetField);
+    }
+    Ok(index)
+}
+
+fn read_varint(bytes: &[u8]) -> Option<(u64, &[u8])> {
+    let mut value = 0u64;
+    for (at, byte) in bytes.iter().enumerate().take(10) {
+        let shift = u32::try_from(at).ok()?.checked_mul(7)?;
+        value |= u64::from(byte & 0x7f).checked_shl(shift)?;
+        if byte & 0x80 == 0 {
+            return Some((value, bytes.split_at_checked(at + 1)?.1));
+        }
+    }
+    None
+}
+
+fn check_jump(counter: u32, pq_index: u64, session_record: Option<&[u8]>) -> Result<(), Guard> {
+    if counter <= JUMP_MAX && pq_index <= u64::from(JUMP_MAX) {
+        return Ok(());
+    }
+    // A long one-sided conversation: only the session knows whether the count is real. An unreadable one is libsignal's to
+    // report.
+    let Some(up_to) = session_record.map_or(Some(peek::ReceivedUpTo::default()), peek::received_up_to) else {
+        return Ok(());
+    };
+    let ahead = counter > up_to.ratchet.saturating_add(JUMP_MAX)
+        || pq_index > u64::from(up_to.pq_ratchet.saturating_add(JUMP_MAX));
+    if ahead { Err(Guard::TooFarAhead) } else { Ok(()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn spqr_fields_that_panic_are_refused() {
+        let huge = [1, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x01, 1, 0];
+        let endless = [1, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f, 1, 0];
+        for (name, field, want) in [
+            ("empty: SPQR off", &[][..], Err(Guard::Version)),
+            ("version 0", &[0, 1, 1, 0], Err(Guard::Version)),
+            ("version 2", &[2, 1, 1, 0], Err(Guard::Version)),
+            ("version alone", &[1], Err(Guard::RatchetField)),
+            ("no index", &[1, 1], Err(Guard::RatchetField)),
+            ("truncated after index", &[1, 1, 1], Err(Guard::RatchetField)),
+            ("epoch 0", &[1, 0, 1, 0], Err(Guard::RatchetField)),
+            ("epoch near the end", &huge, Err(Guard::RatchetField)),
+            ("endless varint", &endless, Err(Guard::RatchetField)),
+            ("good", &[1, 1, 0x81, 0x01, 0], Ok(129)),
+        ] {
+            assert_eq!(check_spqr(field), want, "{name}");
+        }
+    }
+
+    #[test]
+    fn without_a_session_nothing_may_be_far_ahead() {
+        assert_eq!(check_jump(JUMP_MAX, u64::from(JUMP_MAX), None), Ok(()));
+        assert_eq!(check_jump(JUMP_MAX + 1, 0, None), Err(Guard::TooFarAhead));
+        assert_eq!(check_jump(0, u64::MAX, None), Err(Guard::TooFarAhead));
+    }
+
+    #[test]
+    fn identity_and_account_must_agree() {
+        use sotto_types::{AccountId, DeviceId};
+        let [own, other] = [5, 6].map(|byte| {
+            let mut key = [byte; 33];
+            key[0] = 5;
+            IdentityKey::parse(&key).expect("any bytes are a key")
+        });
+        let at = |byte| DeviceAddress::new(AccountId::from_bytes([byte; 16]), DeviceId::FIRST);
+        assert_eq!(check_own_identity(own, at(1), own, at(1)), Ok(()));
+        assert_eq!(check_own_identity(other, at(2), own, at(1)), Ok(()));
+        assert_eq!(check_own_identity(own, at(2), own, at(1)), Err(Guard::OwnIdentityElsewhere));
+        assert_eq!(check_own_identity(other, at(1), own, at(1)), Err(Guard::ForeignIdentityOnOwnAccount));
+    }
+}
