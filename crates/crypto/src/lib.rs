@@ -12,11 +12,17 @@
 
 pub mod device_auth;
 pub mod device_list;
+pub mod device_name;
 pub mod identity;
 mod keys;
 pub mod padding;
 mod peek;
 pub mod prekeys;
+pub mod provisioning;
+pub mod recovery;
+pub mod safety_number;
+mod secretbox;
+pub mod sender_keys;
 pub mod session;
 mod signal;
 pub mod store;
@@ -26,4 +32,6 @@ pub use device_list::{ListedDevice, SignedDeviceList, VerifiedDeviceList};
 pub use identity::{IdentityKey, IdentityKeyPair};
 pub use keys::{BadSignature, KeyError};
 pub use prekeys::{EcPreKeyId, KyberPreKeyId, SignedPreKeyId};
+pub use recovery::RecoveryCode;
+pub use safety_number::SafetyNumber;
 pub use store::{BaseKeyUse, DistributionId, KyberPreKeyRecord, ProtocolStore, StoreFailure};
