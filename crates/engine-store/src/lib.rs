@@ -1,0 +1,168 @@
+//! What one device keeps: its keys, sessions, contacts, messages and queues, in one SQLite file (native) or one database of the
+//! origin-private file system (browser).
+//! Flow: `Store::open` (or `memory`) -> `Store::transaction(|tx| ..)`, once per step of the engine -> commit -> only then are
+//!       effects released.
+//! Always true:
+//! - one connection, explicit transactions: a step is there wholly or not at all, also after `kill -9` or power loss
+//!   (`synchronous=FULL`); a failed write leaves the last committed state;
+//! - secret columns (keys, sessions, content) are sealed under a data key, which is wrapped by the passphrase if there is one;
+//! - with a passphrase the search index lives in memory only; without one it is on disk;
+//! - deleted rows are overwritten (`secure_delete`); a store written by a newer version is refused, never guessed at.
+//! Elsewhere: the only file-system calls are in `native`; no clock, no threads; what rows mean is the engine's.
+
+mod contacts;
+mod inbox;
+mod keys;
+mod messages;
+#[cfg(not(target_arch = "wasm32"))]
+mod native;
+mod outbox;
+mod schema;
+mod seal;
+mod search;
+mod settings;
+
+pub use contacts::Contact;
+pub use inbox::{Placeholder, StepKind};
+pub use keys::{PreKeyKind, PreKeyRow};
+pub use messages::{MessageKind, NewMessage, PENDING_PLACE, StoredMessage};
+pub use outbox::{HistoryJob, NewOutboxEntry, OutboxEntry, SentControl};
+pub use schema::VERSION;
+pub use search::Hit;
+
+use rusqlite::{Connection, Transaction, TransactionBehavior};
+use seal::DataKey;
+use sotto_types::Secret;
+use std::cell::Cell;
+
+/// Why the store could not do it. The last committed state is intact in every case.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum StoreError {
+    #[error("the disk is full")]
+    Full,
+    #[error("the profile is locked with a passphrase")]
+    NeedsPassphrase,
+    #[error("the passphrase is wrong")]
+    WrongPassphrase,
+    #[error("the profile was written by a newer version (format {found}, this version knows {known})")]
+    Newer { found: u32, known: u32 },
+    #[error("another process is using the profile")]
+    Busy,
+    #[error("the profile is damaged: {0}")]
+    Damaged(String),
+    #[error("local storage failed: {0}")]
+    Io(String),
+}
+
+impl From<rusqlite::Error> for StoreError {
+    fn from(error: rusqlite::Error) -> Self {
+        use rusqlite::ErrorCode as Code;
+        match error.sqlite_error_code() {
+            Some(Code::DiskFull) => Self::Full,
+            Some(Code::DatabaseBusy | Code::DatabaseLocked) => Self::Busy,
+            Some(Code::SystemIoFailure | Code::CannotOpen | Code::ReadOnly | Code::PermissionDenied) => {
+                Self::Io(error.to_string())
+            }
+            _ => Self::Damaged(error.to_string()),
+        }
+    }
+}
+
+/// How SQLite keeps a transaction revocable.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Journal {
+    /// One fsync per commit; needs shared memory, so not in the browser.
+    Wal,
+    Truncate,
+}
+
+/// One profile's storage.
+#[derive(Debug)]
+pub struct Store {
+    sql: Connection,
+    key: DataKey,
+    locked: bool,
+    index_ready: Cell<bool>,
+}
+
+impl Store {
+    /// A store that is gone when dropped.
+    pub fn memory() -> Result<Self, StoreError> {
+        Self::from_connection(Connection::open_in_memory()?, Journal::Truncate, None)
+    }
+
+    /// Prepares an opened connection: checks the version, migrates, unlocks. The browser's way in.
+    pub fn from_connection(
+        mut sql: Connection,
+        journal: Journal,
+        passphrase: Option<&Secret<String>>,
+    ) -> Result<Self, StoreError> {
+        schema::configure(&sql, journal)?;
+        schema::migrate(&mut sql)?;
+        let (key, locked) = seal::unlock(&sql, passphrase)?;
+        let store = Self { sql, key, locked, index_ready: Cell::new(false) };
+        search::prepare(&store.sql, locked)?;
+        store.index_ready.set(!locked);
+        Ok(store)
+    }
+
+    /// Whether a passphrase is needed to open it again.
+    pub fn has_passphrase(&self) -> bool {
+        self.locked
+    }
+
+    /// Sets, changes or (`None`) removes the passphrase. All or nothing.
+    pub fn set_passphrase(&mut self, passphrase: Option<&Secret<String>>) -> Result<(), StoreError> {
+        let tx = self.sql.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        seal::wrap(&tx, &self.key, passphrase)?;
+        search::drop_index(&tx)?;
+        search::prepare(&tx, passphrase.is_some())?;
+        search::fill(&tx, &self.key)?;
+        tx.commit()?;
+        self.locked = passphrase.is_some();
+        self.index_ready.set(true);
+        Ok(())
+    }
+
+    /// Runs `work` in one transaction: committed if it returns `Ok`, rolled back otherwise.
+    pub fn transaction<T, E: From<StoreError>>(&mut self, work: impl FnOnce(&Tx<'_>) -> Result<T, E>) -> Result<T, E> {
+        let sql = self
+            .sql
+            .transaction_with_behavior(TransactionBehavior::Immediate)
+            .map_err(|e| E::from(StoreError::from(e)))?;
+        let was_ready = self.index_ready.get();
+        let tx = Tx { sql, key: &self.key, index_ready: &self.index_ready };
+        let done = match work(&tx) {
+            Ok(done) => done,
+            Err(error) => {
+                self.index_ready.set(was_ready);
+                return Err(error);
+            }
+        };
+        if let Err(error) = tx.sql.commit() {
+            self.index_ready.set(was_ready);
+            return Err(E::from(error.into()));
+        }
+        Ok(done)
+    }
+}
+
+/// An open transaction: everything that can be read and written, by feature in this crate's modules.
+#[derive(Debug)]
+pub struct Tx<'a> {
+    sql: Transaction<'a>,
+    key: &'a DataKey,
+    index_ready: &'a Cell<bool>,
+}
+
+/// SQLite's integers are signed; ids stay below 2^63 because the engine refuses larger ones at the edge.
+pub(crate) fn int(value: u64) -> i64 {
+    i64::try_from(value).unwrap_or(i64::MAX)
+}
+
+pub(crate) fn uint(value: i64) -> u64 {
+    u64::try_from(value).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests;

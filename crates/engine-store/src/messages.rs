@@ -1,0 +1,484 @@
+//! Conversations and their messages.
+//! Always true:
+//! - a message is unique by (author, name) for ever; a second one is not stored;
+//! - `place` orders a conversation: the message id (one higher if taken), or above `PENDING_PLACE` while unsent;
+//! - a status is never stored: it follows from the times and flags, so the two cannot disagree.
+
+use crate::{StoreError, Tx, int, uint};
+use rusqlite::{OptionalExtension, Row};
+use sotto_types::{AccountId, ClientMsgId, DeviceId, MessageId, Secret, Timestamp};
+
+/// Unsent messages sort after everything: above every id a server may assign.
+pub const PENDING_PLACE: u64 = 1 << 62;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MessageKind {
+    Text = 1,
+    Undecryptable = 2,
+    KeyChanged = 3,
+    Unsupported = 4,
+    ProfileRestored = 5,
+}
+
+impl MessageKind {
+    fn from_number(number: u8) -> Self {
+        match number {
+            1 => Self::Text,
+            2 => Self::Undecryptable,
+            3 => Self::KeyChanged,
+            5 => Self::ProfileRestored,
+            _ => Self::Unsupported,
+        }
+    }
+}
+
+#[derive(Debug, Clone)]
+pub struct NewMessage {
+    pub author: AccountId,
+    pub author_device: DeviceId,
+    pub name: ClientMsgId,
+    pub conversation: AccountId,
+    pub message_id: Option<MessageId>,
+    /// For lines without a message id: sort right after this.
+    pub after: Option<MessageId>,
+    pub kind: MessageKind,
+    /// Serialized `Content`, or what the kind needs.
+    pub content: Secret<Vec<u8>>,
+    pub written: Timestamp,
+    pub server_time: Option<Timestamp>,
+    pub note: Option<String>,
+}
+
+#[derive(Debug, Clone)]
+pub struct StoredMessage {
+    pub id: i64,
+    pub author: AccountId,
+    pub author_device: DeviceId,
+    pub name: ClientMsgId,
+    pub conversation: AccountId,
+    pub place: u64,
+    pub message_id: Option<MessageId>,
+    pub kind: MessageKind,
+    pub content: Secret<Vec<u8>>,
+    pub written: Timestamp,
+    pub server_time: Option<Timestamp>,
+    pub delivered: Option<Timestamp>,
+    pub read: Option<Timestamp>,
+    pub failed: bool,
+    pub note: Option<String>,
+    pub resends: u32,
+    pub attempts: u32,
+    /// What really happened, as JSON; the engine's format.
+    pub copies: Option<Vec<u8>>,
+}
+
+const COLUMNS: &str =
+    "id, author, author_device, name, conversation, place, message_id, kind, content, written_ms, server_ms,
+    delivered_ms, read_ms, failed, note, resends, attempts, copies";
+
+struct RawMessage {
+    message: StoredMessage,
+    sealed: Vec<u8>,
+}
+
+fn time(value: Option<i64>) -> Option<Timestamp> {
+    value.map(|ms| Timestamp::from_ms(uint(ms)))
+}
+
+fn raw(row: &Row<'_>) -> rusqlite::Result<RawMessage> {
+    let device: u32 = row.get(2)?;
+    Ok(RawMessage {
+        sealed: row.get(8)?,
+        message: StoredMessage {
+            id: row.get(0)?,
+            author: AccountId::from_bytes(row.get(1)?),
+            author_device: DeviceId::try_from(device).unwrap_or(DeviceId::FIRST),
+            name: ClientMsgId::from_bytes(row.get(3)?),
+            conversation: AccountId::from_bytes(row.get(4)?),
+            place: uint(row.get(5)?),
+            message_id: row.get::<_, Option<i64>>(6)?.map(|id| MessageId::new(uint(id))),
+            kind: MessageKind::from_number(row.get(7)?),
+            content: Secret::new(Vec::new()),
+            written: Timestamp::from_ms(uint(row.get(9)?)),
+            server_time: time(row.get(10)?),
+            delivered: time(row.get(11)?),
+            read: time(row.get(12)?),
+            failed: row.get(13)?,
+            note: row.get(14)?,
+            resends: row.get(15)?,
+            attempts: row.get(16)?,
+            copies: row.get(17)?,
+        },
+    })
+}
+
+fn content_row(author: AccountId, name: ClientMsgId) -> Vec<u8> {
+    [&author.as_bytes()[..], name.as_bytes()].concat()
+}
+
+impl Tx<'_> {
+    fn opened(&self, raw: RawMessage) -> Result<StoredMessage, StoreError> {
+        let row = content_row(raw.message.author, raw.message.name);
+        let content = self.key.open("message.content", &row, &raw.sealed)?;
+        Ok(StoredMessage { content, ..raw.message })
+    }
+
+    fn messages_where(&self, rest: &str, params: impl rusqlite::Params) -> Result<Vec<StoredMessage>, StoreError> {
+        let mut statement = self.sql.prepare_cached(&format!("SELECT {COLUMNS} FROM message {rest}"))?;
+        let rows = statement.query_map(params, raw)?;
+        rows.map(|row| self.opened(row?)).collect()
+    }
+
+    fn message_where(&self, rest: &str, params: impl rusqlite::Params) -> Result<Option<StoredMessage>, StoreError> {
+        Ok(self.messages_where(rest, params)?.pop())
+    }
+
+    /// Stores a message unless its name is known; returns its row.
+    pub fn insert_message(&self, new: &NewMessage) -> Result<Option<i64>, StoreError> {
+        if self.message_named(new.author, new.name)?.is_some() {
+            return Ok(None);
+        }
+        self.touch_conversation(new.conversation, new.server_time.unwrap_or(new.written))?;
+        let place = match (new.message_id, new.after) {
+            (Some(id), _) => self.free_place(new.conversation, id.get())?,
+            (None, Some(after)) => self.free_place(new.conversation, after.get().saturating_add(1))?,
+            (None, None) => self.pending_place(new.conversation)?,
+        };
+        let sealed = self.key.seal("message.content", &content_row(new.author, new.name), new.content.expose());
+        self.sql
+            .prepare_cached(
+                "INSERT INTO message(author, author_device, name, conversation, place, message_id, kind, content, written_ms,
+                   server_ms, note) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+            )?
+            .execute(rusqlite::params![
+                new.author.as_bytes(),
+                new.author_device.get(),
+                new.name.as_bytes(),
+                new.conversation.as_bytes(),
+                int(place),
+                new.message_id.map(|id| int(id.get())),
+                new.kind as u8,
+                sealed,
+                int(new.written.as_ms()),
+                new.server_time.map(|at| int(at.as_ms())),
+                new.note,
+            ])?;
+        let id = self.sql.last_insert_rowid();
+        self.index_message(id, new.kind, new.content.expose())?;
+        if let Some(message_id) = new.message_id {
+            self.raise_seen(new.conversation, message_id)?;
+        }
+        Ok(Some(id))
+    }
+
+    /// The first place from `wanted` on that no message of the conversation has.
+    fn free_place(&self, conversation: AccountId, wanted: u64) -> Result<u64, StoreError> {
+        let mut statement = self.sql.prepare_cached("SELECT 1 FROM message WHERE conversation = ?1 AND place = ?2")?;
+        let mut place = wanted;
+        while statement.exists((conversation.as_bytes(), int(place)))? {
+            place = place.saturating_add(1);
+        }
+        Ok(place)
+    }
+
+    fn pending_place(&self, conversation: AccountId) -> Result<u64, StoreError> {
+        let last: Option<i64> = self
+            .sql
+            .prepare_cached("SELECT max(place) FROM message WHERE conversation = ?1 AND place >= ?2")?
+            .query_row((conversation.as_bytes(), int(PENDING_PLACE)), |row| row.get(0))?;
+        Ok(last.map_or(PENDING_PLACE, |last| uint(last).saturating_add(1)))
+    }
+
+    pub fn message(&self, id: i64) -> Result<Option<StoredMessage>, StoreError> {
+        self.message_where("WHERE id = ?1", [id])
+    }
+
+    pub fn message_named(&self, author: AccountId, name: ClientMsgId) -> Result<Option<StoredMessage>, StoreError> {
+        self.message_where("WHERE author = ?1 AND name = ?2", (author.as_bytes(), name.as_bytes()))
+    }
+
+    /// Any author: names are UUIDs, but another person may reuse one; the own message comes first.
+    pub fn message_called(&self, name: ClientMsgId, own: AccountId) -> Result<Option<StoredMessage>, StoreError> {
+        self.message_where("WHERE name = ?1 ORDER BY author = ?2 LIMIT 2", (name.as_bytes(), own.as_bytes()))
+    }
+
+    pub fn message_with_id(&self, author: AccountId, id: MessageId) -> Result<Option<StoredMessage>, StoreError> {
+        self.message_where("WHERE message_id = ?2 AND author = ?1", (author.as_bytes(), int(id.get())))
+    }
+
+    /// A page of history, ascending, ending before `before`.
+    pub fn history(
+        &self,
+        conversation: AccountId,
+        before: Option<u64>,
+        limit: u32,
+    ) -> Result<Vec<StoredMessage>, StoreError> {
+        let before = before.map_or(i64::MAX, int);
+        let mut page = self.messages_where(
+            "WHERE conversation = ?1 AND place < ?2 ORDER BY place DESC LIMIT ?3",
+            (conversation.as_bytes(), before, limit),
+        )?;
+        page.reverse();
+        Ok(page)
+    }
+
+    /// Everything with a message id and a server time from `since`, in a fixed order, after the given cursor.
+    pub fn messages_since(
+        &self,
+        since: Timestamp,
+        after: (u64, i64),
+        limit: u32,
+    ) -> Result<Vec<StoredMessage>, StoreError> {
+        self.messages_where(
+            "WHERE message_id IS NOT NULL AND server_ms >= ?1 AND kind IN (1, 4) AND (place, id) > (?2, ?3)
+             ORDER BY place, id LIMIT ?4",
+            (int(since.as_ms()), int(after.0), after.1, limit),
+        )
+    }
+
+    pub fn count_messages_since(&self, since: Timestamp) -> Result<u64, StoreError> {
+        let count: i64 = self
+            .sql
+            .prepare_cached(
+                "SELECT count(*) FROM message WHERE message_id IS NOT NULL AND server_ms >= ?1 AND kind IN (1, 4)",
+            )?
+            .query_row([int(since.as_ms())], |row| row.get(0))?;
+        Ok(uint(count))
+    }
+
+    /// All messages by row, for the export.
+    pub fn messages_after_row(&self, after: i64, limit: u32) -> Result<Vec<StoredMessage>, StoreError> {
+        self.messages_where("WHERE id > ?1 ORDER BY id LIMIT ?2", (after, limit))
+    }
+
+    /// The server took it. Gives it its place and, if receipts were faster, its ticks. Returns whether it was still unsent.
+    pub fn mark_accepted(&self, id: i64, message_id: MessageId, server_time: Timestamp) -> Result<bool, StoreError> {
+        let Some(message) = self.message(id)? else { return Ok(false) };
+        if message.message_id.is_some() {
+            return Ok(false);
+        }
+        let place = self.free_place(message.conversation, message_id.get())?;
+        let delivered = self.step_at(message.conversation, crate::StepKind::Delivered, message_id)?;
+        let read = self.step_at(message.conversation, crate::StepKind::Read, message_id)?;
+        self.sql
+            .prepare_cached(
+                "UPDATE message SET place = ?2, message_id = ?3, server_ms = ?4, delivered_ms = ?5, read_ms = ?6, failed = 0,
+                   note = NULL WHERE id = ?1",
+            )?
+            .execute((
+                id,
+                int(place),
+                int(message_id.get()),
+                int(server_time.as_ms()),
+                delivered.or(read).map(|at| int(at.as_ms())),
+                read.map(|at| int(at.as_ms())),
+            ))?;
+        self.raise_seen(message.conversation, message_id)?;
+        self.touch_conversation(message.conversation, server_time)?;
+        Ok(true)
+    }
+
+    /// A placeholder turned out to be this message (or its content was not known to this version).
+    pub fn resolve_message(
+        &self,
+        id: i64,
+        name: ClientMsgId,
+        kind: MessageKind,
+        content: &Secret<Vec<u8>>,
+        written: Timestamp,
+    ) -> Result<(), StoreError> {
+        let Some(message) = self.message(id)? else { return Ok(()) };
+        let sealed = self.key.seal("message.content", &content_row(message.author, name), content.expose());
+        self.sql
+            .prepare_cached(
+                "UPDATE message SET name = ?2, kind = ?3, content = ?4, written_ms = ?5, note = NULL WHERE id = ?1",
+            )?
+            .execute((id, name.as_bytes(), kind as u8, sealed, int(written.as_ms())))?;
+        self.index_message(id, kind, content.expose())
+    }
+
+    pub fn set_failed(&self, id: i64, failed: bool, note: Option<&str>) -> Result<(), StoreError> {
+        self.sql
+            .prepare_cached("UPDATE message SET failed = ?2, note = ?3 WHERE id = ?1")?
+            .execute((id, failed, note))?;
+        Ok(())
+    }
+
+    pub fn set_note(&self, id: i64, note: Option<&str>) -> Result<(), StoreError> {
+        self.sql.prepare_cached("UPDATE message SET note = ?2 WHERE id = ?1")?.execute((id, note))?;
+        Ok(())
+    }
+
+    pub fn set_copies(&self, id: i64, attempts: u32, copies: &[u8]) -> Result<(), StoreError> {
+        self.sql
+            .prepare_cached("UPDATE message SET attempts = ?2, copies = ?3 WHERE id = ?1")?
+            .execute((id, attempts, copies))?;
+        Ok(())
+    }
+
+    pub fn count_message_resend(&self, id: i64) -> Result<(), StoreError> {
+        self.sql.prepare_cached("UPDATE message SET resends = resends + 1 WHERE id = ?1")?.execute([id])?;
+        Ok(())
+    }
+
+    /// Times from imported history: only what is not known yet.
+    pub fn merge_ticks(
+        &self,
+        id: i64,
+        delivered: Option<Timestamp>,
+        read: Option<Timestamp>,
+    ) -> Result<(), StoreError> {
+        self.sql
+            .prepare_cached(
+                "UPDATE message SET delivered_ms = coalesce(delivered_ms, ?2), read_ms = coalesce(read_ms, ?3) WHERE id = ?1",
+            )?
+            .execute((id, delivered.map(|at| int(at.as_ms())), read.map(|at| int(at.as_ms()))))?;
+        Ok(())
+    }
+
+    pub fn delete_message(&self, id: i64) -> Result<(), StoreError> {
+        self.unindex_message(id)?;
+        self.sql.prepare_cached("DELETE FROM message WHERE id = ?1")?.execute([id])?;
+        Ok(())
+    }
+
+    /// Ticks the own messages of a conversation up to a watermark step; returns the rows that changed.
+    pub fn tick(
+        &self,
+        own: AccountId,
+        conversation: AccountId,
+        kind: crate::StepKind,
+        up_to: MessageId,
+        at: Timestamp,
+    ) -> Result<Vec<i64>, StoreError> {
+        let sql = match kind {
+            crate::StepKind::Delivered => {
+                "UPDATE message SET delivered_ms = ?4 WHERE conversation = ?1 AND author = ?2 AND message_id <= ?3
+                 AND delivered_ms IS NULL AND read_ms IS NULL AND failed = 0 RETURNING id"
+            }
+            crate::StepKind::Read => {
+                "UPDATE message SET read_ms = ?4, delivered_ms = coalesce(delivered_ms, ?4) WHERE conversation = ?1
+                 AND author = ?2 AND message_id <= ?3 AND read_ms IS NULL AND failed = 0 RETURNING id"
+            }
+        };
+        let mut statement = self.sql.prepare_cached(sql)?;
+        let rows = statement
+            .query_map((conversation.as_bytes(), own.as_bytes(), int(up_to.get()), int(at.as_ms())), |row| {
+                row.get::<_, i64>(0)
+            })?;
+        let mut ids = rows.collect::<Result<Vec<_>, _>>()?;
+        ids.sort_unstable();
+        Ok(ids)
+    }
+
+    fn touch_conversation(&self, peer: AccountId, at: Timestamp) -> Result<(), StoreError> {
+        self.sql
+            .prepare_cached(
+                "INSERT INTO conversation(peer, active_ms) VALUES (?1, ?2)
+                 ON CONFLICT DO UPDATE SET active_ms = max(active_ms, excluded.active_ms)",
+            )?
+            .execute((peer.as_bytes(), int(at.as_ms())))?;
+        Ok(())
+    }
+
+    /// Makes sure the conversation is listed.
+    pub fn start_conversation(&self, peer: AccountId, at: Timestamp) -> Result<(), StoreError> {
+        self.sql
+            .prepare_cached("INSERT OR IGNORE INTO conversation(peer, active_ms) VALUES (?1, ?2)")?
+            .execute((peer.as_bytes(), int(at.as_ms())))?;
+        Ok(())
+    }
+
+    /// Newest first.
+    pub fn conversations(&self) -> Result<Vec<AccountId>, StoreError> {
+        let mut statement = self.sql.prepare_cached("SELECT peer FROM conversation ORDER BY active_ms DESC, peer")?;
+        let rows = statement.query_map([], |row| Ok(AccountId::from_bytes(row.get(0)?)))?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    fn conversation_column(&self, peer: AccountId, column: &str) -> Result<MessageId, StoreError> {
+        let value: Option<i64> = self
+            .sql
+            .prepare_cached(&format!("SELECT {column} FROM conversation WHERE peer = ?1"))?
+            .query_row([peer.as_bytes()], |row| row.get(0))
+            .optional()?;
+        Ok(MessageId::new(uint(value.unwrap_or(0))))
+    }
+
+    /// Highest message id seen in the conversation.
+    pub fn seen(&self, peer: AccountId) -> Result<MessageId, StoreError> {
+        self.conversation_column(peer, "seen")
+    }
+
+    pub fn read_up_to(&self, peer: AccountId) -> Result<MessageId, StoreError> {
+        self.conversation_column(peer, "read_up_to")
+    }
+
+    pub fn raise_seen(&self, peer: AccountId, id: MessageId) -> Result<(), StoreError> {
+        self.sql
+            .prepare_cached(
+                "INSERT INTO conversation(peer, seen) VALUES (?1, ?2)
+                 ON CONFLICT DO UPDATE SET seen = max(seen, excluded.seen)",
+            )?
+            .execute((peer.as_bytes(), int(id.get())))?;
+        Ok(())
+    }
+
+    /// Moves the own read position; returns whether it moved. `told`: the server knows.
+    pub fn raise_read(&self, peer: AccountId, up_to: MessageId, told: bool) -> Result<bool, StoreError> {
+        self.raise_seen(peer, MessageId::ZERO)?;
+        let up_to = int(up_to.get());
+        if told {
+            self.sql
+                .prepare_cached("UPDATE conversation SET read_told = max(read_told, ?2) WHERE peer = ?1")?
+                .execute((peer.as_bytes(), up_to))?;
+        }
+        let moved = self
+            .sql
+            .prepare_cached("UPDATE conversation SET read_up_to = ?2 WHERE peer = ?1 AND read_up_to < ?2")?
+            .execute((peer.as_bytes(), up_to))?;
+        Ok(moved > 0)
+    }
+
+    /// Read positions the server may not know yet.
+    pub fn untold_reads(&self) -> Result<Vec<(AccountId, MessageId)>, StoreError> {
+        let mut statement = self
+            .sql
+            .prepare_cached("SELECT peer, read_up_to FROM conversation WHERE read_up_to > read_told ORDER BY peer")?;
+        let rows = statement
+            .query_map([], |row| Ok((AccountId::from_bytes(row.get(0)?), MessageId::new(uint(row.get(1)?)))))?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    /// Highest id of somebody else's message in the conversation.
+    pub fn newest_received(&self, own: AccountId, peer: AccountId) -> Result<MessageId, StoreError> {
+        let id: Option<i64> = self
+            .sql
+            .prepare_cached("SELECT max(message_id) FROM message WHERE conversation = ?1 AND author <> ?2")?
+            .query_row((peer.as_bytes(), own.as_bytes()), |row| row.get(0))?;
+        Ok(MessageId::new(uint(id.unwrap_or(0))))
+    }
+
+    pub fn unread(&self, own: AccountId, peer: AccountId) -> Result<u32, StoreError> {
+        let read = self.read_up_to(peer)?;
+        Ok(self
+            .sql
+            .prepare_cached(
+                "SELECT count(*) FROM message WHERE conversation = ?1 AND author <> ?2 AND message_id > ?3 AND kind IN (1, 2, 4)",
+            )?
+            .query_row((peer.as_bytes(), own.as_bytes(), int(read.get())), |row| row.get(0))?)
+    }
+
+    pub fn newest(&self, peer: AccountId) -> Result<Option<StoredMessage>, StoreError> {
+        self.message_where("WHERE conversation = ?1 ORDER BY place DESC LIMIT 1", [peer.as_bytes()])
+    }
+
+    /// Highest message id of the own account in any conversation: what the server must know at least.
+    pub fn newest_own(&self, own: AccountId) -> Result<MessageId, StoreError> {
+        let id: Option<i64> = self
+            .sql
+            .prepare_cached("SELECT max(message_id) FROM message WHERE author = ?1")?
+            .query_row([own.as_bytes()], |row| row.get(0))?;
+        Ok(MessageId::new(uint(id.unwrap_or(0))))
+    }
+}

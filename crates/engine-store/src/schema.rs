@@ -1,0 +1,115 @@
+//! The tables, and the way from older versions to this one.
+//! Always true: a version's SQL never changes once released; a new version is one more entry in `MIGRATIONS`.
+
+use crate::{Journal, StoreError};
+use rusqlite::{Connection, TransactionBehavior};
+
+/// The format this build writes; kept in SQLite's `user_version`.
+pub const VERSION: u32 = 1;
+
+/// Marks the file as a Sotto profile ("Sott").
+const APPLICATION_ID: i64 = 0x536f_7474;
+
+const MIGRATIONS: &[&str] = &[V1];
+
+const V1: &str = "
+-- Not sealed: how to get at the data key.
+CREATE TABLE vault(name TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
+-- Small facts by name; sealed.
+CREATE TABLE setting(name TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
+
+-- kind: 1 signed EC, 2 last-resort Kyber, 3 one-time EC, 4 one-time Kyber. record is sealed.
+CREATE TABLE prekey(
+  kind INTEGER NOT NULL, id INTEGER NOT NULL, record BLOB NOT NULL, created_ms INTEGER NOT NULL, replaced_ms INTEGER,
+  PRIMARY KEY(kind, id)) WITHOUT ROWID;
+CREATE TABLE base_key(
+  kyber INTEGER NOT NULL, signed INTEGER NOT NULL, base_key BLOB NOT NULL,
+  PRIMARY KEY(kyber, signed, base_key)) WITHOUT ROWID;
+CREATE TABLE session(
+  account BLOB NOT NULL, device INTEGER NOT NULL, record BLOB NOT NULL, renewed_ms INTEGER NOT NULL DEFAULT 0,
+  PRIMARY KEY(account, device)) WITHOUT ROWID;
+CREATE TABLE sender_key(
+  account BLOB NOT NULL, device INTEGER NOT NULL, distribution BLOB NOT NULL, record BLOB NOT NULL,
+  PRIMARY KEY(account, device, distribution)) WITHOUT ROWID;
+
+CREATE TABLE contact(
+  account BLOB PRIMARY KEY, username TEXT, display_name TEXT, identity_key BLOB, verified INTEGER NOT NULL DEFAULT 0,
+  pending_key BLOB, list_version INTEGER NOT NULL DEFAULT 0, list_payload BLOB, list_signature BLOB,
+  blocked INTEGER NOT NULL DEFAULT 0, stale INTEGER NOT NULL DEFAULT 1, listed INTEGER NOT NULL DEFAULT 0) WITHOUT ROWID;
+
+CREATE TABLE conversation(
+  peer BLOB PRIMARY KEY, read_up_to INTEGER NOT NULL DEFAULT 0, read_told INTEGER NOT NULL DEFAULT 0,
+  seen INTEGER NOT NULL DEFAULT 0, active_ms INTEGER NOT NULL DEFAULT 0) WITHOUT ROWID;
+
+-- place orders a conversation: the message id, or above 2^62 while unsent. content is sealed.
+CREATE TABLE message(
+  id INTEGER PRIMARY KEY, author BLOB NOT NULL, name BLOB NOT NULL, author_device INTEGER NOT NULL,
+  conversation BLOB NOT NULL, place INTEGER NOT NULL, message_id INTEGER, kind INTEGER NOT NULL, content BLOB NOT NULL,
+  written_ms INTEGER NOT NULL, server_ms INTEGER, delivered_ms INTEGER, read_ms INTEGER, failed INTEGER NOT NULL DEFAULT 0,
+  note TEXT, resends INTEGER NOT NULL DEFAULT 0, attempts INTEGER NOT NULL DEFAULT 0, copies BLOB,
+  UNIQUE(author, name), UNIQUE(conversation, place));
+CREATE INDEX message_by_id ON message(message_id) WHERE message_id IS NOT NULL;
+CREATE INDEX message_unticked ON message(conversation, message_id) WHERE read_ms IS NULL;
+
+CREATE TABLE outbox(
+  id INTEGER PRIMARY KEY AUTOINCREMENT, client_msg_id BLOB NOT NULL UNIQUE, recipient BLOB NOT NULL, class INTEGER NOT NULL,
+  devices BLOB NOT NULL, content BLOB NOT NULL, message INTEGER, created_ms INTEGER NOT NULL,
+  attempts INTEGER NOT NULL DEFAULT 0, not_before_ms INTEGER NOT NULL DEFAULT 0, keep INTEGER NOT NULL DEFAULT 0);
+CREATE INDEX outbox_lane ON outbox(class, recipient, id);
+CREATE TABLE sent_control(
+  message_id INTEGER PRIMARY KEY, recipient BLOB NOT NULL, name BLOB NOT NULL, content BLOB NOT NULL, at_ms INTEGER NOT NULL);
+CREATE TABLE resend(
+  message_id INTEGER NOT NULL, account BLOB NOT NULL, device INTEGER NOT NULL, count INTEGER NOT NULL, at_ms INTEGER NOT NULL,
+  PRIMARY KEY(message_id, account, device)) WITHOUT ROWID;
+
+CREATE TABLE seen_entry(entry_id INTEGER PRIMARY KEY, undecryptable INTEGER NOT NULL, at_ms INTEGER NOT NULL);
+CREATE TABLE placeholder(
+  message_id INTEGER PRIMARY KEY, account BLOB NOT NULL, device INTEGER NOT NULL, class INTEGER NOT NULL,
+  ratchet_key BLOB NOT NULL, attempts INTEGER NOT NULL DEFAULT 0, next_ms INTEGER NOT NULL, message INTEGER,
+  at_ms INTEGER NOT NULL);
+-- kind: 1 delivered, 2 read.
+CREATE TABLE receipt_step(
+  conversation BLOB NOT NULL, kind INTEGER NOT NULL, message_id INTEGER NOT NULL, at_ms INTEGER NOT NULL,
+  PRIMARY KEY(conversation, kind, message_id)) WITHOUT ROWID;
+CREATE TABLE history_job(
+  device INTEGER PRIMARY KEY, request_id BLOB NOT NULL, since_ms INTEGER NOT NULL, after_place INTEGER NOT NULL,
+  after_id INTEGER NOT NULL, next_index INTEGER NOT NULL, done INTEGER NOT NULL, total INTEGER NOT NULL, in_flight BLOB);
+";
+
+pub(crate) fn configure(sql: &Connection, journal: Journal) -> Result<(), StoreError> {
+    let mode = match journal {
+        Journal::Wal => "WAL",
+        Journal::Truncate => "TRUNCATE",
+    };
+    // A newer store must stay as it is: look before anything is written.
+    check_version(sql)?;
+    sql.pragma_update(None, "journal_mode", mode)?;
+    sql.pragma_update(None, "synchronous", "FULL")?;
+    sql.pragma_update(None, "secure_delete", "ON")?;
+    sql.pragma_update(None, "temp_store", "MEMORY")?;
+    sql.pragma_update(None, "trusted_schema", "OFF")?;
+    sql.set_prepared_statement_cache_capacity(128);
+    Ok(())
+}
+
+fn check_version(sql: &Connection) -> Result<u32, StoreError> {
+    let found: u32 = sql.query_row("PRAGMA user_version", [], |row| row.get(0))?;
+    if found > VERSION {
+        return Err(StoreError::Newer { found, known: VERSION });
+    }
+    Ok(found)
+}
+
+pub(crate) fn migrate(sql: &mut Connection) -> Result<(), StoreError> {
+    let tx = sql.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let found = check_version(&tx)?;
+    for migration in MIGRATIONS.iter().skip(found as usize) {
+        tx.execute_batch(migration)?;
+    }
+    if found < VERSION {
+        tx.pragma_update(None, "user_version", VERSION)?;
+        tx.pragma_update(None, "application_id", APPLICATION_ID)?;
+    }
+    tx.commit()?;
+    Ok(())
+}
