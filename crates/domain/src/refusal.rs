@@ -2,9 +2,11 @@ use sotto_ports::StoreError;
 use sotto_types::ErrorCode;
 use std::time::Duration;
 
-/// Why a request is refused, with the number that tells the client what to do.
+/// Why a request is refused, with the number that tells the client what to do. Making one counts it in
+/// `sotto_refusals_total{reason}`.
 #[derive(Debug, Clone, thiserror::Error)]
 #[error("{}: {detail}", code.slug())]
+#[non_exhaustive]
 pub struct Refusal {
     pub code: ErrorCode,
     /// English, for developers; never contains a secret.
@@ -14,11 +16,17 @@ pub struct Refusal {
 
 impl Refusal {
     pub fn new(code: ErrorCode, detail: impl Into<String>) -> Self {
+        metrics::counter!("sotto_refusals_total", "reason" => code.slug()).increment(1);
         Self { code, detail: detail.into(), retry_after: None }
     }
 
     pub fn rate_limited(retry_after: Duration) -> Self {
-        Self { code: ErrorCode::RateLimited, detail: "too many requests".into(), retry_after: Some(retry_after) }
+        Self { retry_after: Some(retry_after), ..Self::new(ErrorCode::RateLimited, "too many requests") }
+    }
+
+    /// The server cannot do it now; nothing is wrong with the request.
+    pub fn unavailable(detail: impl Into<String>, retry_after: Duration) -> Self {
+        Self { retry_after: Some(retry_after), ..Self::new(ErrorCode::Unavailable, detail) }
     }
 }
 
@@ -33,6 +41,6 @@ impl From<StoreError> for Refusal {
         if code == ErrorCode::Internal {
             tracing::error!(%error, "store error");
         }
-        Self { code, detail: detail.into(), retry_after: Some(Duration::from_secs(1)) }
+        Self { retry_after: Some(Duration::from_secs(1)), ..Self::new(code, detail) }
     }
 }

@@ -1,0 +1,12 @@
+//! Accounts: registration, what an owner sees and changes, how others find one, recovery, the operator's side.
+
+mod admin;
+mod find;
+mod own;
+mod recovery;
+mod register;
+
+pub use own::OwnAccount;
+pub use recovery::Recovered;
+pub(crate) use recovery::refused as refused_recovery;
+pub use register::{Register, Registered};

@@ -1,0 +1,46 @@
+use crate::sign_in::authenticate::{unknown_account, unlinked};
+use crate::{Domain, Refusal, SignedIn};
+use sotto_ports::{Device, SignedDeviceList};
+use sotto_types::{AccountId, DeviceAddress, ErrorCode, Timestamp, Username};
+
+const DAY_MS: u64 = 86_400_000;
+
+/// What an account's own devices see of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OwnAccount {
+    pub account: AccountId,
+    pub username: Username,
+    pub list: SignedDeviceList,
+    /// Ascending by id; `last_seen` is cut to the day.
+    pub devices: Vec<Device>,
+}
+
+impl Domain {
+    pub async fn own_account(&self, who: &SignedIn) -> Result<OwnAccount, Refusal> {
+        let id = who.address.account;
+        let account = self.parts.directory.account(id).await?.ok_or_else(unlinked)?;
+        let list = self.parts.directory.signed_list(id).await?.ok_or_else(unlinked)?;
+        let mut devices = self.parts.directory.devices(id).await?;
+        for device in &mut devices {
+            let ms = device.last_seen.as_ms();
+            device.last_seen = Timestamp::from_ms(ms - ms % DAY_MS);
+        }
+        Ok(OwnAccount { account: id, username: account.username.clone(), list, devices })
+    }
+
+    /// Everything of the account goes; its username stays reserved for 30 days.
+    pub async fn delete_account(&self, who: &SignedIn) -> Result<(), Refusal> {
+        self.remove_account(who.address.account).await
+    }
+
+    pub(super) async fn remove_account(&self, id: AccountId) -> Result<(), Refusal> {
+        let devices = self.parts.directory.routing(id).await?;
+        if !self.parts.directory.delete_account(id, self.now()).await? {
+            return Err(unknown_account());
+        }
+        for (device, ..) in devices.iter().flat_map(|routing| &routing.devices) {
+            self.parts.connections.close(DeviceAddress::new(id, *device), ErrorCode::DeviceUnlinked);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,97 @@
+//! Recovery with the code that was shown at registration.
+//! Flow: `recovery_challenge` -> the client derives the auth key from the code and signs -> `recover` -> the encrypted
+//!       identity key and a link code -> `add_device`.
+//! Always true:
+//! - whether a name exists cannot be told without the code: unknown names get challenges too, and the same refusal.
+
+use super::register::parse_username;
+use crate::limiter::{AddressLimit, Subject};
+use crate::sign_in::authenticate::{disabled, unlinked};
+use crate::sign_in::{ChallengeOf, NewChallenge};
+use crate::{Domain, Refusal, SignedIn, proof};
+use bytes::Bytes;
+use sotto_ports::{Recovery, SignedDeviceList};
+use sotto_types::{AccountId, DeviceId, ErrorCode, Username};
+use std::fmt;
+use std::net::IpAddr;
+
+#[derive(Clone, PartialEq, Eq)]
+pub struct Recovered {
+    pub account: AccountId,
+    pub username: Username,
+    pub backup: Bytes,
+    pub list: SignedDeviceList,
+    pub link_code: String,
+    pub device: DeviceId,
+}
+
+impl fmt::Debug for Recovered {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Recovered")
+            .field("account", &self.account)
+            .field("device", &self.device)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Checked in place of an unknown account's key, so that the refusal takes as long. Which key it is does
+/// not matter (it is the base point): without an account nothing is granted.
+const NOBODY: [u8; 32] = [
+    0x58, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66,
+    0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66,
+];
+
+impl Domain {
+    pub async fn recovery_challenge(&self, username: &str, ip: IpAddr) -> Result<NewChallenge, Refusal> {
+        self.limiter.check_address(AddressLimit::RecoveryChallenge, ip, self.now())?;
+        Ok(self.new_challenge(ChallengeOf::Recovery(&parse_username(username)?)))
+    }
+
+    pub async fn recover(
+        &self,
+        username: &str,
+        challenge: &[u8],
+        signature: &[u8],
+        ip: IpAddr,
+    ) -> Result<Recovered, Refusal> {
+        self.limiter.check_address(AddressLimit::Recovery, ip, self.now())?;
+        let username = parse_username(username)?;
+        self.check_challenge(ChallengeOf::Recovery(&username), challenge)?;
+        let account = match self.parts.directory.find_username(&username).await? {
+            Some(id) => self.parts.directory.account(id).await?,
+            None => None,
+        };
+        let auth_key = account.as_ref().map_or(NOBODY, |account| account.recovery.auth_key);
+        let proven = proof::is_recovery(&auth_key, challenge, signature);
+        let account = account.filter(|_| proven).ok_or_else(refused)?;
+        if account.disabled {
+            return Err(disabled());
+        }
+        self.use_challenge(challenge).await?;
+        let list = self.parts.directory.signed_list(account.id).await?.ok_or_else(refused)?;
+        let device = self.free_device_id(account.id, &list).await?;
+        let link_code = self.grant_link_code(account.id, device, true).await?;
+        Ok(Recovered {
+            account: account.id,
+            username,
+            backup: account.recovery.backup.clone(),
+            list,
+            link_code: link_code.link_code,
+            device,
+        })
+    }
+
+    /// A new recovery code: the old one stops working.
+    pub async fn set_recovery(&self, who: &SignedIn, recovery: Recovery) -> Result<(), Refusal> {
+        self.limiter.check(Subject::Changes(who.address.account), self.now())?;
+        proof::check_recovery(&recovery)?;
+        if !self.parts.directory.set_recovery(who.address.account, recovery).await? {
+            return Err(unlinked());
+        }
+        Ok(())
+    }
+}
+
+pub(crate) fn refused() -> Refusal {
+    Refusal::new(ErrorCode::RecoveryRefused, "the recovery code is wrong, or there is no such name")
+}

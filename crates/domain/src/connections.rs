@@ -1,0 +1,26 @@
+use sotto_types::{AccountId, DeviceAddress, ErrorCode};
+
+/// Live connections, as the gateway's router knows them. No call blocks or waits.
+pub trait Connections: Send + Sync {
+    /// Ends the device's connection at once, with that error; nothing if it has none.
+    fn close(&self, of: DeviceAddress, why: ErrorCode);
+
+    /// Tells a connected device that a cached copy of `account` is old. Best effort.
+    fn account_changed(&self, to: DeviceAddress, account: AccountId, list_version: u32, prekeys_low: bool);
+
+    fn is_connected(&self, of: DeviceAddress) -> bool;
+}
+
+/// Nobody is connected: for tools and tests.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct NoConnections;
+
+impl Connections for NoConnections {
+    fn close(&self, _: DeviceAddress, _: ErrorCode) {}
+
+    fn account_changed(&self, _: DeviceAddress, _: AccountId, _: u32, _: bool) {}
+
+    fn is_connected(&self, _: DeviceAddress) -> bool {
+        false
+    }
+}

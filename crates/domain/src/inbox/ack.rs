@@ -1,0 +1,106 @@
+use crate::{Domain, Refusal};
+use sotto_ports::{Advance, EnvelopeClass, Queued, QueuedItem, Settle, WatermarkKind};
+use sotto_types::{AccountId, Conversation, DeviceAddress, EntryId, ErrorCode, MessageId, limits};
+
+/// An entry that a device names as stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AckedEntry {
+    pub entry_id: EntryId,
+    /// What the connection remembers of it; `None` if it was not delivered on this connection: then it is looked up.
+    pub header: Option<EntryHeader>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct EntryHeader {
+    pub sender: DeviceAddress,
+    pub class: EnvelopeClass,
+    /// False for receipts and failures; the other fields then mean nothing.
+    pub is_envelope: bool,
+}
+
+impl EntryHeader {
+    pub fn of(entry: &Queued) -> Option<Self> {
+        match &entry.item {
+            QueuedItem::Envelope(envelope) => {
+                Some(Self { sender: envelope.sender, class: envelope.class, is_envelope: true })
+            }
+            QueuedItem::Receipt(_) | QueuedItem::Failure(_) => None,
+        }
+    }
+}
+
+impl Domain {
+    /// Removes what the device has stored and moves delivered watermarks. What it could not decrypt is removed as well (it
+    /// keeps a placeholder and asks the sender again), without a tick.
+    pub async fn ack(
+        &self,
+        of: DeviceAddress,
+        ok: Vec<AckedEntry>,
+        undecryptable: Vec<AckedEntry>,
+    ) -> Result<(), Refusal> {
+        let count = ok.len().saturating_add(undecryptable.len());
+        if count > limits::ACK_ENTRIES {
+            let detail = format!("an ack names at most {} entries", limits::ACK_ENTRIES);
+            return Err(Refusal::new(ErrorCode::BadRequest, detail));
+        }
+        let mut delivered: Vec<(AccountId, MessageId)> = Vec::new();
+        for entry in &ok {
+            if let Some(header) = &entry.header {
+                note_delivered(&mut delivered, of, entry.entry_id, header);
+            }
+        }
+        let unseen: Vec<EntryId> =
+            ok.iter().filter(|entry| entry.header.is_none()).map(|entry| entry.entry_id).collect();
+        if !unseen.is_empty() {
+            for queued in self.parts.inbox.get(of, &unseen).await? {
+                if let Some(header) = EntryHeader::of(&queued) {
+                    note_delivered(&mut delivered, of, queued.entry_id, &header);
+                }
+            }
+        }
+        let mut advance = Vec::with_capacity(delivered.len());
+        for (author, up_to) in delivered {
+            advance.extend(self.delivered(of, author, up_to).await?);
+        }
+        self.meters.undecryptable.increment(undecryptable.len() as u64);
+        self.meters.acked.increment(ok.len() as u64);
+        let remove = ok.iter().chain(&undecryptable).map(|entry| entry.entry_id).collect();
+        Ok(self.parts.inbox.settle(Settle { of, remove, advance }).await?)
+    }
+
+    /// Nothing for an author the member blocked (what came before the block leaves no trace either) or who is gone.
+    async fn delivered(
+        &self,
+        of: DeviceAddress,
+        author: AccountId,
+        up_to: MessageId,
+    ) -> Result<Option<Advance>, Refusal> {
+        if self.parts.directory.is_blocked(of.account, author).await? {
+            return Ok(None);
+        }
+        let notify = self.notices(author, Conversation::Peer(of.account), None).await?;
+        let advance =
+            Advance { author, member: of.account, kind: WatermarkKind::Delivered, up_to, at: self.now(), notify };
+        Ok(Some(advance).filter(|advance| !advance.notify.is_empty()))
+    }
+}
+
+/// Messages of others tick; control envelopes and copies from own devices do not. One watermark per author, the highest id.
+fn note_delivered(
+    delivered: &mut Vec<(AccountId, MessageId)>,
+    of: DeviceAddress,
+    entry: EntryId,
+    header: &EntryHeader,
+) {
+    let ticks = header.is_envelope
+        && matches!(header.class, EnvelopeClass::Message | EnvelopeClass::Resend)
+        && header.sender.account != of.account;
+    if !ticks {
+        return;
+    }
+    let id = MessageId::new(entry.get());
+    match delivered.iter_mut().find(|(author, _)| *author == header.sender.account) {
+        Some((_, highest)) => *highest = id.max(*highest),
+        None => delivered.push((header.sender.account, id)),
+    }
+}

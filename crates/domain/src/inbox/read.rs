@@ -1,0 +1,28 @@
+use crate::limiter::Subject;
+use crate::{Domain, Refusal};
+use sotto_ports::{Advance, Settle, WatermarkKind};
+use sotto_types::{Conversation, DeviceAddress, ErrorCode, MessageId, limits};
+
+impl Domain {
+    /// The person saw everything up to here: the author's devices and the reader's other devices get a receipt.
+    pub async fn read(&self, of: DeviceAddress, conversation: Conversation, up_to: MessageId) -> Result<(), Refusal> {
+        let now = self.now();
+        self.limiter.check(Subject::Reads(of), now)?;
+        let Conversation::Peer(author) = conversation else {
+            return Err(Refusal::new(ErrorCode::NotFound, "this server has no groups yet"));
+        };
+        // A watermark never falls, so one from the far future would mark everything to come as read.
+        if up_to == MessageId::ZERO || up_to.time_ms() > now.plus(limits::SEEN_AHEAD).as_ms() {
+            return Err(Refusal::new(ErrorCode::BadRequest, "up_to is no id of this server"));
+        }
+        if self.parts.directory.routing(author).await?.is_none() {
+            return Ok(());
+        }
+        let mut notify = self.notices(of.account, conversation, Some(of)).await?;
+        if author != of.account && !self.parts.directory.is_blocked(of.account, author).await? {
+            notify.extend(self.notices(author, Conversation::Peer(of.account), None).await?);
+        }
+        let advance = Advance { author, member: of.account, kind: WatermarkKind::Read, up_to, at: now, notify };
+        Ok(self.parts.inbox.settle(Settle { of, remove: Vec::new(), advance: vec![advance] }).await?)
+    }
+}

@@ -1,0 +1,234 @@
+//! The hot path: one direct send.
+//! Flow: dedup look-up -> sender, shape, rate -> recipient -> device lists -> block -> one atomic commit.
+//! Always true:
+//! - the dedup look-up comes before every other check: a retry gets the first answer, whatever changed since;
+//! - a message reaches every listed device of both accounts or none;
+//! - a sender cannot tell a blocked or disabled recipient from one that is offline;
+//! - the lists that were checked are the lists at the commit, else the send is refused as a mismatch.
+
+use crate::limiter::Subject;
+use crate::sign_in::authenticate::{disabled, suspended, unlinked};
+use crate::{Domain, Refusal};
+use bytes::Bytes;
+use sotto_ports::{
+    CiphertextType, CommitRefused, Committed, EnvelopeClass, NewEntry, Routing, SendCommit, SignedDeviceList,
+    StoreError,
+};
+use sotto_types::{AccountId, ClientMsgId, DeviceAddress, DeviceId, ErrorCode, MessageId, SendId, limits};
+use std::sync::Arc;
+use std::time::Duration;
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DirectCiphertext {
+    pub device: DeviceId,
+    /// The registration id it was made for.
+    pub registration_id: u32,
+    pub ciphertext_type: CiphertextType,
+    pub ciphertext: Bytes,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DirectSend {
+    pub client_msg_id: ClientMsgId,
+    /// The own account for note-to-self and own-device sync.
+    pub recipient: AccountId,
+    pub class: EnvelopeClass,
+    pub seen: MessageId,
+    pub recipient_list_version: u32,
+    pub own_list_version: u32,
+    pub to_recipient: Vec<DirectCiphertext>,
+    pub to_self: Vec<DirectCiphertext>,
+}
+
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum SendRefused {
+    /// The current lists of the accounts whose list did not fit. Nothing was stored.
+    #[error("the ciphertexts do not fit the current device lists")]
+    DeviceMismatch(Vec<SignedDeviceList>),
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+}
+
+impl From<StoreError> for SendRefused {
+    fn from(error: StoreError) -> Self {
+        Self::Refused(error.into())
+    }
+}
+
+/// Which device ids a list of ciphertexts names, one bit each.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Named(u128);
+
+impl Domain {
+    pub async fn send_direct(&self, from: DeviceAddress, send: DirectSend) -> Result<Committed, SendRefused> {
+        let id = SendId { from, client_msg_id: send.client_msg_id };
+        if let Some(first) = self.parts.inbox.find_send(&id).await? {
+            self.meters.sends_repeated.increment(1);
+            return Ok(first);
+        }
+        let own = self.parts.directory.routing(from.account).await?.ok_or_else(unlinked)?;
+        check_sender(&own, from.device)?;
+        let (named_recipient, named_self) = check_shape(from, &send)?;
+        let now = self.now();
+        self.limiter.check(Subject::Sends(from), now)?;
+
+        let to_other = send.recipient != from.account;
+        let recipient = if to_other { self.recipient(send.recipient).await? } else { Arc::clone(&own) };
+        let every_device = send.class == EnvelopeClass::Message;
+        let fits_recipient = !to_other
+            || (send.recipient_list_version == recipient.list_version
+                && fits(&recipient, &send.to_recipient, named_recipient, every_device, None));
+        // A control envelope to somebody else concerns the own list only if it goes there too.
+        let own_matters = every_device || !to_other || !send.to_self.is_empty();
+        let fits_own = !own_matters
+            || (send.own_list_version == own.list_version
+                && fits(&own, &send.to_self, named_self, every_device, Some(from.device)));
+        if !fits_recipient || !fits_own {
+            let accounts = [(!fits_recipient).then_some(send.recipient), (!fits_own).then_some(from.account)];
+            return self.mismatch(accounts).await;
+        }
+
+        let dropped =
+            to_other && (recipient.disabled || self.parts.directory.is_blocked(send.recipient, from.account).await?);
+        let mut entries = Vec::with_capacity(send.to_recipient.len() + send.to_self.len());
+        if !dropped {
+            push_entries(&mut entries, &recipient, send.to_recipient);
+        }
+        push_entries(&mut entries, &own, send.to_self);
+        let mut expect = Vec::with_capacity(2);
+        if to_other {
+            expect.push((send.recipient, recipient.list_version));
+        }
+        if own_matters {
+            expect.push((from.account, own.list_version));
+        }
+        let checked = expect.clone();
+        let commit = SendCommit { send: id, class: send.class, seen: send.seen, expect, entries, now };
+        match self.parts.inbox.commit_send(commit).await {
+            Ok(committed) => {
+                self.meters.sent(send.class);
+                Ok(committed)
+            }
+            Err(CommitRefused::Store(error)) => Err(error.into()),
+            Err(CommitRefused::ListChanged) => self.changed_meanwhile(from, &checked).await,
+        }
+    }
+
+    async fn recipient(&self, id: AccountId) -> Result<Arc<Routing>, SendRefused> {
+        let unknown = || Refusal::new(ErrorCode::UnknownRecipient, "the recipient has no account on this server");
+        Ok(self.parts.directory.routing(id).await?.ok_or_else(unknown)?)
+    }
+
+    async fn mismatch<T>(&self, accounts: impl IntoIterator<Item = Option<AccountId>>) -> Result<T, SendRefused> {
+        self.meters.sends_mismatched.increment(1);
+        let mut lists = Vec::with_capacity(2);
+        for account in accounts.into_iter().flatten() {
+            let unknown = || Refusal::new(ErrorCode::UnknownRecipient, "the account was just deleted");
+            lists.push(self.parts.directory.signed_list(account).await?.ok_or_else(unknown)?);
+        }
+        Err(SendRefused::DeviceMismatch(lists))
+    }
+
+    /// A list changed between the check and the commit: tell which.
+    async fn changed_meanwhile<T>(&self, from: DeviceAddress, checked: &[(AccountId, u32)]) -> Result<T, SendRefused> {
+        let mut changed = [None, None];
+        for (slot, (account, version)) in changed.iter_mut().zip(checked) {
+            match self.parts.directory.signed_list(*account).await? {
+                Some(list) if list.version == *version => {}
+                None if *account == from.account => return Err(unlinked().into()),
+                Some(_) | None => *slot = Some(*account),
+            }
+        }
+        if changed == [None, None] {
+            // This node's copy was old and has been renewed since.
+            return Err(Refusal::unavailable("a device list changed just now", Duration::from_millis(100)).into());
+        }
+        self.mismatch(changed).await
+    }
+}
+
+fn check_sender(own: &Routing, device: DeviceId) -> Result<(), Refusal> {
+    if own.disabled {
+        return Err(disabled());
+    }
+    match own.devices.iter().find(|(id, ..)| *id == device) {
+        None => Err(unlinked()),
+        Some((.., true)) => Err(suspended()),
+        Some((.., false)) => Ok(()),
+    }
+}
+
+/// What no list can make right.
+fn check_shape(from: DeviceAddress, send: &DirectSend) -> Result<(Named, Named), Refusal> {
+    let bad = |detail: &str| Err(Refusal::new(ErrorCode::BadRequest, detail));
+    if send.recipient == from.account && !send.to_recipient.is_empty() {
+        return bad("copies for the own account belong in to_self");
+    }
+    if send.class != EnvelopeClass::Message {
+        let target = if send.recipient == from.account { &send.to_self } else { &send.to_recipient };
+        if target.is_empty() {
+            return bad("a control envelope or resend needs at least one device");
+        }
+    }
+    for ciphertext in send.to_recipient.iter().chain(&send.to_self) {
+        if ciphertext.ciphertext.len() > limits::CIPHERTEXT_BYTES {
+            let detail = format!("a ciphertext is over {} bytes", limits::CIPHERTEXT_BYTES);
+            return Err(Refusal::new(ErrorCode::TooLarge, detail));
+        }
+        if ciphertext.ciphertext.is_empty() {
+            return bad("a ciphertext is empty");
+        }
+        if ciphertext.ciphertext_type == CiphertextType::SenderKey {
+            return bad("sender key messages go to group logs only");
+        }
+    }
+    let (Some(recipient), Some(own)) = (Named::in_list(&send.to_recipient), Named::in_list(&send.to_self)) else {
+        return bad("a device is named twice");
+    };
+    if own.has(from.device) {
+        return bad("to_self names the sending device");
+    }
+    Ok((recipient, own))
+}
+
+impl Named {
+    /// `None` if a device is named twice.
+    fn in_list(ciphertexts: &[DirectCiphertext]) -> Option<Self> {
+        ciphertexts.iter().try_fold(Self(0), |named, ciphertext| {
+            (!named.has(ciphertext.device)).then(|| Self(named.0 | 1 << ciphertext.device.get()))
+        })
+    }
+
+    fn has(self, device: DeviceId) -> bool {
+        self.0 & (1 << device.get()) != 0
+    }
+}
+
+/// Every ciphertext is for a listed device as it is now; with `every_device`, no device (but the sender's own) is left out.
+/// Suspended devices may be included or not.
+fn fits(
+    routing: &Routing,
+    ciphertexts: &[DirectCiphertext],
+    named: Named,
+    every_device: bool,
+    sender: Option<DeviceId>,
+) -> bool {
+    let listed = |ciphertext: &DirectCiphertext| {
+        let is_target = |(id, registration_id, _): &(DeviceId, u32, bool)| {
+            *id == ciphertext.device && *registration_id == ciphertext.registration_id
+        };
+        routing.devices.iter().any(is_target)
+    };
+    let reached = |(id, _, suspended): &(DeviceId, u32, bool)| *suspended || Some(*id) == sender || named.has(*id);
+    ciphertexts.iter().all(listed) && (!every_device || routing.devices.iter().all(reached))
+}
+
+/// Suspended devices get nothing: they must link again anyway.
+fn push_entries(entries: &mut Vec<NewEntry>, routing: &Routing, ciphertexts: Vec<DirectCiphertext>) {
+    let open = |device: DeviceId| routing.devices.iter().any(|(id, _, suspended)| *id == device && !suspended);
+    entries.extend(ciphertexts.into_iter().filter(|ciphertext| open(ciphertext.device)).map(|ciphertext| NewEntry {
+        to: DeviceAddress::new(routing.account, ciphertext.device),
+        ciphertext_type: ciphertext.ciphertext_type,
+        ciphertext: ciphertext.ciphertext,
+    }));
+}
