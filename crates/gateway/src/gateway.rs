@@ -1,0 +1,263 @@
+//! The gateway of one node: who is connected, how many may be, and one sweeper for every deadline.
+//! Always true:
+//! - each connection is in the registry from its handshake until its task ends, and is counted as long;
+//! - deadlines are looked at once per tick, for all connections together: no timer per connection.
+
+use crate::config::GatewayConfig;
+use crate::connection::Connection;
+use crate::handle::Handle;
+use crate::router::Router;
+use crate::stats::Stats;
+use parking_lot::Mutex;
+use sotto_domain::Domain;
+use sotto_types::Clock;
+use std::collections::HashMap;
+use std::hash::{BuildHasher, RandomState};
+use std::net::{IpAddr, Ipv6Addr};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync::Notify;
+use tokio::time::MissedTickBehavior;
+use tokio_util::sync::CancellationToken;
+
+/// Reconnects of a small node need not be spread over the whole span: this long for each connection.
+const DRAIN_PER_CONNECTION: Duration = Duration::from_millis(3);
+const DRAIN_SPAN_MIN: Duration = Duration::from_secs(1);
+
+pub struct Gateway {
+    pub(crate) domain: Arc<Domain>,
+    pub(crate) router: Arc<Router>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) config: GatewayConfig,
+    pub(crate) stats: Stats,
+    connections: Mutex<HashMap<u64, Arc<Handle>>>,
+    by_ip: Mutex<HashMap<IpAddr, usize>>,
+    next_id: AtomicU64,
+    tick: AtomicU32,
+    draining: AtomicBool,
+    one_left: Notify,
+}
+
+impl std::fmt::Debug for Gateway {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Gateway").field("connections", &self.connections.lock().len()).finish_non_exhaustive()
+    }
+}
+
+/// Why a connection is not taken. The name is the metric's label.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum NotAdmitted {
+    Full,
+    TooManyOfAddress,
+    Draining,
+}
+
+impl NotAdmitted {
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Full => "full",
+            Self::TooManyOfAddress => "too_many_of_address",
+            Self::Draining => "draining",
+        }
+    }
+}
+
+/// A place for one connection; free again when dropped.
+pub(crate) struct Permit {
+    gateway: Arc<Gateway>,
+    id: u64,
+    address: Option<IpAddr>,
+}
+
+impl Drop for Permit {
+    fn drop(&mut self) {
+        if let Some(address) = self.address {
+            let mut by_ip = self.gateway.by_ip.lock();
+            if let Some(count) = by_ip.get_mut(&address) {
+                *count -= 1;
+                if *count == 0 {
+                    by_ip.remove(&address);
+                }
+            }
+        }
+        self.gateway.stats.connections.decrement(1.0);
+        let left = {
+            let mut connections = self.gateway.connections.lock();
+            connections.remove(&self.id);
+            connections.len()
+        };
+        if left == 0 {
+            self.gateway.one_left.notify_waiters();
+        }
+    }
+}
+
+impl Gateway {
+    /// `router` is the one that the store's feed and the domain were given.
+    pub fn new(domain: Arc<Domain>, router: Arc<Router>, clock: Arc<dyn Clock>, config: GatewayConfig) -> Arc<Self> {
+        Arc::new(Self {
+            domain,
+            router,
+            clock,
+            config,
+            stats: Stats::default(),
+            connections: Mutex::default(),
+            by_ip: Mutex::default(),
+            next_id: AtomicU64::new(1),
+            tick: AtomicU32::new(1),
+            draining: AtomicBool::new(false),
+            one_left: Notify::new(),
+        })
+    }
+
+    pub fn connection_count(&self) -> usize {
+        self.connections.lock().len()
+    }
+
+    pub fn is_draining(&self) -> bool {
+        self.draining.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn tick(&self) -> u32 {
+        self.tick.load(Ordering::Relaxed)
+    }
+
+    /// The tick at which `after` is over for certain.
+    pub(crate) fn ticks_from_now(&self, after: Duration) -> u32 {
+        self.tick().saturating_add(self.ticks(after)).saturating_add(1)
+    }
+
+    fn ticks(&self, of: Duration) -> u32 {
+        let tick_ms = self.config.tick.as_millis().max(1);
+        u32::try_from(of.as_millis().div_ceil(tick_ms)).unwrap_or(u32::MAX)
+    }
+
+    /// Takes a place for a connection from `address`, which has until `hello_timeout` to say Hello.
+    pub(crate) fn admit(self: &Arc<Self>, address: IpAddr) -> Result<(Permit, Arc<Handle>), NotAdmitted> {
+        if self.is_draining() {
+            return Err(NotAdmitted::Draining);
+        }
+        let address = limited_address(address);
+        if let Some(address) = address {
+            let mut by_ip = self.by_ip.lock();
+            let count = by_ip.entry(address).or_default();
+            if *count >= self.config.max_connections_per_ip {
+                return Err(NotAdmitted::TooManyOfAddress);
+            }
+            *count += 1;
+        }
+        let id = self.next_id.fetch_add(1, Ordering::Relaxed);
+        // From here on dropping the permit undoes the counting.
+        self.stats.connections.increment(1.0);
+        let permit = Permit { gateway: self.clone(), id, address };
+        let deadline = self.ticks_from_now(self.config.hello_timeout);
+        let handle = Arc::new(Handle::new(id, self.config.window_entries, deadline));
+        let mut connections = self.connections.lock();
+        if connections.len() >= self.config.max_connections {
+            drop(connections);
+            return Err(NotAdmitted::Full);
+        }
+        connections.insert(id, handle.clone());
+        Ok((permit, handle))
+    }
+
+    /// Runs one connection on a task of its own, from behind the handshake to its end.
+    pub(crate) fn run<S>(self: &Arc<Self>, stream: S, read_ahead: &[u8], permit: Permit, handle: Arc<Handle>)
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        tokio::spawn(Connection::new(stream, read_ahead, self.clone(), handle, permit));
+    }
+
+    /// When the session of `handle` is gone, however it ended.
+    pub(crate) fn forget(&self, handle: &Handle) {
+        if let Some(address) = handle.address() {
+            self.router.unregister(address, handle);
+        }
+    }
+
+    /// Looks at all deadlines, once per tick, until `stop`.
+    pub async fn watch(self: Arc<Self>, stop: CancellationToken) {
+        let mut interval = tokio::time::interval(self.config.tick);
+        interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                () = stop.cancelled() => return,
+                _ = interval.tick() => self.sweep(),
+            }
+        }
+    }
+
+    fn sweep(&self) {
+        let tick = self.tick.fetch_add(1, Ordering::Relaxed).saturating_add(1);
+        let write_timeout = self.ticks(self.config.write_timeout);
+        for handle in self.connections.lock().values() {
+            handle.expire_if_due(tick, write_timeout);
+        }
+    }
+
+    /// Takes no more connections, tells every client when to come back, lets sends in flight finish, and closes.
+    /// Returns how many connections were still open when `drain_timeout` was over.
+    pub async fn drain(&self) -> usize {
+        self.draining.store(true, Ordering::Relaxed);
+        {
+            let connections = self.connections.lock();
+            let count = u32::try_from(connections.len()).unwrap_or(u32::MAX);
+            let span = DRAIN_PER_CONNECTION.saturating_mul(count).max(DRAIN_SPAN_MIN).min(self.config.drain_span);
+            let span_ms = u64::try_from(span.as_millis()).unwrap_or(u64::MAX).max(1);
+            let spread = RandomState::new();
+            for handle in connections.values() {
+                handle.drain(u32::try_from(spread.hash_one(handle.id) % span_ms).unwrap_or(u32::MAX));
+            }
+        }
+        let all_gone = async {
+            loop {
+                let one_left = self.one_left.notified();
+                tokio::pin!(one_left);
+                one_left.as_mut().enable();
+                if self.connection_count() == 0 {
+                    return;
+                }
+                one_left.await;
+            }
+        };
+        // Over time, the rest is cut off: what it sent is stored or not, and its clients repeat it.
+        let _ = tokio::time::timeout(self.config.drain_timeout, all_gone).await;
+        self.connection_count()
+    }
+}
+
+/// What connections of an address are counted under: an IPv4 address or an IPv6 /64. `None`: not limited.
+fn limited_address(address: IpAddr) -> Option<IpAddr> {
+    if address.is_loopback() {
+        return None;
+    }
+    Some(match address.to_canonical() {
+        IpAddr::V4(address) => IpAddr::V4(address),
+        IpAddr::V6(address) => {
+            let [a, b, c, d, ..] = address.segments();
+            IpAddr::V6(Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0))
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_are_counted_by_network() {
+        for (address, want) in [
+            ("127.0.0.5", None),
+            ("::1", None),
+            ("192.0.2.7", Some("192.0.2.7")),
+            ("::ffff:192.0.2.7", Some("192.0.2.7")),
+            ("2001:db8:1:2:3:4:5:6", Some("2001:db8:1:2::")),
+        ] {
+            let want = want.map(|text| text.parse().unwrap());
+            assert_eq!(limited_address(address.parse().unwrap()), want, "{address}");
+        }
+    }
+}

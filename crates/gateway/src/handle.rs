@@ -1,0 +1,302 @@
+//! What the rest of the process holds of a connection: a mailbox and two deadlines. Nothing in it is allocated while the
+//! connection is idle.
+//! Flow: `publish`, `notify`, `close`, `drain`, `expire` (any thread; never block) -> wake -> `receive` by the connection.
+//! Always true:
+//! - the mailbox is bounded: entries by the window, notices by `NOTICES_MAX`; what does not fit is read from the store later
+//!   (entries) or lost (notices, which are best effort);
+//! - one wake for all that arrives until the connection looks.
+
+use parking_lot::Mutex;
+use sotto_ports::Queued;
+use sotto_types::{AccountId, DeviceAddress, ErrorCode};
+use std::collections::VecDeque;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::task::Waker;
+
+const NOTICES_MAX: usize = 32;
+
+/// An entry on its way from the store, and when it was committed (microseconds since the gateway began).
+#[derive(Debug)]
+pub(crate) struct Fed {
+    pub(crate) entry: Queued,
+    pub(crate) committed_us: u64,
+}
+
+/// `AccountChanged`, as the domain said it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Notice {
+    pub(crate) account: AccountId,
+    pub(crate) list_version: u32,
+    pub(crate) prekeys_low: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+enum Feed {
+    /// Not signed in yet: the backlog will be read anyway.
+    #[default]
+    Off,
+    On,
+    /// Something was not taken: the store must be read after the cursor.
+    Behind,
+}
+
+/// Which time is up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Expiry {
+    /// For a Hello, a frame or a close, whichever was awaited.
+    Deadline,
+    /// For taking a byte.
+    Stalled,
+}
+
+#[derive(Debug, Default)]
+struct Mailbox {
+    waker: Option<Waker>,
+    feed: VecDeque<Fed>,
+    notices: Vec<Notice>,
+    mode: Feed,
+    /// The socket takes nothing at the moment, so neither do we.
+    blocked: bool,
+    close: Option<ErrorCode>,
+    drain_ms: Option<u32>,
+    expired: Option<Expiry>,
+}
+
+/// Everything that arrived since the last look.
+#[derive(Debug, Default)]
+pub(crate) struct Mail {
+    pub(crate) feed: VecDeque<Fed>,
+    pub(crate) notices: Vec<Notice>,
+    pub(crate) behind: bool,
+    pub(crate) close: Option<ErrorCode>,
+    pub(crate) drain_ms: Option<u32>,
+    pub(crate) expired: Option<Expiry>,
+}
+
+#[derive(Debug)]
+pub(crate) struct Handle {
+    pub(crate) id: u64,
+    feed_max: usize,
+    mailbox: Mutex<Mailbox>,
+    /// Set once, when the device is known.
+    address: OnceLock<DeviceAddress>,
+    /// Tick at which `expire` is due; 0 for never.
+    deadline: AtomicU32,
+    /// Tick since which the socket has taken nothing; 0 while it does.
+    blocked_since: AtomicU32,
+}
+
+impl Handle {
+    pub(crate) fn new(id: u64, feed_max: usize, deadline: u32) -> Self {
+        Self {
+            id,
+            feed_max,
+            mailbox: Mutex::default(),
+            address: OnceLock::new(),
+            deadline: AtomicU32::new(deadline),
+            blocked_since: AtomicU32::new(0),
+        }
+    }
+
+    pub(crate) fn address(&self) -> Option<DeviceAddress> {
+        self.address.get().copied()
+    }
+
+    pub(crate) fn set_address(&self, address: DeviceAddress) {
+        let set = self.address.set(address);
+        debug_assert!(set.is_ok(), "a connection signs in once");
+    }
+
+    /// From the store's thread, after the commit.
+    pub(crate) fn publish(&self, entry: &Queued, committed_us: u64) {
+        self.mail(|mailbox| {
+            if mailbox.mode != Feed::On {
+                return false;
+            }
+            if mailbox.blocked || mailbox.feed.len() >= self.feed_max {
+                mailbox.mode = Feed::Behind;
+                return !mailbox.blocked;
+            }
+            mailbox.feed.push_back(Fed { entry: entry.clone(), committed_us });
+            true
+        });
+    }
+
+    pub(crate) fn notify(&self, notice: Notice) {
+        self.mail(|mailbox| {
+            let room = mailbox.notices.len() < NOTICES_MAX && mailbox.mode != Feed::Off;
+            if room && !mailbox.notices.contains(&notice) {
+                mailbox.notices.push(notice);
+            }
+            room
+        });
+    }
+
+    pub(crate) fn close(&self, why: ErrorCode) {
+        self.mail(|mailbox| {
+            mailbox.close.get_or_insert(why);
+            true
+        });
+    }
+
+    pub(crate) fn drain(&self, reconnect_after_ms: u32) {
+        self.mail(|mailbox| {
+            mailbox.drain_ms.get_or_insert(reconnect_after_ms);
+            true
+        });
+    }
+
+    /// Called by the sweeper.
+    pub(crate) fn expire_if_due(&self, tick: u32, write_timeout_ticks: u32) {
+        let deadline = self.deadline.load(Ordering::Relaxed);
+        let blocked_since = self.blocked_since.load(Ordering::Relaxed);
+        let late = deadline != 0 && tick >= deadline;
+        let stalled = blocked_since != 0 && tick.saturating_sub(blocked_since) >= write_timeout_ticks;
+        if late || stalled {
+            self.mail(|mailbox| {
+                mailbox.expired = Some(if stalled { Expiry::Stalled } else { Expiry::Deadline });
+                true
+            });
+        }
+    }
+
+    fn mail(&self, put: impl FnOnce(&mut Mailbox) -> bool) {
+        let waker = {
+            let mut mailbox = self.mailbox.lock();
+            if put(&mut mailbox) { mailbox.waker.take() } else { None }
+        };
+        // Outside the lock: the woken connection takes it first thing.
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+    }
+
+    /// Takes everything, and asks to be woken for more.
+    pub(crate) fn receive(&self, waker: &Waker) -> Mail {
+        let mut mailbox = self.mailbox.lock();
+        if !mailbox.waker.as_ref().is_some_and(|known| known.will_wake(waker)) {
+            mailbox.waker = Some(waker.clone());
+        }
+        Mail {
+            feed: std::mem::take(&mut mailbox.feed),
+            notices: std::mem::take(&mut mailbox.notices),
+            behind: mailbox.mode == Feed::Behind,
+            close: mailbox.close.take(),
+            drain_ms: mailbox.drain_ms.take(),
+            expired: mailbox.expired.take(),
+        }
+    }
+
+    /// Before the store is read: what is committed from here on is either in that read or in the feed.
+    pub(crate) fn resume_feed(&self) {
+        let mut mailbox = self.mailbox.lock();
+        mailbox.mode = Feed::On;
+        mailbox.feed = VecDeque::new();
+    }
+
+    pub(crate) fn stop_feed(&self) {
+        let mut mailbox = self.mailbox.lock();
+        mailbox.mode = Feed::Off;
+        mailbox.feed = VecDeque::new();
+        mailbox.notices = Vec::new();
+    }
+
+    pub(crate) fn set_deadline(&self, tick: u32) {
+        self.deadline.store(tick, Ordering::Relaxed);
+    }
+
+    /// `since`: the tick, or 0 when the socket takes bytes again.
+    pub(crate) fn set_blocked(&self, since: u32) {
+        let was = self.blocked_since.swap(since, Ordering::Relaxed);
+        if (was == 0) != (since == 0) {
+            self.mailbox.lock().blocked = since != 0;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use sotto_ports::{QueuedItem, StoredFailure};
+    use sotto_types::{Conversation, DeviceId, EntryId, MessageId};
+    use std::sync::Arc;
+    use std::sync::atomic::AtomicUsize;
+    use std::task::Wake;
+
+    #[derive(Default)]
+    struct Wakes(AtomicUsize);
+
+    impl Wake for Wakes {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Ordering::SeqCst);
+        }
+    }
+
+    fn entry(id: u64) -> Queued {
+        let conversation = Conversation::Peer(AccountId::from_bytes([1; 16]));
+        let item = QueuedItem::Failure(StoredFailure { conversation, message_id: MessageId::new(id) });
+        Queued { entry_id: EntryId::new(id), item }
+    }
+
+    #[test]
+    fn one_wake_for_a_batch_and_bounded() {
+        let wakes = Arc::new(Wakes::default());
+        let waker = Waker::from(wakes.clone());
+        let handle = Handle::new(1, 3, 0);
+        handle.publish(&entry(1), 0);
+        assert!(handle.receive(&waker).feed.is_empty(), "not signed in: nothing is kept");
+        handle.resume_feed();
+        for id in 2..10 {
+            handle.publish(&entry(id), 0);
+        }
+        assert_eq!(wakes.0.load(Ordering::SeqCst), 1);
+        let mail = handle.receive(&waker);
+        assert_eq!(mail.feed.len(), 3);
+        assert!(mail.behind);
+        handle.publish(&entry(10), 0);
+        assert!(handle.receive(&waker).feed.is_empty(), "a gap is never followed by an entry");
+        handle.resume_feed();
+        handle.publish(&entry(11), 0);
+        let mail = handle.receive(&waker);
+        assert!(!mail.behind);
+        assert_eq!(mail.feed.len(), 1);
+    }
+
+    #[test]
+    fn a_blocked_socket_holds_no_entries() {
+        let wakes = Arc::new(Wakes::default());
+        let waker = Waker::from(wakes.clone());
+        let handle = Handle::new(1, 3, 0);
+        handle.resume_feed();
+        handle.receive(&waker);
+        handle.set_blocked(5);
+        handle.publish(&entry(1), 0);
+        assert_eq!(wakes.0.load(Ordering::SeqCst), 0, "it will look when the socket takes bytes again");
+        handle.set_blocked(0);
+        let mail = handle.receive(&waker);
+        assert!(mail.feed.is_empty() && mail.behind);
+    }
+
+    #[test]
+    fn deadlines_and_stalls_expire() {
+        // (deadline, blocked since, tick, expired)
+        for (deadline, blocked, tick, want) in
+            [(0, 0, 1000, false), (10, 0, 9, false), (10, 0, 10, true), (0, 5, 34, false), (0, 5, 35, true)]
+        {
+            let handle = Handle::new(1, 3, deadline);
+            handle.set_blocked(blocked);
+            handle.expire_if_due(tick, 30);
+            assert_eq!(handle.receive(Waker::noop()).expired.is_some(), want, "{deadline} {blocked} {tick}");
+        }
+    }
+
+    #[test]
+    fn the_first_reason_to_close_stays() {
+        let handle = Handle::new(1, 3, 0);
+        handle.set_address(DeviceAddress::new(AccountId::from_bytes([1; 16]), DeviceId::FIRST));
+        handle.close(ErrorCode::DeviceUnlinked);
+        handle.close(ErrorCode::Replaced);
+        assert_eq!(handle.receive(Waker::noop()).close, Some(ErrorCode::DeviceUnlinked));
+    }
+}

@@ -1,0 +1,221 @@
+//! The listener: TCP or TLS connections, each an HTTP/1.1 server until it ends or becomes a WebSocket.
+//! Always true:
+//! - a peer has `hello_timeout` for the TLS handshake and as long for each request's head;
+//! - every request carries the address of its client (`ClientIp`), which is the socket's unless a trusted proxy names another.
+
+use crate::gateway::Gateway;
+use crate::stats::Stats;
+use axum::Router as HttpRouter;
+use axum::body::Body;
+use axum::extract::ConnectInfo;
+use axum::http::{HeaderMap, Request};
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use parking_lot::RwLock;
+use rustls::ServerConfig;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
+use tokio_rustls::TlsAcceptor;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tower_service::Service as _;
+
+/// Sockets that are no WebSocket (yet) and may be open beside them.
+const HTTP_CONNECTIONS_MAX: usize = 4_096;
+const HTTP_BUFFER_BYTES: usize = 16 * 1024;
+/// When the process is out of file descriptors, `accept` fails at once, again and again.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// The client's address, as an extension of every request. Also there as `ConnectInfo<SocketAddr>`, with port 0 when a
+/// proxy named it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ClientIp(pub IpAddr);
+
+/// The TLS configuration in use; replaced when the certificate's files change.
+#[derive(Debug)]
+pub struct TlsSource(RwLock<Arc<ServerConfig>>);
+
+impl TlsSource {
+    pub fn new(config: Arc<ServerConfig>) -> Arc<Self> {
+        Arc::new(Self(RwLock::new(config)))
+    }
+
+    /// From the next handshake on.
+    pub fn replace(&self, config: Arc<ServerConfig>) {
+        *self.0.write() = config;
+    }
+
+    fn acceptor(&self) -> TlsAcceptor {
+        TlsAcceptor::from(self.0.read().clone())
+    }
+}
+
+/// Serves `app` on `listener` until `stop`, then waits for requests in progress. WebSockets run on (see `Gateway::drain`).
+pub async fn serve(
+    gateway: Arc<Gateway>,
+    listener: TcpListener,
+    tls: Option<Arc<TlsSource>>,
+    app: HttpRouter,
+    stop: CancellationToken,
+) {
+    let tasks = TaskTracker::new();
+    let open = Arc::new(AtomicUsize::new(0));
+    loop {
+        let accepted = tokio::select! {
+            () = stop.cancelled() => break,
+            accepted = listener.accept() => accepted,
+        };
+        let (stream, from) = match accepted {
+            Ok(accepted) => accepted,
+            Err(error) => {
+                // Either this one peer is gone already, or the limit of open files is reached.
+                tracing::warn!(%error, "cannot accept a connection; see docs/operations.md, \"open files\"");
+                Stats::refused("accept_failed");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+                continue;
+            }
+        };
+        let _ = stream.set_nodelay(true);
+        let place = HttpPlace::take(&open);
+        if place.is_none() {
+            Stats::refused("http_full");
+        }
+        let client = Client { gateway: gateway.clone(), app: app.clone(), stop: stop.clone(), from, place };
+        match tls.as_ref().map(|tls| tls.acceptor()) {
+            None => tasks.spawn(client.serve(stream)),
+            Some(acceptor) => tasks.spawn(client.serve_tls(acceptor, stream)),
+        };
+    }
+    drop(listener);
+    tasks.close();
+    tasks.wait().await;
+}
+
+struct HttpPlace(Arc<AtomicUsize>);
+
+impl HttpPlace {
+    fn take(open: &Arc<AtomicUsize>) -> Option<Self> {
+        let place = Self(open.clone());
+        (open.fetch_add(1, Ordering::Relaxed) < HTTP_CONNECTIONS_MAX).then_some(place)
+    }
+}
+
+impl Drop for HttpPlace {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+struct Client {
+    gateway: Arc<Gateway>,
+    app: HttpRouter,
+    stop: CancellationToken,
+    from: SocketAddr,
+    /// `None`: there was none left.
+    place: Option<HttpPlace>,
+}
+
+impl Client {
+    async fn serve_tls(self, acceptor: TlsAcceptor, stream: TcpStream) {
+        if self.place.is_none() {
+            return;
+        }
+        // In a box: a handshake in progress is large, and most of a connection's life comes after it.
+        let handshake = Box::pin(acceptor.accept(stream));
+        match tokio::time::timeout(self.gateway.config.hello_timeout, handshake).await {
+            Ok(Ok(stream)) => self.serve(stream).await,
+            Ok(Err(error)) => {
+                Stats::refused("tls");
+                tracing::debug!(%error, "TLS handshake failed");
+            }
+            Err(_) => Stats::refused("tls_timeout"),
+        }
+    }
+
+    async fn serve<S>(self, mut stream: S)
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let Self { gateway, app, stop, from, place } = self;
+        if place.is_none() {
+            let refusal = b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 30\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+            let _ = stream.write_all(refusal).await;
+            return;
+        }
+        let hello_timeout = gateway.config.hello_timeout;
+        let service = service_fn(move |mut request: Request<Incoming>| {
+            let client = client_ip(from.ip(), request.headers(), &gateway.config.trusted_proxies);
+            let port = if client == from.ip() { from.port() } else { 0 };
+            request.extensions_mut().insert(ClientIp(client));
+            request.extensions_mut().insert(ConnectInfo(SocketAddr::new(client, port)));
+            app.clone().call(request.map(Body::new))
+        });
+        let connection = http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(hello_timeout)
+            .max_buf_size(HTTP_BUFFER_BYTES)
+            .serve_connection(TokioIo::new(stream), service)
+            .with_upgrades();
+        let mut connection = Box::pin(connection);
+        let result = tokio::select! {
+            result = connection.as_mut() => result,
+            () = stop.cancelled() => {
+                connection.as_mut().graceful_shutdown();
+                connection.await
+            }
+        };
+        if let Err(error) = result {
+            tracing::trace!(%error, "HTTP connection ended");
+        }
+    }
+}
+
+/// The rightmost address that is no trusted proxy: everything left of it the client may have written itself.
+fn client_ip(socket: IpAddr, headers: &HeaderMap, trusted: &[IpAddr]) -> IpAddr {
+    let socket = socket.to_canonical();
+    if !trusted.contains(&socket) {
+        return socket;
+    }
+    let mut client = socket;
+    for value in headers.get_all("x-forwarded-for").iter().rev() {
+        for part in value.to_str().unwrap_or_default().rsplit(',') {
+            let Ok(named) = part.trim().parse::<IpAddr>() else { return client };
+            client = named.to_canonical();
+            if !trusted.contains(&client) {
+                return client;
+            }
+        }
+    }
+    client
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_trusted_proxies_name_the_client() {
+        let trusted = ["10.0.0.1".parse().unwrap(), "10.0.0.2".parse().unwrap()];
+        // (socket, X-Forwarded-For, client)
+        for (socket, forwarded, want) in [
+            ("192.0.2.1", "203.0.113.9", "192.0.2.1"),
+            ("10.0.0.1", "203.0.113.9", "203.0.113.9"),
+            ("10.0.0.1", "6.6.6.6, 203.0.113.9, 10.0.0.2", "203.0.113.9"),
+            ("10.0.0.1", "nonsense", "10.0.0.1"),
+            ("10.0.0.1", "6.6.6.6, nonsense, 10.0.0.2", "10.0.0.2"),
+            ("::ffff:10.0.0.1", "2001:db8::1", "2001:db8::1"),
+        ] {
+            let mut headers = HeaderMap::new();
+            headers.insert("x-forwarded-for", forwarded.parse().unwrap());
+            let got = client_ip(socket.parse().unwrap(), &headers, &trusted);
+            assert_eq!(got, want.parse::<IpAddr>().unwrap(), "{socket} {forwarded}");
+        }
+        assert_eq!(client_ip(trusted[0], &HeaderMap::new(), &trusted), trusted[0]);
+    }
+}

@@ -1,0 +1,514 @@
+//! Session: one device's side of the protocol, without its socket.
+//! Flow: `Hello` -> authenticated, registered as the device's newest connection -> `Welcome` -> deliveries (`delivery`),
+//!       sends, acks, reads, heartbeats -> closing.
+//! Always true:
+//! - nothing but Hello is looked at before `Welcome`;
+//! - sends start in the order of their frames, each polled once on arrival, so that they reach the store in that order;
+//! - at most `sends_in_flight` answers and one ack are outstanding; beyond that the socket is not read;
+//! - an error never touches another connection.
+//! Elsewhere: bytes and frames in `connection`, meaning and durability in the domain.
+
+use crate::delivery::{AckFound, Delivery};
+use crate::gateway::Gateway;
+use crate::handle::{Expiry, Handle, Mail, Notice};
+use crate::parse::Parsed;
+use crate::stats::Stats;
+use crate::{encode, parse};
+use bytes::Bytes;
+use sotto_domain::{AckedEntry, ConnectionFacts, Refusal, SendRefused, SignedIn};
+use sotto_ports::Committed;
+use sotto_types::{DeviceAddress, EntryId, ErrorCode, Secret, limits};
+use sotto_wire::pb::{self, client_frame, server_frame::Body};
+use std::borrow::Cow;
+use std::collections::VecDeque;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+pub(crate) type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
+
+/// Acks that may wait for the one that runs; more stay in the socket.
+const ACKS_WAITING_MAX: usize = 4 * limits::ACK_ENTRIES;
+const TOKEN_BYTES_MAX: usize = 4096;
+const CLIENT_NAME_BYTES_MAX: usize = 64;
+
+/// How a connection ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum End {
+    /// With a close frame: (code, reason).
+    Close(Option<u16>, &'static str),
+    /// The peer is gone: nothing is written any more.
+    Drop,
+}
+
+enum Done {
+    Send { reference: u32, client_msg_id: Bytes, result: Result<Committed, SendRefused> },
+    Read { reference: u32, result: Result<(), Refusal> },
+}
+
+enum Phase {
+    AwaitHello,
+    Authenticating { reference: u32, work: BoxFuture<Result<(SignedIn, ConnectionFacts), Refusal>> },
+    Live,
+    Ended,
+}
+
+pub(crate) struct Session {
+    gateway: Arc<Gateway>,
+    handle: Arc<Handle>,
+    phase: Phase,
+    end: Option<End>,
+    /// Set by `Drain`: nothing more is read; ends when nothing is in flight.
+    draining: bool,
+    in_flight: VecDeque<BoxFuture<Done>>,
+    acks: Acks,
+    delivery: Delivery,
+}
+
+#[derive(Default)]
+struct Acks {
+    ok: Vec<AckedEntry>,
+    undecryptable: Vec<AckedEntry>,
+    running: Option<BoxFuture<Result<(), Refusal>>>,
+}
+
+impl Acks {
+    fn waiting(&self) -> usize {
+        self.ok.len() + self.undecryptable.len()
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        self.gateway.forget(&self.handle);
+    }
+}
+
+impl Session {
+    pub(crate) fn new(gateway: Arc<Gateway>, handle: Arc<Handle>) -> Self {
+        Self {
+            gateway,
+            handle,
+            phase: Phase::AwaitHello,
+            end: None,
+            draining: false,
+            in_flight: VecDeque::new(),
+            acks: Acks::default(),
+            delivery: Delivery::default(),
+        }
+    }
+
+    pub(crate) const fn is_live(&self) -> bool {
+        matches!(self.phase, Phase::Live)
+    }
+
+    pub(crate) const fn end(&self) -> Option<End> {
+        self.end
+    }
+
+    pub(crate) fn handle(&self) -> &Handle {
+        &self.handle
+    }
+
+    pub(crate) fn gateway(&self) -> &Gateway {
+        &self.gateway
+    }
+
+    /// Whether another frame may be parsed now.
+    pub(crate) fn wants_frames(&self) -> bool {
+        let ready = matches!(self.phase, Phase::AwaitHello | Phase::Live);
+        ready
+            && self.end.is_none()
+            && !self.draining
+            && self.in_flight.len() < self.gateway.config.sends_in_flight
+            && self.acks.waiting() < ACKS_WAITING_MAX
+    }
+
+    /// Takes the mailbox. `closing`: the connection is past its end and only wants to know when its time is up.
+    pub(crate) fn receive(&mut self, waker: &Waker, out: &mut Vec<u8>) -> bool {
+        let Mail { feed, notices, behind, close, drain_ms, expired } = self.handle.receive(waker);
+        if self.end.is_some() {
+            return expired.is_some();
+        }
+        if let Some(why) = close {
+            self.fail(out, 0, &Refusal::new(why, detail_of_close(why)), Bytes::new());
+        } else if let Some(expiry) = expired {
+            self.expire(expiry, out);
+        } else if let Some(reconnect_after_ms) = drain_ms {
+            self.drain(out, reconnect_after_ms);
+        }
+        if self.end.is_none() && self.is_live() {
+            self.delivery.take_feed(feed, behind);
+            for Notice { account, list_version, prekeys_low } in notices {
+                let account_id = Bytes::copy_from_slice(account.as_bytes());
+                let body = pb::AccountChanged { account_id, device_list_version: list_version, prekeys_low };
+                encode::frame(out, 0, Body::AccountChanged(body));
+            }
+        }
+        false
+    }
+
+    fn expire(&mut self, expiry: Expiry, out: &mut Vec<u8>) {
+        let stats = &self.gateway.stats;
+        if expiry == Expiry::Stalled {
+            stats.write_stalls.increment(1);
+            self.finish(End::Drop);
+        } else if self.is_live() {
+            stats.heartbeats_missed.increment(1);
+            self.finish(End::Drop);
+        } else {
+            stats.hello_timeouts.increment(1);
+            let refusal = Refusal::new(ErrorCode::HelloRequired, "no Hello in time");
+            self.fail(out, 0, &refusal, Bytes::new());
+        }
+    }
+
+    fn drain(&mut self, out: &mut Vec<u8>, reconnect_after_ms: u32) {
+        if !self.is_live() {
+            let mut refusal = Refusal::new(ErrorCode::GoingAway, "the server is shutting down");
+            refusal.retry_after = Some(Duration::from_millis(reconnect_after_ms.into()));
+            return self.fail(out, 0, &refusal, Bytes::new());
+        }
+        self.draining = true;
+        encode::frame(out, 0, Body::Drain(pb::Drain { reconnect_after_ms }));
+    }
+
+    /// One whole message. May start work, which is polled at once.
+    pub(crate) fn on_message(&mut self, payload: Cow<'_, [u8]>, cx: &mut Context<'_>, out: &mut Vec<u8>) {
+        let parsed = match parse::client_frame(payload) {
+            Ok(parsed) => parsed,
+            Err(refusal) => return self.fail(out, 0, &refusal, Bytes::new()),
+        };
+        match (parsed, &self.phase) {
+            (Parsed::Known(reference, client_frame::Body::Hello(hello)), Phase::AwaitHello) => {
+                match check_hello(&hello) {
+                    Ok(()) => self.authenticate(reference, hello.access_token, cx, out),
+                    Err(refusal) => self.fail(out, reference, &refusal, Bytes::new()),
+                }
+            }
+            (Parsed::Known(reference, _) | Parsed::Unknown(reference, _), Phase::AwaitHello) => {
+                let refusal = Refusal::new(ErrorCode::HelloRequired, "the first frame is Hello");
+                self.fail(out, reference, &refusal, Bytes::new());
+            }
+            (Parsed::Known(reference, body), _) => self.on_frame(reference, body, cx, out),
+            (Parsed::Unknown(reference, field), _) => {
+                encode::frame(out, reference, Body::Unsupported(pb::Unsupported { field }));
+            }
+        }
+    }
+
+    fn on_frame(&mut self, reference: u32, body: client_frame::Body, cx: &mut Context<'_>, out: &mut Vec<u8>) {
+        use client_frame::Body as Client;
+        match body {
+            Client::SendDirect(send) => self.on_send(reference, send, cx, out),
+            Client::Ack(ack) => self.on_ack(reference, &ack, cx, out),
+            Client::Read(read) => self.on_read(reference, read, cx, out),
+            Client::Heartbeat(_) => {
+                let server_time_ms = self.gateway.clock.now().as_ms();
+                encode::frame(out, reference, Body::HeartbeatAck(pb::HeartbeatAck { server_time_ms }));
+            }
+            Client::Hello(_) => {
+                let refusal = Refusal::new(ErrorCode::BadFrame, "a second Hello");
+                self.fail(out, reference, &refusal, Bytes::new());
+            }
+        }
+    }
+
+    fn authenticate(&mut self, reference: u32, token: String, cx: &mut Context<'_>, out: &mut Vec<u8>) {
+        let token = Secret::new(token);
+        let (gateway, handle) = (self.gateway.clone(), self.handle.clone());
+        let work = Box::pin(async move {
+            let who = gateway.domain.authenticate(token.expose()).await?;
+            // Registered before `connected` looks at the directory again: a device that is unlinked from here on finds
+            // this connection to close.
+            gateway.router.register(who.address, handle);
+            let facts = gateway.domain.connected(&who).await?;
+            Ok((who, facts))
+        });
+        self.phase = Phase::Authenticating { reference, work };
+        self.poll_work(cx, out);
+    }
+
+    /// Polls what runs. True if something moved on.
+    pub(crate) fn poll_work(&mut self, cx: &mut Context<'_>, out: &mut Vec<u8>) -> bool {
+        let mut moved = self.poll_authentication(cx, out);
+        if !self.is_live() {
+            return moved;
+        }
+        moved |= self.poll_in_flight(cx, out);
+        moved |= self.poll_ack(cx, out);
+        moved |= match self.delivery.poll_page(cx, &self.gateway, out) {
+            Ok(moved) => moved,
+            Err(refusal) => {
+                self.fail(out, 0, &refusal, Bytes::new());
+                true
+            }
+        };
+        let idle = self.in_flight.is_empty() && self.acks.running.is_none();
+        if self.draining && idle && self.end.is_none() {
+            self.finish(End::Close(Some(1001), "going-away"));
+        }
+        moved
+    }
+
+    fn poll_authentication(&mut self, cx: &mut Context<'_>, out: &mut Vec<u8>) -> bool {
+        let Phase::Authenticating { reference, work } = &mut self.phase else { return false };
+        let reference = *reference;
+        let Poll::Ready(result) = work.as_mut().poll(cx) else { return false };
+        self.phase = Phase::AwaitHello;
+        match result {
+            Ok((who, facts)) => self.welcome(reference, &who, &facts, out),
+            Err(refusal) => self.fail(out, reference, &refusal, Bytes::new()),
+        }
+        true
+    }
+
+    fn welcome(&mut self, reference: u32, who: &SignedIn, facts: &ConnectionFacts, out: &mut Vec<u8>) {
+        tracing::debug!(device = %who.address, "connected");
+        let config = &self.gateway.config;
+        let welcome = pb::Welcome {
+            server_time_ms: self.gateway.clock.now().as_ms(),
+            generation: facts.generation,
+            heartbeat_interval_s: u32::try_from(limits::HEARTBEAT.as_secs()).unwrap_or(u32::MAX),
+            device_list_version: facts.list_version,
+            one_time_ec_left: facts.key_counts.one_time_ec,
+            one_time_kyber_left: facts.key_counts.one_time_kyber,
+            window_entries: u32::try_from(config.window_entries).unwrap_or(u32::MAX),
+            window_bytes: u32::try_from(config.window_bytes).unwrap_or(u32::MAX),
+            server: config.server_name.clone(),
+            suspended_devices: facts.suspended.iter().map(|device| u32::from(*device)).collect(),
+        };
+        encode::frame(out, reference, Body::Welcome(welcome));
+        self.phase = Phase::Live;
+        self.delivery.begin();
+    }
+
+    fn on_send(&mut self, reference: u32, send: pb::SendDirect, cx: &mut Context<'_>, out: &mut Vec<u8>) {
+        let Some(from) = self.handle.address() else { return };
+        // Echoed even if it is no id, so that the client finds which send was refused; but not at any length.
+        let client_msg_id = if send.client_msg_id.len() <= 16 { send.client_msg_id.clone() } else { Bytes::new() };
+        let send = match parse::direct_send(send) {
+            Ok(send) => send,
+            Err(refusal) => {
+                Stats::rejected(refusal.code);
+                return encode::frame(out, reference, encode::error(&refusal, client_msg_id));
+            }
+        };
+        let gateway = self.gateway.clone();
+        self.start(cx, out, async move {
+            let result = gateway.domain.send_direct(from, send).await;
+            Done::Send { reference, client_msg_id, result }
+        });
+    }
+
+    fn on_read(&mut self, reference: u32, read: pb::Read, cx: &mut Context<'_>, out: &mut Vec<u8>) {
+        let Some(of) = self.handle.address() else { return };
+        let conversation = match parse::conversation(read.conversation) {
+            Ok(conversation) => conversation,
+            Err(refusal) => {
+                Stats::rejected(refusal.code);
+                return encode::frame(out, reference, encode::error(&refusal, Bytes::new()));
+            }
+        };
+        let gateway = self.gateway.clone();
+        let up_to = sotto_types::MessageId::new(read.up_to);
+        self.start(cx, out, async move {
+            Done::Read { reference, result: gateway.domain.read(of, conversation, up_to).await }
+        });
+    }
+
+    fn start(&mut self, cx: &mut Context<'_>, out: &mut Vec<u8>, work: impl Future<Output = Done> + Send + 'static) {
+        let mut work: BoxFuture<Done> = Box::pin(work);
+        match work.as_mut().poll(cx) {
+            Poll::Ready(done) => answer(out, done),
+            Poll::Pending => self.in_flight.push_back(work),
+        }
+    }
+
+    fn poll_in_flight(&mut self, cx: &mut Context<'_>, out: &mut Vec<u8>) -> bool {
+        if self.in_flight.is_empty() {
+            return false;
+        }
+        let before = self.in_flight.len();
+        self.in_flight.retain_mut(|work| match work.as_mut().poll(cx) {
+            Poll::Ready(done) => {
+                answer(out, done);
+                false
+            }
+            Poll::Pending => true,
+        });
+        if self.in_flight.is_empty() {
+            self.in_flight = VecDeque::new();
+        }
+        self.in_flight.len() < before
+    }
+
+    fn on_ack(&mut self, reference: u32, ack: &pb::Ack, cx: &mut Context<'_>, out: &mut Vec<u8>) {
+        if ack.ok.len().saturating_add(ack.undecryptable.len()) > limits::ACK_ENTRIES {
+            let refusal = Refusal::new(ErrorCode::BadRequest, "an ack names at most 1024 entries");
+            Stats::rejected(refusal.code);
+            return encode::frame(out, reference, encode::error(&refusal, Bytes::new()));
+        }
+        let Some(of) = self.handle.address() else { return };
+        let now_us = self.gateway.router.now_us();
+        for (ids, kept) in [(&ack.ok, &mut self.acks.ok), (&ack.undecryptable, &mut self.acks.undecryptable)] {
+            for id in ids {
+                let entry_id = EntryId::new(*id);
+                let found = self.delivery.acked(of, entry_id);
+                if let Some(AckFound { committed_us: Some(committed_us), .. }) = found {
+                    let waited = Duration::from_micros(now_us.saturating_sub(committed_us));
+                    self.gateway.stats.commit_to_ack.record(waited);
+                }
+                kept.push(AckedEntry { entry_id, header: found.map(|found| found.header) });
+            }
+        }
+        self.poll_ack(cx, out);
+    }
+
+    /// One ack runs at a time; what arrives meanwhile goes together in the next.
+    fn poll_ack(&mut self, cx: &mut Context<'_>, out: &mut Vec<u8>) -> bool {
+        let mut moved = false;
+        loop {
+            if let Some(running) = &mut self.acks.running {
+                let Poll::Ready(result) = running.as_mut().poll(cx) else { return moved };
+                self.acks.running = None;
+                moved = true;
+                if let Err(refusal) = result {
+                    // The entries stay in the store and are delivered again after a reconnect.
+                    Stats::rejected(refusal.code);
+                    encode::frame(out, 0, encode::error(&refusal, Bytes::new()));
+                }
+            }
+            let Some(of) = self.handle.address() else { return moved };
+            if self.acks.waiting() == 0 {
+                return moved;
+            }
+            let (ok, undecryptable) = (std::mem::take(&mut self.acks.ok), std::mem::take(&mut self.acks.undecryptable));
+            let gateway = self.gateway.clone();
+            self.acks.running = Some(Box::pin(async move { gateway.domain.ack(of, ok, undecryptable).await }));
+        }
+    }
+
+    /// Pushes what the window and the socket have room for. True if frames were written or a read of the store began.
+    pub(crate) fn deliver(&mut self, cx: &mut Context<'_>, out: &mut Vec<u8>, socket_free: bool) -> bool {
+        if !self.is_live() || self.end.is_some() || self.draining {
+            return false;
+        }
+        let Some(of) = self.handle.address() else { return false };
+        let (gateway, handle) = (&self.gateway, &self.handle);
+        let mut moved = self.delivery.push_feed(gateway, out);
+        if socket_free && self.delivery.start_page(of, gateway, handle) {
+            moved |= match self.delivery.poll_page(cx, gateway, out) {
+                Ok(moved) => moved,
+                Err(refusal) => {
+                    self.fail(out, 0, &refusal, Bytes::new());
+                    true
+                }
+            };
+        }
+        moved
+    }
+
+    /// Tells the peer why, and ends the connection.
+    pub(crate) fn fail(&mut self, out: &mut Vec<u8>, reference: u32, refusal: &Refusal, client_msg_id: Bytes) {
+        self.fail_with(out, reference, refusal, client_msg_id, close_code(refusal.code));
+    }
+
+    pub(crate) fn fail_with(
+        &mut self,
+        out: &mut Vec<u8>,
+        reference: u32,
+        refusal: &Refusal,
+        client_msg_id: Bytes,
+        close_code: u16,
+    ) {
+        Stats::rejected(refusal.code);
+        encode::frame(out, reference, encode::error(refusal, client_msg_id));
+        self.finish(End::Close(Some(close_code), refusal.code.slug()));
+    }
+
+    /// Drops all that runs. A send dropped here is stored wholly or not at all; its sender repeats it.
+    pub(crate) fn finish(&mut self, end: End) {
+        self.end = Some(end);
+        self.handle.stop_feed();
+        self.in_flight = VecDeque::new();
+        self.acks = Acks::default();
+        self.delivery = Delivery::default();
+        self.phase = Phase::Ended;
+    }
+
+    /// What is left to do for the domain when the connection is gone.
+    pub(crate) fn farewell(&self) -> Option<BoxFuture<()>> {
+        let of: DeviceAddress = self.handle.address()?;
+        self.gateway.router.unregister(of, &self.handle);
+        let gateway = self.gateway.clone();
+        Some(Box::pin(async move { gateway.domain.disconnected(of).await }))
+    }
+}
+
+fn answer(out: &mut Vec<u8>, done: Done) {
+    let (reference, body) = match done {
+        Done::Send { reference, client_msg_id, result } => {
+            let body = match result {
+                Ok(committed) => Body::Accepted(pb::Accepted {
+                    client_msg_id,
+                    message_id: committed.message_id.get(),
+                    server_time_ms: committed.server_time.as_ms(),
+                }),
+                Err(SendRefused::DeviceMismatch(lists)) => {
+                    let lists = lists
+                        .into_iter()
+                        .map(|list| pb::SignedDeviceList { payload: list.payload, signature: list.signature })
+                        .collect();
+                    Body::DeviceMismatch(pb::DeviceMismatch { client_msg_id, lists })
+                }
+                Err(SendRefused::Refused(refusal)) => {
+                    Stats::rejected(refusal.code);
+                    encode::error(&refusal, client_msg_id)
+                }
+            };
+            (reference, body)
+        }
+        // A read has no answer unless it failed.
+        Done::Read { result: Ok(()), .. } => return,
+        Done::Read { reference, result: Err(refusal) } => {
+            Stats::rejected(refusal.code);
+            (reference, encode::error(&refusal, Bytes::new()))
+        }
+    };
+    encode::frame(out, reference, body);
+}
+
+fn check_hello(hello: &pb::Hello) -> Result<(), Refusal> {
+    if hello.protocol_version == 0 {
+        return Err(Refusal::new(ErrorCode::ProtocolVersion, "this server speaks version 1"));
+    }
+    if hello.client.len() > CLIENT_NAME_BYTES_MAX {
+        return Err(Refusal::new(ErrorCode::BadRequest, "client: at most 64 bytes"));
+    }
+    if hello.access_token.len() > TOKEN_BYTES_MAX {
+        return Err(Refusal::new(ErrorCode::TokenInvalid, "not a token of this server"));
+    }
+    Ok(())
+}
+
+/// Close codes from 4000 are the application's; the last three digits are the error's number.
+pub(crate) fn close_code(error: ErrorCode) -> u16 {
+    match error {
+        ErrorCode::GoingAway => 1001,
+        ErrorCode::FrameTooLarge => 1009,
+        other => u16::try_from(other.number()).unwrap_or(500).saturating_add(4000),
+    }
+}
+
+const fn detail_of_close(why: ErrorCode) -> &'static str {
+    match why {
+        ErrorCode::Replaced => "this device has a newer connection",
+        ErrorCode::DeviceUnlinked => "this device was unlinked",
+        ErrorCode::AccountDisabled => "this account is disabled",
+        ErrorCode::DeviceSuspended => "this device was absent too long and must be linked again",
+        ErrorCode::UnknownAccount => "this account was deleted",
+        _ => "the server closed the connection",
+    }
+}
