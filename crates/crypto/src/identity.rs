@@ -95,6 +95,12 @@ impl IdentityKeyPair {
     }
 }
 
+impl PartialEq for IdentityKeyPair {
+    fn eq(&self, other: &Self) -> bool {
+        self.private_bytes() == other.private_bytes()
+    }
+}
+
 impl fmt::Debug for IdentityKeyPair {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "IdentityKeyPair({:?})", self.public())

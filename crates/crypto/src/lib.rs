@@ -34,4 +34,4 @@ pub use keys::{BadSignature, KeyError};
 pub use prekeys::{EcPreKeyId, KyberPreKeyId, SignedPreKeyId};
 pub use recovery::RecoveryCode;
 pub use safety_number::SafetyNumber;
-pub use store::{BaseKeyUse, DistributionId, KyberPreKeyRecord, ProtocolStore, StoreFailure};
+pub use store::{BaseKeyUse, DistributionId, KyberPreKeyRecord, MemoryStore, ProtocolStore, StoreFailure};

@@ -182,6 +182,3 @@ fn group_error(error: SignalProtocolError) -> GroupError {
         Err(_) => GroupError::Invalid,
     }
 }
-
-#[cfg(test)]
-mod tests;

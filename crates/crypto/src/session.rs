@@ -499,6 +499,3 @@ fn load_record(store: &dyn ProtocolStore, with: DeviceAddress) -> Result<Option<
     let record = store.load_session(with)?;
     Ok(record.and_then(|record| signal::SessionRecord::deserialize(record.expose()).ok()))
 }
-
-#[cfg(test)]
-mod tests;

@@ -1,5 +1,9 @@
 //! The store a client keeps its protocol state in, as this crate needs it: a port of the engine.
 
+mod memory;
+
+pub use memory::MemoryStore;
+
 use crate::identity::{IdentityKey, IdentityKeyPair};
 use crate::prekeys::{EcPreKeyId, KyberPreKeyId, SignedPreKeyId};
 use sotto_types::{AccountId, DeviceAddress, Secret};
@@ -11,7 +15,7 @@ use uuid::Uuid;
 pub struct StoreFailure(pub String);
 
 /// A stored Kyber prekey: its record and how it may be used.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct KyberPreKeyRecord {
     pub record: Secret<Vec<u8>>,
     /// Stays after use, guarded by remembered base keys; a one-time key is removed.
