@@ -2,6 +2,7 @@
 //! Tests write down what they see as they see it; at the end the ledger says whether every promise held.
 //! Always true: a text names one message for the whole test (make them unique, for example "ann>bob#17").
 
+use sotto_types::AccountId;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
@@ -33,10 +34,13 @@ struct Book {
     sent: Vec<Sent>,
     /// Text -> message id: the server's promise.
     accepted: HashMap<String, u64>,
-    statuses: HashMap<String, Vec<StatusSeen>>,
+    statuses: HashMap<(String, String), Vec<StatusSeen>>,
     /// By (viewer, sender), in the order of arrival.
     shown: BTreeMap<(String, String), Vec<Shown>>,
     faults: Vec<String>,
+    undecryptable: Vec<String>,
+    /// Account -> name.
+    people: HashMap<AccountId, String>,
 }
 
 /// Shared by all clients of a test.
@@ -50,6 +54,16 @@ impl Ledger {
 
     fn book(&self) -> MutexGuard<'_, Book> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Who an account is, so that what clients show can be written down by name.
+    pub fn know(&self, account: AccountId, name: &str) {
+        self.book().people.insert(account, name.to_owned());
+    }
+
+    /// The name of an account, or its id.
+    pub fn name_of(&self, account: AccountId) -> String {
+        self.book().people.get(&account).cloned().unwrap_or_else(|| account.to_string())
     }
 
     /// `from` pressed send (and its client has it durably). Order of calls is the order of sending.
@@ -67,10 +81,11 @@ impl Ledger {
         }
     }
 
-    pub fn status(&self, text: &str, status: &str, at_ms: Option<u64>) {
+    /// A tick of an own message, as `viewer` (the sender, or a device of the sender) saw it.
+    pub fn status(&self, viewer: &str, text: &str, status: &str, at_ms: Option<u64>) {
         let seen = StatusSeen { status: status.to_owned(), at_ms };
         let mut book = self.book();
-        let all = book.statuses.entry(text.to_owned()).or_default();
+        let all = book.statuses.entry((viewer.to_owned(), text.to_owned())).or_default();
         if all.last() != Some(&seen) {
             all.push(seen);
         }
@@ -82,7 +97,17 @@ impl Ledger {
         self.book().shown.entry((viewer.to_owned(), from.to_owned())).or_default().push(shown);
     }
 
-    /// Something that must never happen did (an undecryptable message, a refused repeat).
+    /// `viewer` was shown a placeholder instead of a message of `from`.
+    pub fn undecryptable(&self, viewer: &str, from: &str) {
+        self.book().undecryptable.push(format!("{viewer} could not decrypt a message of {from}"));
+    }
+
+    /// Takes note of the placeholders so far, for a test that makes some on purpose: they are no faults any more.
+    pub fn take_undecryptable(&self) -> Vec<String> {
+        std::mem::take(&mut self.book().undecryptable)
+    }
+
+    /// Something that must never happen did (a refused repeat, a lost event).
     pub fn fault(&self, what: impl Into<String>) {
         self.book().faults.push(what.into());
     }
@@ -103,8 +128,9 @@ impl Ledger {
         self.book().accepted.contains_key(text)
     }
 
-    pub fn statuses_of(&self, text: &str) -> Vec<StatusSeen> {
-        self.book().statuses.get(text).cloned().unwrap_or_default()
+    /// The ticks of `text` as `viewer` saw them, in order.
+    pub fn statuses_of(&self, viewer: &str, text: &str) -> Vec<StatusSeen> {
+        self.book().statuses.get(&(viewer.to_owned(), text.to_owned())).cloned().unwrap_or_default()
     }
 
     /// Acknowledged messages that their recipient has not seen yet.
@@ -121,7 +147,7 @@ impl Ledger {
     pub fn assert_exactly_once_in_order(&self) {
         let mut wrong = self.missing().iter().map(|text| format!("{text}: acknowledged, never shown")).collect::<Vec<_>>();
         let book = self.book();
-        wrong.extend(book.faults.iter().cloned());
+        wrong.extend(book.faults.iter().chain(&book.undecryptable).cloned());
         let order: HashMap<&str, usize> = book.sent.iter().enumerate().map(|(at, sent)| (sent.text.as_str(), at)).collect();
         for ((viewer, from), shown) in &book.shown {
             let mut seen = HashSet::new();

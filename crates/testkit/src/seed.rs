@@ -3,6 +3,9 @@
 use rand::SeedableRng;
 use rand_chacha::ChaCha20Rng;
 
+/// What tests draw from.
+pub type TestRng = ChaCha20Rng;
+
 /// Prints itself when the test that holds it fails.
 #[derive(Debug)]
 pub struct Seed(u64);

@@ -1,0 +1,165 @@
+//! The embedded store: inboxes, directory, prekeys and meta of one node in one folder, on fjall (an LSM tree with a journal).
+//! Flow: reads run on the caller's thread; changes go through a bounded queue to one committer thread, which runs them in
+//! order, writes ONE fjall batch for all that waited (group commit), tells the feed, and answers the callers.
+//!
+//! Always true, and what carries it:
+//! - all or nothing, also after a crash: one `OwnedWriteBatch` per commit is one checksummed journal record set;
+//! - durable on return: `durability(SyncData)` (fdatasync of the journal) before anybody is answered; changes that need
+//!   only be applied (acks, watermarks) use `Buffer`, which survives the end of the process, and are synced within 1 s;
+//! - compare-and-set, dedup and taking a key once: one writer runs operations in order, each seeing the ones before it;
+//! - ids never fall: last id and highest clock are written in each batch that used them and read back at opening;
+//! - a failing or hanging write ends the process (`watch`), so nothing is acknowledged that may not be stored;
+//! - a nearly full disk refuses what grows the store (`Full`); reads, acks and deletes go on.
+//!
+//! Layout of the folder: `VERSION` (schema, for people and for older programs), `LOCK` (held while open; names the process),
+//! `db/` (fjall). Keyspaces, keys and records (numbers big-endian; every record begins with a version byte):
+//! ```text
+//! inbox       account16 device1 entry8                 -> kind, then envelope | receipt | failure     (records.rs)
+//! receipts    account16 device1 member16 conversation  -> entry id of the waiting receipt
+//! watermarks  author16 member16 kind1                  -> message id, time
+//! dedup-N     account16 device1 client_msg_id16        -> message id, time; generation N, see tables.rs
+//! accounts    account16                                -> username, identity key, recovery, disabled, created
+//! routing     account16                                -> disabled, list version, (device, registration id, suspended)*
+//! lists       account16                                -> the signed device list
+//! devices     account16 device1                        -> as listed, name, created, last seen, suspended
+//! names       username                                 -> account | held until
+//! prekeys     account16 device1 kind1 id4              -> index of ids | signed | last resort | one-time EC | one-time Kyber
+//! blocks      owner16 other16                          -> (nothing)
+//! invites     hash32                                   -> uses left, expires
+//! expiry      until8 kind1 what                        -> dead letter | (nothing), in order of time for `forget_old`
+//! meta        u:key                                    -> what callers keep
+//!             s:schema, s:generation, s:clock          -> the store's own
+//! ```
+//! Elsewhere: what the ports promise is in `sotto_ports`; copies of a running store are in `backup`.
+
+mod backup;
+mod cache;
+mod codec;
+mod committer;
+pub mod fuzzing;
+mod keys;
+mod metrics;
+mod open;
+mod ops;
+mod records;
+mod tables;
+mod txn;
+mod watch;
+
+pub use backup::{BackupError, BackupProgress, BackupSummary, restore};
+pub use metrics::StoreStats;
+pub use open::{OpenError, SCHEMA};
+pub use watch::OnFatal;
+
+use cache::AccountCache;
+use committer::Queue;
+use sotto_ports::{Account, Routing};
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+/// How to open a store. `EmbeddedConfig::new` has the defaults for a server of its own.
+#[derive(Clone)]
+pub struct EmbeddedConfig {
+    pub dir: PathBuf,
+    /// fjall's block cache.
+    pub cache_bytes: u64,
+    /// Memtable of each keyspace before it is flushed.
+    pub memtable_bytes: u64,
+    /// All journals together; at least 64 MiB.
+    pub journal_bytes: u64,
+    /// fjall's threads for flushing and compaction.
+    pub worker_threads: usize,
+    /// Below this much free disk space, writes that grow the store are refused. fjall still needs room to compact.
+    pub free_space_floor: u64,
+    /// A commit that takes longer ends the process.
+    pub commit_hang_limit: Duration,
+    /// Operations and bytes that may wait for the committer; beyond, callers get `Overloaded`.
+    pub queue_ops: usize,
+    pub queue_bytes: usize,
+    /// Accounts whose routing is kept in memory.
+    pub cached_accounts: usize,
+    /// Added to every sync, to see how a slow disk feels. For benchmarks and tests.
+    pub sync_delay: Option<Duration>,
+    /// Called just before the process ends over a failed write, to flush logs.
+    pub on_fatal: Option<OnFatal>,
+}
+
+impl EmbeddedConfig {
+    pub fn new(dir: impl Into<PathBuf>) -> Self {
+        Self {
+            dir: dir.into(),
+            cache_bytes: 64 << 20,
+            memtable_bytes: 8 << 20,
+            journal_bytes: 64 << 20,
+            worker_threads: 2,
+            free_space_floor: 256 << 20,
+            commit_hang_limit: Duration::from_secs(30),
+            queue_ops: 16_384,
+            queue_bytes: 64 << 20,
+            cached_accounts: 100_000,
+            sync_delay: None,
+            on_fatal: None,
+        }
+    }
+}
+
+impl fmt::Debug for EmbeddedConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("EmbeddedConfig").field("dir", &self.dir).finish_non_exhaustive()
+    }
+}
+
+/// An open store. Dropping it finishes what is queued, syncs, and lets go of the folder.
+pub struct EmbeddedStore {
+    dir: PathBuf,
+    tables: Arc<tables::Tables>,
+    queue: Arc<Queue>,
+    routing: Arc<AccountCache<Routing>>,
+    accounts: Arc<AccountCache<Account>>,
+    metrics: Arc<metrics::Metrics>,
+    watch: Arc<watch::Watch>,
+    generation: u32,
+    committer: Option<JoinHandle<()>>,
+    watchdog: Option<JoinHandle<()>>,
+    /// Held until everything else is gone.
+    _lock: open::Lock,
+}
+
+impl EmbeddedStore {
+    /// Figures since opening.
+    pub fn stats(&self) -> StoreStats {
+        self.metrics.stats()
+    }
+
+    /// Operations waiting for the committer now.
+    pub fn queue_depth(&self) -> usize {
+        self.queue.depth()
+    }
+
+    pub fn dir(&self) -> &std::path::Path {
+        &self.dir
+    }
+}
+
+impl Drop for EmbeddedStore {
+    fn drop(&mut self) {
+        self.queue.close();
+        if let Some(committer) = self.committer.take() {
+            // It ends the process rather than panic, so there is no error to see here.
+            drop(committer.join());
+        }
+        self.watch.stop();
+        if let Some(watchdog) = self.watchdog.take() {
+            drop(watchdog.join());
+        }
+    }
+}
+
+impl fmt::Debug for EmbeddedStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("EmbeddedStore").field("dir", &self.dir).finish_non_exhaustive()
+    }
+}

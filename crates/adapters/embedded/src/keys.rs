@@ -1,0 +1,117 @@
+//! Keys: fixed-size, big-endian, so that byte order is the order of devices, ids and times. The drawing is in `lib.rs`.
+
+use crate::codec::Reader;
+use sotto_ports::{StoreError, WatermarkKind};
+use sotto_types::{AccountId, Conversation, DeviceAddress, DeviceId, EntryId, SendId, Timestamp};
+
+pub const DEVICE: usize = 17;
+pub const ENTRY: usize = 25;
+
+/// Copies parts one after another into a fixed array.
+fn join<const N: usize>(parts: &[&[u8]]) -> [u8; N] {
+    let mut key = [0; N];
+    let mut at = 0;
+    for part in parts {
+        let end = at + part.len();
+        key.get_mut(at..end).expect("the parts of a key fill it exactly").copy_from_slice(part);
+        at = end;
+    }
+    debug_assert_eq!(at, N);
+    key
+}
+
+pub fn device(of: DeviceAddress) -> [u8; DEVICE] {
+    join(&[of.account.as_bytes(), &[of.device.get()]])
+}
+
+pub fn entry(of: DeviceAddress, id: EntryId) -> [u8; ENTRY] {
+    join(&[of.account.as_bytes(), &[of.device.get()], &id.get().to_be_bytes()])
+}
+
+pub fn parse_entry(key: &[u8]) -> Result<(DeviceAddress, EntryId), StoreError> {
+    let mut reader = Reader::new(key, "inbox key");
+    let parsed = (reader.address()?, EntryId::new(reader.u64()?));
+    reader.end()?;
+    Ok(parsed)
+}
+
+pub fn send(send: &SendId) -> [u8; 33] {
+    join(&[send.from.account.as_bytes(), &[send.from.device.get()], send.client_msg_id.as_bytes()])
+}
+
+pub fn watermark(author: AccountId, member: AccountId, kind: WatermarkKind) -> [u8; 33] {
+    let kind = match kind {
+        WatermarkKind::Delivered => 1,
+        WatermarkKind::Read => 2,
+    };
+    join(&[author.as_bytes(), member.as_bytes(), &[kind]])
+}
+
+/// Peers take 50 bytes, groups 66.
+pub fn receipt(of: DeviceAddress, conversation: Conversation, member: AccountId) -> Vec<u8> {
+    let (tag, id): (u8, &[u8]) = match &conversation {
+        Conversation::Peer(account) => (1, account.as_bytes()),
+        Conversation::Group(group) => (2, group.as_bytes()),
+    };
+    [of.account.as_bytes(), &[of.device.get()][..], member.as_bytes(), &[tag], id].concat()
+}
+
+pub fn pair(owner: AccountId, other: AccountId) -> [u8; 32] {
+    join(&[owner.as_bytes(), other.as_bytes()])
+}
+
+/// The records of one device's prekeys.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PreKey {
+    Index = 0,
+    Signed = 1,
+    LastResort = 2,
+    OneTimeEc = 3,
+    OneTimeKyber = 4,
+}
+
+pub fn prekey(of: DeviceAddress, kind: PreKey, id: u32) -> [u8; 22] {
+    join(&[of.account.as_bytes(), &[of.device.get(), kind as u8], &id.to_be_bytes()])
+}
+
+/// What is in the expiry index.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ending {
+    DeadLetter = 1,
+    HeldName = 2,
+    Invite = 3,
+}
+
+pub fn ending(until: Timestamp, kind: Ending, rest: &[u8]) -> Vec<u8> {
+    [&until.as_ms().to_be_bytes()[..], &[kind as u8], rest].concat()
+}
+
+pub fn parse_ending(key: &[u8]) -> Result<(Timestamp, Ending, &[u8]), StoreError> {
+    let mut reader = Reader::new(key, "expiry key");
+    let until = reader.time()?;
+    let kind = match reader.u8()? {
+        1 => Ending::DeadLetter,
+        2 => Ending::HeldName,
+        3 => Ending::Invite,
+        _ => return Err(reader.wrong()),
+    };
+    Ok((until, kind, reader.rest()))
+}
+
+/// The first key after all that begin with this device.
+pub fn after_device(of: DeviceAddress) -> [u8; DEVICE] {
+    // Device ids end at 127, so the next byte never overflows.
+    join(&[of.account.as_bytes(), &[of.device.get() + 1]])
+}
+
+pub fn address(key: &[u8]) -> Result<DeviceAddress, StoreError> {
+    Reader::new(key, "device key").address()
+}
+
+pub fn account(key: &[u8]) -> Result<AccountId, StoreError> {
+    Reader::new(key, "account key").account()
+}
+
+pub fn of(account: AccountId, device: DeviceId) -> DeviceAddress {
+    DeviceAddress::new(account, device)
+}

@@ -1,0 +1,383 @@
+use super::Kind;
+use super::prekeys::put_keys;
+use crate::EmbeddedStore;
+use crate::keys::{self, Ending};
+use crate::records::{self, Name};
+use crate::tables::{Table, Tables, failed};
+use crate::txn::Txn;
+use async_trait::async_trait;
+use fjall::Slice;
+use sotto_ports::{
+    Account, AccountSummary, CreateAccount, CreateOutcome, Device, DeviceChange, DeviceChangeOutcome, DirectoryStore,
+    Invite, ListedDevice, NAME_HELD, NewDevice, Recovery, Routing, SignedDeviceList, StoreError,
+};
+use sotto_types::{AccountId, DeviceAddress, DeviceId, Timestamp, Username};
+use std::ops::Bound;
+use std::sync::Arc;
+
+#[async_trait]
+impl DirectoryStore for EmbeddedStore {
+    async fn create_account(&self, create: CreateAccount) -> Result<CreateOutcome, StoreError> {
+        self.submit(Kind::GROWS.weighing(200_000), move |txn| create_account(txn, create)).await
+    }
+
+    async fn account(&self, id: AccountId) -> Result<Option<Arc<Account>>, StoreError> {
+        self.accounts.get(id, || load_account(self.tables.get(Table::Accounts, id.as_bytes())?, id))
+    }
+
+    async fn find_username(&self, username: &Username) -> Result<Option<AccountId>, StoreError> {
+        let record = self.tables.get(Table::Names, username.as_str().as_bytes())?;
+        Ok(match record.map(|record| records::name(&record)).transpose()? {
+            Some(Name::Of(account)) => Some(account),
+            Some(Name::Held(_)) | None => None,
+        })
+    }
+
+    async fn routing(&self, id: AccountId) -> Result<Option<Arc<Routing>>, StoreError> {
+        self.routing.get(id, || {
+            let record = self.tables.get(Table::Routing, id.as_bytes())?;
+            record.map(|record| records::routing(id, &record)).transpose()
+        })
+    }
+
+    async fn signed_list(&self, id: AccountId) -> Result<Option<SignedDeviceList>, StoreError> {
+        self.tables.get(Table::Lists, id.as_bytes())?.map(|record| records::list(&record)).transpose()
+    }
+
+    async fn device(&self, of: DeviceAddress) -> Result<Option<Device>, StoreError> {
+        self.tables.get(Table::Devices, &keys::device(of))?.map(|record| records::device(&record)).transpose()
+    }
+
+    async fn devices(&self, of: AccountId) -> Result<Vec<Device>, StoreError> {
+        devices(&self.tables, of)
+    }
+
+    async fn change_devices(&self, change: DeviceChange) -> Result<DeviceChangeOutcome, StoreError> {
+        // Unlinking must work on a full disk, adding need not.
+        let kind = if change.add.is_empty() { Kind::SHRINKS } else { Kind::GROWS };
+        self.submit(kind.weighing(200_000).scans(), move |txn| change_devices(txn, change)).await
+    }
+
+    async fn touch_device(&self, of: DeviceAddress, seen: Timestamp) -> Result<(), StoreError> {
+        if self.device(of).await?.is_none_or(|device| device.last_seen >= seen) {
+            return Ok(());
+        }
+        let touch = move |txn: &mut Txn| {
+            if let Some(mut device) = read_device(txn, of)?
+                && device.last_seen < seen
+            {
+                device.last_seen = seen;
+                put_device(txn, of, &device);
+            }
+            Ok(())
+        };
+        self.submit(Kind::SHRINKS, touch).await
+    }
+
+    async fn suspend_absent(&self, before: Timestamp, limit: usize) -> Result<Vec<DeviceAddress>, StoreError> {
+        let absent = self.scan(move |tables| absent(tables, before, limit)).await?;
+        if absent.is_empty() {
+            return Ok(absent);
+        }
+        self.submit(Kind::SHRINKS.scans(), move |txn| suspend(txn, absent, before)).await
+    }
+
+    async fn set_recovery(&self, of: AccountId, recovery: Recovery) -> Result<bool, StoreError> {
+        self.submit(Kind::GROWS, move |txn| change_account(txn, of, |account| account.recovery = recovery)).await
+    }
+
+    async fn set_disabled(&self, of: AccountId, disabled: bool) -> Result<bool, StoreError> {
+        let change = move |txn: &mut Txn| {
+            let Some(routing) = txn.routing(of)? else { return Ok(false) };
+            let there = change_account(txn, of, |account| account.disabled = disabled)?;
+            put_routing(txn, &Routing { disabled, ..Routing::clone(&routing) });
+            Ok(there)
+        };
+        self.submit(Kind::SHRINKS, change).await
+    }
+
+    async fn delete_account(&self, id: AccountId, now: Timestamp) -> Result<bool, StoreError> {
+        self.submit(Kind::SHRINKS.scans(), move |txn| delete_account(txn, id, now)).await
+    }
+
+    async fn list_accounts(&self, after: Option<AccountId>, limit: usize) -> Result<Vec<AccountSummary>, StoreError> {
+        self.scan(move |tables| list_accounts(tables, after, limit)).await
+    }
+
+    async fn set_block(&self, owner: AccountId, other: AccountId, blocked: bool) -> Result<(), StoreError> {
+        let change = move |txn: &mut Txn| {
+            txn.must_be_durable();
+            let pair = keys::pair(owner, other);
+            if !blocked {
+                txn.remove(Table::Blocks, &pair);
+            } else if txn.routing(owner)?.is_some() {
+                txn.put(Table::Blocks, &pair, &[crate::codec::V1]);
+            }
+            Ok(())
+        };
+        self.submit(Kind::SHRINKS, change).await
+    }
+
+    async fn blocks(&self, owner: AccountId) -> Result<Vec<AccountId>, StoreError> {
+        let blocked = |key: Slice| keys::account(key.get(16..).unwrap_or_default());
+        let keys = self.tables.fixed(Table::Blocks).prefix(owner.as_bytes());
+        keys.map(|guard| guard.key().map_err(failed).and_then(blocked)).collect()
+    }
+
+    async fn is_blocked(&self, owner: AccountId, other: AccountId) -> Result<bool, StoreError> {
+        self.tables.fixed(Table::Blocks).contains_key(keys::pair(owner, other)).map_err(failed)
+    }
+
+    async fn put_invite(&self, invite: Invite) -> Result<(), StoreError> {
+        let change = move |txn: &mut Txn| {
+            txn.must_be_durable();
+            txn.put(Table::Invites, &invite.hash, &records::put_invite(&invite));
+            txn.put(Table::Expiry, &keys::ending(invite.expires, Ending::Invite, &invite.hash), &[]);
+            Ok(())
+        };
+        self.submit(Kind::GROWS, change).await
+    }
+}
+
+fn load_account(record: Option<Slice>, id: AccountId) -> Result<Option<Account>, StoreError> {
+    record.map(|record| records::account(id, &record)).transpose()
+}
+
+fn devices(tables: &Tables, of: AccountId) -> Result<Vec<Device>, StoreError> {
+    let records = tables.fixed(Table::Devices).prefix(of.as_bytes());
+    records.map(|guard| records::device(&guard.value().map_err(failed)?)).collect()
+}
+
+fn read_account(txn: &Txn, id: AccountId) -> Result<Option<Account>, StoreError> {
+    load_account(txn.get(Table::Accounts, id.as_bytes())?, id)
+}
+
+fn read_device(txn: &Txn, of: DeviceAddress) -> Result<Option<Device>, StoreError> {
+    txn.get(Table::Devices, &keys::device(of))?.map(|record| records::device(&record)).transpose()
+}
+
+fn put_device(txn: &mut Txn, of: DeviceAddress, device: &Device) {
+    txn.put(Table::Devices, &keys::device(of), &records::put_device(device));
+}
+
+fn put_account(txn: &mut Txn, account: &Account) {
+    txn.put(Table::Accounts, account.id.as_bytes(), &records::put_account(account));
+    txn.changed(account.id);
+}
+
+fn put_routing(txn: &mut Txn, routing: &Routing) {
+    txn.put(Table::Routing, routing.account.as_bytes(), &records::put_routing(routing));
+    txn.changed(routing.account);
+}
+
+fn change_account(txn: &mut Txn, id: AccountId, change: impl FnOnce(&mut Account)) -> Result<bool, StoreError> {
+    txn.must_be_durable();
+    let Some(mut account) = read_account(txn, id)? else { return Ok(false) };
+    change(&mut account);
+    put_account(txn, &account);
+    Ok(true)
+}
+
+fn new_device(listed: ListedDevice, new: Option<NewDevice>) -> (Device, Option<NewDevice>) {
+    let (name, now) = new.as_ref().map_or_else(Default::default, |new| (new.encrypted_name.clone(), new.now));
+    (Device { listed, encrypted_name: name, created: now, last_seen: now, suspended: false }, new)
+}
+
+/// Writes the record and the keys of a device that is new in a list.
+fn add_device(
+    txn: &mut Txn,
+    account: AccountId,
+    listed: ListedDevice,
+    new: Option<NewDevice>,
+) -> Result<Device, StoreError> {
+    let of = keys::of(account, listed.id);
+    let (device, new) = new_device(listed, new);
+    put_device(txn, of, &device);
+    if let Some(new) = new {
+        put_keys(txn, of, new.keys)?;
+    }
+    Ok(device)
+}
+
+fn create_account(txn: &mut Txn, create: CreateAccount) -> Result<CreateOutcome, StoreError> {
+    let CreateAccount { account, list, device, invite } = create;
+    let (id, now) = (account.id, device.now);
+    if txn.get(Table::Accounts, id.as_bytes())?.is_some() {
+        return Ok(CreateOutcome::AccountExists);
+    }
+    let invite = match invite {
+        None => None,
+        Some(hash) => {
+            let record = txn.get(Table::Invites, &hash)?;
+            match record.map(|record| records::invite(hash, &record)).transpose()? {
+                Some(invite) if invite.uses_left > 0 && invite.expires > now => Some(invite),
+                _ => return Ok(CreateOutcome::InviteInvalid),
+            }
+        }
+    };
+    let name = account.username.as_str().as_bytes();
+    match txn.get(Table::Names, name)?.map(|record| records::name(&record)).transpose()? {
+        Some(Name::Of(_)) => return Ok(CreateOutcome::UsernameTaken),
+        Some(Name::Held(until)) if until > now => return Ok(CreateOutcome::UsernameTaken),
+        Some(Name::Held(_)) | None => {}
+    }
+    txn.must_be_durable();
+    if let Some(invite) = invite {
+        let invite = Invite { uses_left: invite.uses_left - 1, ..invite };
+        txn.put(Table::Invites, &invite.hash, &records::put_invite(&invite));
+    }
+    txn.put(Table::Names, name, &records::put_name(Name::Of(id)));
+    let mut new = Some(device);
+    let mut devices = Vec::with_capacity(list.devices.len());
+    for listed in &list.devices {
+        let named = new.take_if(|new| new.id == listed.id);
+        devices.push(add_device(txn, id, *listed, named)?);
+    }
+    txn.put(Table::Lists, id.as_bytes(), &records::put_list(&list));
+    put_routing(txn, &records::routing_of(&account, list.version, &devices));
+    put_account(txn, &account);
+    Ok(CreateOutcome::Created)
+}
+
+/// Everything of one device that is not its record.
+fn clear_device(txn: &mut Txn, of: DeviceAddress) -> Result<(), StoreError> {
+    for table in [Table::Inbox, Table::Receipts, Table::PreKeys] {
+        txn.clear(table, &keys::device(of))?;
+    }
+    Ok(())
+}
+
+fn change_devices(txn: &mut Txn, change: DeviceChange) -> Result<DeviceChangeOutcome, StoreError> {
+    let id = change.account;
+    let (Some(mut account), Some(routing)) = (read_account(txn, id)?, txn.routing(id)?) else {
+        return Ok(DeviceChangeOutcome::UnknownAccount);
+    };
+    if routing.list_version != change.expect_version || change.list.version <= change.expect_version {
+        return Ok(DeviceChangeOutcome::Conflict);
+    }
+    txn.must_be_durable();
+    let is_listed = |device: &DeviceId| change.list.devices.iter().any(|listed| listed.id == *device);
+    let before = routing.devices.iter().map(|(device, _, _)| *device);
+    let removed: Vec<DeviceId> = before.filter(|device| !is_listed(device)).collect();
+    for device in &removed {
+        let of = keys::of(id, *device);
+        clear_device(txn, of)?;
+        txn.remove(Table::Devices, &keys::device(of));
+    }
+    let mut added = change.add;
+    let mut devices = Vec::with_capacity(change.list.devices.len());
+    for listed in &change.list.devices {
+        let of = keys::of(id, listed.id);
+        let new = added.iter().position(|new| new.id == listed.id).map(|place| added.swap_remove(place));
+        let device = match (new, read_device(txn, of)?) {
+            (None, Some(kept)) => {
+                let kept = Device { listed: *listed, ..kept };
+                put_device(txn, of, &kept);
+                kept
+            }
+            (new, _) => {
+                clear_device(txn, of)?;
+                add_device(txn, id, *listed, new)?
+            }
+        };
+        devices.push(device);
+    }
+    for (device, upload) in change.rekey {
+        if is_listed_in(&devices, device) {
+            put_keys(txn, keys::of(id, device), upload)?;
+        }
+    }
+    if let Some((identity_key, recovery)) = change.identity {
+        account.identity_key = identity_key;
+        account.recovery = recovery;
+        put_account(txn, &account);
+    }
+    txn.put(Table::Lists, id.as_bytes(), &records::put_list(&change.list));
+    put_routing(txn, &records::routing_of(&account, change.list.version, &devices));
+    Ok(DeviceChangeOutcome::Changed { removed })
+}
+
+fn is_listed_in(devices: &[Device], id: DeviceId) -> bool {
+    devices.iter().any(|device| device.listed.id == id)
+}
+
+fn absent(tables: &Tables, before: Timestamp, limit: usize) -> Result<Vec<DeviceAddress>, StoreError> {
+    let mut absent = Vec::new();
+    for guard in tables.fixed(Table::Devices).iter() {
+        if absent.len() >= limit {
+            break;
+        }
+        let (key, record) = guard.into_inner().map_err(failed)?;
+        let device = records::device(&record)?;
+        if !device.suspended && device.last_seen < before {
+            absent.push(keys::address(&key)?);
+        }
+    }
+    Ok(absent)
+}
+
+fn suspend(txn: &mut Txn, absent: Vec<DeviceAddress>, before: Timestamp) -> Result<Vec<DeviceAddress>, StoreError> {
+    txn.must_be_durable();
+    let mut suspended = Vec::with_capacity(absent.len());
+    for of in absent {
+        // Looked at again: it may have come back, or be gone, since the scan.
+        let Some(mut device) = read_device(txn, of)?.filter(|d| !d.suspended && d.last_seen < before) else { continue };
+        let Some(routing) = txn.routing(of.account)? else { continue };
+        device.suspended = true;
+        put_device(txn, of, &device);
+        let mut routing = Routing::clone(&routing);
+        for (id, _, flag) in &mut routing.devices {
+            *flag |= *id == of.device;
+        }
+        put_routing(txn, &routing);
+        txn.clear(Table::Inbox, &keys::device(of))?;
+        txn.clear(Table::Receipts, &keys::device(of))?;
+        suspended.push(of);
+    }
+    Ok(suspended)
+}
+
+fn delete_account(txn: &mut Txn, id: AccountId, now: Timestamp) -> Result<bool, StoreError> {
+    let Some(account) = read_account(txn, id)? else { return Ok(false) };
+    txn.must_be_durable();
+    let until = now.plus(NAME_HELD);
+    let name = account.username.as_str().as_bytes();
+    txn.put(Table::Names, name, &records::put_name(Name::Held(until)));
+    txn.put(Table::Expiry, &keys::ending(until, Ending::HeldName, name), &[]);
+    // Every key of these begins with the account.
+    let owned = [Table::Inbox, Table::Receipts, Table::PreKeys, Table::Devices, Table::Watermarks, Table::Blocks];
+    let sends = txn.tables.dedup_generations().into_iter().map(Table::Dedup);
+    for table in owned.into_iter().chain(sends) {
+        txn.clear(table, id.as_bytes())?;
+    }
+    for key in txn.scan(Table::Expiry, &[])? {
+        let (_, kind, rest) = keys::parse_ending(&key)?;
+        if kind == Ending::DeadLetter && keys::parse_entry(rest)?.0.account == id {
+            txn.remove(Table::Expiry, &key);
+        }
+    }
+    for table in [Table::Accounts, Table::Lists, Table::Routing] {
+        txn.remove(table, id.as_bytes());
+    }
+    txn.changed(id);
+    Ok(true)
+}
+
+fn list_accounts(tables: &Tables, after: Option<AccountId>, limit: usize) -> Result<Vec<AccountSummary>, StoreError> {
+    let following = after.map_or(Bound::Unbounded, |id| Bound::Excluded(*id.as_bytes()));
+    let mut summaries = Vec::new();
+    for guard in tables.fixed(Table::Accounts).range((following, Bound::Unbounded)).take(limit) {
+        let (key, record) = guard.into_inner().map_err(failed)?;
+        let account = records::account(keys::account(&key)?, &record)?;
+        let devices = devices(tables, account.id)?;
+        summaries.push(AccountSummary {
+            id: account.id,
+            username: account.username,
+            devices: devices.len(),
+            disabled: account.disabled,
+            created: account.created,
+            last_seen: devices.iter().map(|device| device.last_seen).max().unwrap_or_default(),
+        });
+    }
+    Ok(summaries)
+}

@@ -1,0 +1,379 @@
+use super::Kind;
+use crate::keys::{self, Ending};
+use crate::records;
+use crate::tables::{Table, Tables, failed};
+use crate::txn::Txn;
+use crate::{EmbeddedStore, codec::Write};
+use async_trait::async_trait;
+use sotto_ports::{
+    Advance, CommitRefused, Committed, EXPIRED_ENTRIES_MAX, Expired, InboxStore, Queued, QueuedItem, SendCommit,
+    Settle, Step, StoreError, StoredEnvelope, StoredFailure, StoredReceipt, WatermarkKind, check_targets,
+};
+use sotto_types::{AccountId, DeviceAddress, EntryId, MessageId, SendId, Timestamp, limits};
+use std::ops::Bound;
+use std::sync::atomic::Ordering;
+
+/// What `expired` reads of one device at most, in bytes of ciphertext.
+const EXPIRED_BYTES_MAX: usize = 4 << 20;
+
+#[async_trait]
+impl InboxStore for EmbeddedStore {
+    async fn find_send(&self, send: &SendId) -> Result<Option<Committed>, StoreError> {
+        self.tables.find_send(&keys::send(send))?.map(|record| records::committed(&record)).transpose()
+    }
+
+    async fn commit_send(&self, commit: SendCommit) -> Result<Committed, CommitRefused> {
+        check_targets(&commit.entries)?;
+        if self.watch.full.load(Ordering::Relaxed) {
+            // A repeat gets its answer even now.
+            return self.find_send(&commit.send).await?.ok_or(CommitRefused::Store(StoreError::Full));
+        }
+        let bytes = commit.entries.iter().map(|entry| entry.ciphertext.len() + 128).sum::<usize>() + 128;
+        self.submit(Kind::GROWS.weighing(bytes), move |txn| commit_send(txn, commit)).await
+    }
+
+    async fn read(
+        &self,
+        of: DeviceAddress,
+        after: EntryId,
+        max_entries: usize,
+        max_bytes: usize,
+    ) -> Result<Vec<Queued>, StoreError> {
+        let Some(from) = after.get().checked_add(1).map(EntryId::new) else { return Ok(Vec::new()) };
+        read_range(&self.tables, of, from, None, max_entries, max_bytes)
+    }
+
+    async fn get(&self, of: DeviceAddress, entries: &[EntryId]) -> Result<Vec<Queued>, StoreError> {
+        let mut found = Vec::with_capacity(entries.len());
+        for id in entries {
+            if let Some(record) = self.tables.get(Table::Inbox, &keys::entry(of, *id))? {
+                found.push(Queued { entry_id: *id, item: records::item(*id, &record)? });
+            }
+        }
+        Ok(found)
+    }
+
+    async fn settle(&self, settle: Settle) -> Result<(), StoreError> {
+        // Whatever is not there now will never be (ids are not used again), and watermarks only rise: so what this finds
+        // done is done, and repeated acks, honest or not, cost reads but no writes.
+        let removals = removals(&self.tables, settle.of, &settle.remove)?;
+        let mut advances = settle.advance;
+        let mut error = None;
+        advances.retain(|advance| match moves(&self.tables, advance) {
+            Ok(moves) => moves,
+            Err(e) => error.replace(e).is_some(),
+        });
+        if let Some(error) = error {
+            return Err(error);
+        }
+        if removals.is_empty() && advances.is_empty() {
+            return Ok(());
+        }
+        let weight = 32 * removals.len() + 256 * advances.len();
+        let change = move |txn: &mut Txn| {
+            for removal in &removals {
+                removal.apply(txn)?;
+            }
+            for change in advances {
+                advance(txn, change)?;
+            }
+            Ok(())
+        };
+        self.submit(Kind::SHRINKS.weighing(weight), change).await
+    }
+
+    async fn watermark(
+        &self,
+        author: AccountId,
+        member: AccountId,
+        kind: WatermarkKind,
+    ) -> Result<Option<Step>, StoreError> {
+        let record = self.tables.get(Table::Watermarks, &keys::watermark(author, member, kind))?;
+        record.map(|record| records::step(&record)).transpose()
+    }
+
+    async fn expired(
+        &self,
+        before: EntryId,
+        after: Option<DeviceAddress>,
+        max_devices: usize,
+    ) -> Result<Vec<Expired>, StoreError> {
+        self.scan(move |tables| expired(tables, before, after, max_devices)).await
+    }
+
+    async fn bury(
+        &self,
+        of: DeviceAddress,
+        remove: Vec<EntryId>,
+        failed: Vec<(Vec<DeviceAddress>, StoredFailure)>,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        self.submit(Kind::SHRINKS, move |txn| bury(txn, of, &remove, &failed, now)).await
+    }
+
+    async fn forget_old(&self, now: Timestamp, budget: usize) -> Result<usize, StoreError> {
+        self.submit(Kind::SHRINKS.scans(), move |txn| forget_old(txn, now, budget)).await
+    }
+
+    async fn depth(&self, of: DeviceAddress, limit: usize) -> Result<usize, StoreError> {
+        let mut depth = 0;
+        for guard in self.tables.fixed(Table::Inbox).prefix(keys::device(of)).take(limit) {
+            guard.key().map_err(failed)?;
+            depth += 1;
+        }
+        Ok(depth)
+    }
+}
+
+fn commit_send(txn: &mut Txn, commit: SendCommit) -> Result<Committed, CommitRefused> {
+    // Also when the first try is in this very batch: its answer must be as durable as ours.
+    txn.must_be_durable();
+    let send = keys::send(&commit.send);
+    if let Some(record) = txn.find_send(&send)? {
+        return Ok(records::committed(&record)?);
+    }
+    for (account, version) in &commit.expect {
+        if txn.routing(*account)?.map(|routing| routing.list_version) != Some(*version) {
+            return Err(CommitRefused::ListChanged);
+        }
+    }
+    let (message_id, server_time) = txn.next_id(commit.now, commit.seen);
+    let generation = Table::dedup_at(server_time);
+    txn.tables.ensure_dedup(generation).map_err(failed)?;
+    txn.put(Table::Dedup(generation), &send, &records::two(message_id.get(), server_time.as_ms()));
+    for entry in commit.entries {
+        let envelope = StoredEnvelope {
+            sender: commit.send.from,
+            class: commit.class,
+            ciphertext_type: entry.ciphertext_type,
+            message_id,
+            server_time,
+            ciphertext: entry.ciphertext,
+        };
+        put_entry(txn, entry.to, message_id.into(), QueuedItem::Envelope(envelope));
+    }
+    Ok(Committed { message_id, server_time })
+}
+
+/// Writes a new entry and notes it for the feed.
+fn put_entry(txn: &mut Txn, to: DeviceAddress, id: EntryId, item: QueuedItem) {
+    let mut record = std::mem::take(&mut txn.scratch);
+    record.clear();
+    records::put_item(&mut record, &item);
+    txn.put(Table::Inbox, &keys::entry(to, id), &record);
+    txn.scratch = record;
+    txn.publish(to, Queued { entry_id: id, item });
+}
+
+fn read_range(
+    tables: &Tables,
+    of: DeviceAddress,
+    from: EntryId,
+    before: Option<EntryId>,
+    max_entries: usize,
+    max_bytes: usize,
+) -> Result<Vec<Queued>, StoreError> {
+    let end = match before {
+        Some(before) => keys::entry(of, before).to_vec(),
+        None => keys::after_device(of).to_vec(),
+    };
+    let mut read = Vec::new();
+    let mut bytes = 0;
+    for guard in tables.fixed(Table::Inbox).range(keys::entry(of, from).to_vec()..end) {
+        let (key, record) = guard.into_inner().map_err(failed)?;
+        let (_, id) = keys::parse_entry(&key)?;
+        let item = records::item(id, &record)?;
+        bytes += item.ciphertext_len();
+        read.push(Queued { entry_id: id, item });
+        if read.len() >= max_entries || bytes >= max_bytes {
+            break;
+        }
+    }
+    Ok(read)
+}
+
+/// An entry to remove, as the caller's thread found it.
+struct Removal {
+    entry: [u8; keys::ENTRY],
+    id: EntryId,
+    /// The note that it is the waiting receipt, if it is one.
+    receipt: Option<Vec<u8>>,
+}
+
+fn removals(tables: &Tables, of: DeviceAddress, ids: &[EntryId]) -> Result<Vec<Removal>, StoreError> {
+    let mut removals = Vec::with_capacity(ids.len());
+    for id in ids {
+        let entry = keys::entry(of, *id);
+        if let Some(record) = tables.get(Table::Inbox, &entry)? {
+            removals.push(Removal { entry, id: *id, receipt: receipt_key(of, *id, &record)? });
+        }
+    }
+    Ok(removals)
+}
+
+fn receipt_key(of: DeviceAddress, id: EntryId, record: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+    if !records::is_receipt(record) {
+        return Ok(None);
+    }
+    match records::item(id, record)? {
+        QueuedItem::Receipt(receipt) => Ok(Some(keys::receipt(of, receipt.conversation, receipt.member))),
+        QueuedItem::Envelope(_) | QueuedItem::Failure(_) => Ok(None),
+    }
+}
+
+impl Removal {
+    fn apply(&self, txn: &mut Txn) -> Result<(), StoreError> {
+        if let Some(receipt) = &self.receipt {
+            let waiting = txn.get(Table::Receipts, receipt)?;
+            if waiting.map(|record| entry_id(&record)).transpose()? == Some(self.id) {
+                txn.remove(Table::Receipts, receipt);
+            }
+        }
+        txn.remove(Table::Inbox, &self.entry);
+        Ok(())
+    }
+}
+
+fn entry_id(record: &[u8]) -> Result<EntryId, StoreError> {
+    Ok(EntryId::new(records::read_two(record, "receipt note")?.0))
+}
+
+/// Whether an advance would move its watermark, by what is committed.
+fn moves(tables: &Tables, advance: &Advance) -> Result<bool, StoreError> {
+    let key = keys::watermark(advance.author, advance.member, advance.kind);
+    let mark = tables.get(Table::Watermarks, &key)?.map(|record| records::step(&record)).transpose()?;
+    Ok(mark.unwrap_or_default().up_to < advance.up_to)
+}
+
+fn advance(txn: &mut Txn, advance: Advance) -> Result<(), StoreError> {
+    let key = keys::watermark(advance.author, advance.member, advance.kind);
+    let mark = txn.get(Table::Watermarks, &key)?.map(|record| records::step(&record)).transpose()?;
+    if mark.unwrap_or_default().up_to >= advance.up_to {
+        return Ok(());
+    }
+    let step = Step { up_to: advance.up_to, at: advance.at };
+    txn.put(Table::Watermarks, &key, &records::two(step.up_to.get(), step.at.as_ms()));
+    for (to, conversation) in advance.notify {
+        if !txn.is_listed(to)? {
+            continue;
+        }
+        let note = keys::receipt(to, conversation, advance.member);
+        let mut receipt = StoredReceipt::new(conversation, advance.member);
+        if let Some(waiting) = txn.get(Table::Receipts, &note)? {
+            let id = entry_id(&waiting)?;
+            let entry = keys::entry(to, id);
+            if let Some(record) = txn.get(Table::Inbox, &entry)?
+                && let QueuedItem::Receipt(waiting) = records::item(id, &record)?
+            {
+                receipt = waiting;
+            }
+            txn.remove(Table::Inbox, &entry);
+            if txn.is_of_this_batch(id) {
+                txn.unpublish(to, id);
+            }
+        }
+        receipt.add(advance.kind, step);
+        let (id, _) = txn.next_id(advance.at, MessageId::ZERO);
+        txn.put(Table::Receipts, &note, &records::two(id.get(), 0));
+        put_entry(txn, to, id.into(), QueuedItem::Receipt(receipt));
+    }
+    Ok(())
+}
+
+fn expired(
+    tables: &Tables,
+    before: EntryId,
+    after: Option<DeviceAddress>,
+    max_devices: usize,
+) -> Result<Vec<Expired>, StoreError> {
+    let inbox = tables.fixed(Table::Inbox);
+    let mut found = Vec::new();
+    let mut from = after.map_or(Bound::Unbounded, |of| Bound::Included(keys::after_device(of).to_vec()));
+    // One seek per device with entries: the first entry of a device is its oldest, and says whether to look further.
+    while found.len() < max_devices {
+        let Some(first) = inbox.range::<Vec<u8>, _>((from, Bound::Unbounded)).next() else { break };
+        let (of, oldest) = keys::parse_entry(&first.key().map_err(failed)?)?;
+        if oldest < before {
+            let entries = read_range(tables, of, oldest, Some(before), EXPIRED_ENTRIES_MAX, EXPIRED_BYTES_MAX)?;
+            if !entries.is_empty() {
+                found.push(Expired { of, entries });
+            }
+        }
+        from = Bound::Included(keys::after_device(of).to_vec());
+    }
+    Ok(found)
+}
+
+fn bury(
+    txn: &mut Txn,
+    of: DeviceAddress,
+    remove: &[EntryId],
+    failed: &[(Vec<DeviceAddress>, StoredFailure)],
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    txn.must_be_durable();
+    let mut removed = Vec::with_capacity(remove.len());
+    for id in remove {
+        let entry = keys::entry(of, *id);
+        if let Some(record) = txn.get(Table::Inbox, &entry)? {
+            Removal { entry, id: *id, receipt: receipt_key(of, *id, &record)? }.apply(txn)?;
+            removed.push(*id);
+        }
+    }
+    let until = now.plus(limits::UNDELIVERED_RETENTION);
+    for (devices, failure) in failed {
+        if !removed.contains(&failure.message_id.into()) {
+            continue;
+        }
+        let mut record = Vec::new();
+        record.u8(crate::codec::V1).conversation(failure.conversation);
+        let named = keys::entry(of, failure.message_id.into());
+        txn.put(Table::Expiry, &keys::ending(until, Ending::DeadLetter, &named), &record);
+        for to in devices {
+            if txn.is_listed(*to)? {
+                let (id, _) = txn.next_id(now, MessageId::ZERO);
+                put_entry(txn, *to, id.into(), QueuedItem::Failure(*failure));
+            }
+        }
+    }
+    Ok(())
+}
+
+fn forget_old(txn: &mut Txn, now: Timestamp, budget: usize) -> Result<usize, StoreError> {
+    let mut forgotten = 0usize;
+    for generation in txn.tables.dedup_generations() {
+        if Table::dedup_is_over(generation, now) {
+            forgotten += txn.tables.drop_dedup(generation).map_err(failed)?;
+        }
+    }
+    let mut over = Vec::new();
+    for guard in txn.tables.fixed(Table::Expiry).iter().take(budget) {
+        let key = guard.key().map_err(failed)?;
+        if keys::parse_ending(&key)?.0 > now {
+            break;
+        }
+        over.push(key);
+    }
+    for key in over {
+        let (_, kind, rest) = keys::parse_ending(&key)?;
+        match kind {
+            Ending::DeadLetter => {}
+            Ending::HeldName => {
+                let name = txn.get(Table::Names, rest)?.map(|record| records::name(&record)).transpose()?;
+                if matches!(name, Some(records::Name::Held(until)) if until <= now) {
+                    txn.remove(Table::Names, rest);
+                }
+            }
+            Ending::Invite => {
+                let hash = rest.try_into().map_err(|_| crate::codec::damaged("expiry key"))?;
+                let invite = txn.get(Table::Invites, rest)?.map(|record| records::invite(hash, &record)).transpose()?;
+                if invite.is_some_and(|invite| invite.expires <= now) {
+                    txn.remove(Table::Invites, rest);
+                }
+            }
+        }
+        txn.remove(Table::Expiry, &key);
+        forgotten += 1;
+    }
+    Ok(forgotten)
+}
