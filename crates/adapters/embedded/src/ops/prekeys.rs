@@ -7,9 +7,7 @@ use crate::tables::Table;
 use crate::txn::Txn;
 use async_trait::async_trait;
 use fjall::Slice;
-use sotto_ports::{
-    KeyCounts, ONE_TIME_MAX, PreKeyStore, PreKeyUpload, StoreError, StoredBundle, StoredSignedPreKey,
-};
+use sotto_ports::{KeyCounts, ONE_TIME_MAX, PreKeyStore, PreKeyUpload, StoreError, StoredBundle, StoredSignedPreKey};
 use sotto_types::{AccountId, DeviceAddress, DeviceId};
 use std::collections::BTreeMap;
 
