@@ -1,0 +1,272 @@
+//! Two subjects, one random history, everything visible compared after each step. The history comes from a seed, so a
+//! failure is repeated by its number; a generator of our own keeps test libraries out of this crate.
+
+use super::world::*;
+use super::{Subject, World};
+use crate::{EntryFeed, PreKeyUpload, Recovery, SendCommit, Settle, StoredFailure, WatermarkKind};
+use sotto_types::{Conversation, DeviceAddress, EntryId, MessageId, SendId, Timestamp, limits};
+use std::fmt::Debug;
+use std::sync::Arc;
+use std::time::Duration;
+
+const ACCOUNTS: u64 = 4;
+const DEVICES: u64 = 3;
+
+/// SplitMix64.
+struct Dice(u64);
+
+impl Dice {
+    fn below(&mut self, n: u64) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        (z ^ (z >> 31)) % n
+    }
+
+    fn small(&mut self, n: u64) -> u8 {
+        u8::try_from(self.below(n)).expect("small ranges")
+    }
+
+    fn account(&mut self) -> u8 {
+        self.small(ACCOUNTS) + 1
+    }
+
+    fn address(&mut self) -> DeviceAddress {
+        let account = self.account();
+        address(account, 1 + u32::from(self.small(DEVICES)))
+    }
+}
+
+struct Pair {
+    a: World,
+    b: World,
+    dice: Dice,
+    now: Timestamp,
+    /// Ids seen so far, to ack and to fail.
+    ids: Vec<MessageId>,
+}
+
+/// Does the same with both and compares the answers. The call is evaluated twice: no dice inside.
+macro_rules! both {
+    ($pair:expr, $subject:ident => $call:expr) => {{
+        let $subject = &$pair.a.subject;
+        let a = $call.await;
+        let $subject = &$pair.b.subject;
+        let b = $call.await;
+        same(stringify!($call), &a, &b);
+        a
+    }};
+}
+
+fn same(what: &str, a: &impl Debug, b: &impl Debug) {
+    assert_eq!(format!("{a:?}"), format!("{b:?}"), "{what}");
+}
+
+/// Runs `steps` random operations from `seed` on both.
+pub async fn same_history(
+    a: impl FnOnce(Arc<dyn EntryFeed>) -> Subject,
+    b: impl FnOnce(Arc<dyn EntryFeed>) -> Subject,
+    seed: u64,
+    steps: usize,
+) {
+    let mut pair = Pair { a: World::new(a), b: World::new(b), dice: Dice(seed), now: T0, ids: vec![MessageId::new(1)] };
+    for _ in 0..steps {
+        let now_ms = pair.now.as_ms() + pair.dice.below(5_000) - pair.dice.below(2_000);
+        pair.now = Timestamp::from_ms(now_ms);
+        pair.step().await;
+    }
+    pair.compare().await;
+}
+
+impl Pair {
+    async fn step(&mut self) {
+        match self.dice.below(20) {
+            0..=6 => self.send().await,
+            7..=11 => self.settle().await,
+            12 => self.create().await,
+            13 | 14 => self.change().await,
+            15 => self.keys().await,
+            16 => self.take().await,
+            17 => self.flags().await,
+            18 => self.bury().await,
+            _ => self.rare().await,
+        }
+        same("feed", &self.a.feed.all().last(), &self.b.feed.all().last());
+    }
+
+    fn any_id(&mut self) -> MessageId {
+        let place = self.dice.below(self.ids.len() as u64);
+        self.ids[usize::try_from(place).expect("a place in a list")]
+    }
+
+    async fn versions(&self, n: u8) -> u32 {
+        self.a.subject.directory.routing(account(n)).await.unwrap().map_or(0, |routing| routing.list_version)
+    }
+
+    async fn send(&mut self) {
+        let from = self.dice.address();
+        let to = self.dice.account();
+        let devices = 1 + self.dice.below(DEVICES);
+        let text = "x".repeat(usize::from(self.dice.small(200)));
+        let send = SendCommit {
+            seen: match self.dice.below(4) {
+                0 => MessageId::at(self.now.as_ms() + self.dice.below(120_000)),
+                _ => self.any_id(),
+            },
+            expect: match self.dice.below(4) {
+                0 => vec![(account(to), self.dice.below(3) as u32)],
+                _ => vec![(account(to), self.versions(to).await)],
+            },
+            now: self.now,
+            ..commit(
+                from,
+                u128::from(self.dice.below(40)),
+                (1..=devices).map(|id| entry(address(to, id as u32), &text)).collect(),
+            )
+        };
+        if let Ok(committed) = both!(self, s => s.inbox.commit_send(send.clone())) {
+            self.ids.push(committed.message_id);
+        }
+        both!(self, s => s.inbox.find_send(&send.send)).unwrap();
+    }
+
+    async fn settle(&mut self) {
+        let of = self.dice.address();
+        let waiting = self.a.read(of).await;
+        let mut remove: Vec<EntryId> = vec![self.any_id().into()];
+        remove.extend(waiting.iter().filter(|_| self.dice.below(3) == 0).map(|queued| queued.entry_id));
+        let mut advances = Vec::new();
+        for _ in 0..self.dice.below(4) {
+            let kind = if self.dice.below(2) == 0 { WatermarkKind::Read } else { WatermarkKind::Delivered };
+            let up_to = self.any_id().get();
+            let (author, notify) = (self.dice.account(), [self.dice.address(), self.dice.address()]);
+            let notify = if notify[0] == notify[1] { &notify[..1] } else { &notify[..] };
+            let mut advance = advance(author, self.dice.account(), kind, up_to, notify);
+            advance.at = self.now;
+            advances.push(advance);
+        }
+        both!(self, s => s.inbox.settle(Settle { of, remove: remove.clone(), advance: advances.clone() })).unwrap();
+        both!(self, s => s.inbox.read(of, EntryId::ZERO, 7usize, 300usize)).unwrap();
+    }
+
+    async fn create(&mut self) {
+        let mut create = new_account(self.dice.account());
+        create.account.username = username(self.dice.account());
+        create.device.now = self.now;
+        create.invite = (self.dice.below(4) == 0).then_some([self.dice.small(2); 32]);
+        both!(self, s => s.directory.create_account(create.clone())).unwrap();
+    }
+
+    async fn change(&mut self) {
+        let n = self.dice.account();
+        let expect = self.versions(n).await;
+        let devices: Vec<u32> = (1..=DEVICES as u32).filter(|_| self.dice.below(3) > 0).collect();
+        let (a, b) = (
+            self.a.change(n, expect, expect + 1, &devices).await,
+            self.b.change(n, expect, expect + 1, &devices).await,
+        );
+        same("change_devices", &a, &b);
+    }
+
+    async fn keys(&mut self) {
+        let of = self.dice.address();
+        let first = u32::from(self.dice.small(30));
+        let keys = PreKeyUpload { replace: self.dice.below(5) == 0, ..upload(first..first + 5) };
+        both!(self, s => s.prekeys.put_keys(of, keys.clone())).unwrap();
+    }
+
+    async fn take(&mut self) {
+        let of = self.dice.account();
+        let devices: Vec<_> = (1..=DEVICES as u32).map(device).collect();
+        both!(self, s => s.prekeys.take_bundles(account(of), &devices[..])).unwrap();
+    }
+
+    async fn flags(&mut self) {
+        let (n, other) = (self.dice.account(), self.dice.account());
+        let (yes, of) = (self.dice.below(2) == 0, self.dice.address());
+        match self.dice.below(5) {
+            0 => drop(both!(self, s => s.directory.set_disabled(account(n), yes)).unwrap()),
+            1 => {
+                let recovery = Recovery { auth_key: [self.dice.small(200); 32], backup: vec![n].into() };
+                both!(self, s => s.directory.set_recovery(account(n), recovery.clone())).unwrap();
+            }
+            2 => both!(self, s => s.directory.set_block(account(n), account(other), yes)).unwrap(),
+            3 => {
+                let invite = crate::Invite {
+                    hash: [self.dice.small(2); 32],
+                    uses_left: u32::from(self.dice.small(3)),
+                    expires: self.now.plus(Duration::from_secs(3_600)),
+                };
+                both!(self, s => s.directory.put_invite(invite)).unwrap();
+            }
+            _ => both!(self, s => s.directory.touch_device(of, self.now)).unwrap(),
+        }
+    }
+
+    async fn bury(&mut self) {
+        let of = self.dice.address();
+        let remove: Vec<EntryId> = self.a.read(of).await.iter().take(3).map(|queued| queued.entry_id).collect();
+        let told = vec![self.dice.address()];
+        let failed: Vec<_> = remove
+            .iter()
+            .map(|id| {
+                let conversation = Conversation::Peer(of.account);
+                (told.clone(), StoredFailure { conversation, message_id: MessageId::new(id.get()) })
+            })
+            .collect();
+        both!(self, s => s.inbox.bury(of, remove.clone(), failed.clone(), self.now)).unwrap();
+    }
+
+    async fn rare(&mut self) {
+        let (n, id) = (self.dice.account(), self.any_id());
+        match self.dice.below(6) {
+            0 => drop(both!(self, s => s.directory.delete_account(account(n), self.now)).unwrap()),
+            1 => {
+                let before = self.now.minus(Duration::from_secs(30));
+                both!(self, s => s.directory.suspend_absent(before, 3usize)).unwrap();
+            }
+            2 => {
+                // Far enough that every adapter must have forgotten; the counts may differ.
+                self.now = self.now.plus(limits::DEDUP_RETENTION * 2 + Duration::from_secs(1));
+                for world in [&self.a, &self.b] {
+                    while world.subject.inbox.forget_old(self.now, 50).await.unwrap() > 0 {}
+                }
+            }
+            3 => drop(both!(self, s => s.inbox.expired(EntryId::from(id), None, 2usize))),
+            _ => self.compare().await,
+        }
+    }
+
+    /// Everything that can be asked.
+    async fn compare(&mut self) {
+        for n in 1..=ACCOUNTS as u8 {
+            let id = account(n);
+            both!(self, s => s.directory.account(id)).unwrap();
+            both!(self, s => s.directory.routing(id)).unwrap();
+            both!(self, s => s.directory.signed_list(id)).unwrap();
+            both!(self, s => s.directory.devices(id)).unwrap();
+            both!(self, s => s.directory.blocks(id)).unwrap();
+            both!(self, s => s.directory.find_username(&username(n))).unwrap();
+            for m in 1..=ACCOUNTS as u8 {
+                both!(self, s => s.directory.is_blocked(id, account(m))).unwrap();
+                for kind in [WatermarkKind::Read, WatermarkKind::Delivered] {
+                    both!(self, s => s.inbox.watermark(id, account(m), kind)).unwrap();
+                }
+            }
+            for d in 1..=DEVICES as u32 {
+                let of = address(n, d);
+                both!(self, s => s.inbox.read(of, EntryId::ZERO, 10_000usize, usize::MAX)).unwrap();
+                both!(self, s => s.inbox.depth(of, 1_000usize)).unwrap();
+                both!(self, s => s.prekeys.key_counts(of)).unwrap();
+                both!(self, s => s.directory.device(of)).unwrap();
+                for c in 0..40 {
+                    let send = SendId { from: of, client_msg_id: client_msg_id(c) };
+                    both!(self, s => s.inbox.find_send(&send)).unwrap();
+                }
+            }
+        }
+        both!(self, s => s.directory.list_accounts(None, 100usize)).unwrap();
+        same("feed", &self.a.feed.all(), &self.b.feed.all());
+    }
+}

@@ -1,0 +1,204 @@
+use super::Subject;
+use crate::{
+    Account, Advance, CiphertextType, CommitRefused, Committed, CreateAccount, CreateOutcome, DeviceChange,
+    DeviceChangeOutcome, EntryFeed, EnvelopeClass, ListedDevice, NewDevice, NewEntry, PreKeyUpload, Queued, QueuedItem,
+    Recovery, SendCommit, SignedDeviceList, StoredEcPreKey, StoredReceipt, StoredSignedPreKey, WatermarkKind,
+};
+use bytes::Bytes;
+use parking_lot::Mutex;
+use sotto_types::{
+    AccountId, ClientMsgId, Conversation, DeviceAddress, DeviceId, EntryId, MessageId, SendId, Timestamp, Username,
+};
+use std::sync::Arc;
+
+/// Tests begin here; far from zero so that looking back does not saturate.
+pub const T0: Timestamp = Timestamp::from_ms(1_800_000_000_000);
+
+/// Remembers what the feed was told.
+#[derive(Debug, Default)]
+pub struct Recorder(Mutex<Vec<(DeviceAddress, Queued)>>);
+
+impl EntryFeed for Recorder {
+    fn published(&self, to: DeviceAddress, entry: &Queued) {
+        self.0.lock().push((to, entry.clone()));
+    }
+}
+
+impl Recorder {
+    pub fn all(&self) -> Vec<(DeviceAddress, Queued)> {
+        self.0.lock().clone()
+    }
+
+    pub fn of(&self, device: DeviceAddress) -> Vec<Queued> {
+        self.0.lock().iter().filter(|(to, _)| *to == device).map(|(_, entry)| entry.clone()).collect()
+    }
+}
+
+/// A subject with short words for what tests do to it.
+#[derive(Debug, Clone)]
+pub struct World {
+    pub subject: Subject,
+    pub feed: Arc<Recorder>,
+}
+
+pub fn account(n: u8) -> AccountId {
+    AccountId::from_bytes([n; 16])
+}
+
+pub fn device(id: u32) -> DeviceId {
+    DeviceId::try_from(id).expect("tests use valid device ids")
+}
+
+pub fn address(n: u8, id: u32) -> DeviceAddress {
+    DeviceAddress::new(account(n), device(id))
+}
+
+pub fn client_msg_id(n: u128) -> ClientMsgId {
+    ClientMsgId::from_bytes((n + 1).to_be_bytes())
+}
+
+pub fn username(n: u8) -> Username {
+    Username::parse(&format!("user_{n}")).expect("a valid name")
+}
+
+pub fn listed(id: u32) -> ListedDevice {
+    ListedDevice { id: device(id), registration_id: 100 + id, auth_key: [u8::try_from(id).unwrap_or_default(); 32] }
+}
+
+pub fn list(version: u32, devices: &[u32]) -> SignedDeviceList {
+    SignedDeviceList {
+        version,
+        devices: devices.iter().map(|id| listed(*id)).collect(),
+        payload: Bytes::from(format!("list {version} of {devices:?}")),
+        signature: Bytes::from(vec![7; 64]),
+    }
+}
+
+pub fn signed_key(id: u32, byte: u8) -> StoredSignedPreKey {
+    StoredSignedPreKey { id, public_key: vec![byte; 33].into(), signature: vec![byte; 64].into() }
+}
+
+pub fn ec_key(id: u32) -> StoredEcPreKey {
+    StoredEcPreKey { id, public_key: id.to_be_bytes().to_vec().into() }
+}
+
+/// A signed and a last-resort key, and one-time keys of both kinds with these ids.
+pub fn upload(one_time: impl IntoIterator<Item = u32>) -> PreKeyUpload {
+    let ids: Vec<u32> = one_time.into_iter().collect();
+    PreKeyUpload {
+        signed: Some(signed_key(1, 1)),
+        last_resort: Some(signed_key(2, 2)),
+        one_time_ec: ids.iter().map(|id| ec_key(*id)).collect(),
+        one_time_kyber: ids.iter().map(|id| signed_key(*id, 3)).collect(),
+        replace: false,
+    }
+}
+
+pub fn new_device(id: u32, keys: PreKeyUpload) -> NewDevice {
+    NewDevice { id: device(id), encrypted_name: Bytes::from(format!("device {id}")), keys, now: T0 }
+}
+
+pub fn new_account(n: u8) -> CreateAccount {
+    CreateAccount {
+        account: Account {
+            id: account(n),
+            username: username(n),
+            identity_key: vec![n; 33].into(),
+            recovery: Recovery { auth_key: [n; 32], backup: vec![n; 80].into() },
+            disabled: false,
+            created: T0,
+        },
+        list: list(1, &[1]),
+        device: new_device(1, upload([])),
+        invite: None,
+    }
+}
+
+pub fn entry(to: DeviceAddress, text: &str) -> NewEntry {
+    NewEntry { to, ciphertext_type: CiphertextType::Ratchet, ciphertext: Bytes::copy_from_slice(text.as_bytes()) }
+}
+
+pub fn commit(from: DeviceAddress, n: u128, entries: Vec<NewEntry>) -> SendCommit {
+    SendCommit {
+        send: SendId { from, client_msg_id: client_msg_id(n) },
+        class: EnvelopeClass::Message,
+        seen: MessageId::ZERO,
+        expect: Vec::new(),
+        entries,
+        now: T0,
+    }
+}
+
+/// The watermark of `member` for `author`, told to these devices as the conversation with `member`.
+pub fn advance(author: u8, member: u8, kind: WatermarkKind, up_to: u64, notify: &[DeviceAddress]) -> Advance {
+    Advance {
+        author: account(author),
+        member: account(member),
+        kind,
+        up_to: MessageId::new(up_to),
+        at: T0.plus(std::time::Duration::from_millis(up_to)),
+        notify: notify.iter().map(|to| (*to, Conversation::Peer(account(member)))).collect(),
+    }
+}
+
+impl World {
+    pub fn new(make: impl FnOnce(Arc<dyn EntryFeed>) -> Subject) -> Self {
+        let feed = Arc::new(Recorder::default());
+        Self { subject: make(feed.clone()), feed }
+    }
+
+    /// Creates an account with devices 1, 2, … and list version 1, or 2 if it has more than one.
+    pub async fn person(&self, n: u8, devices: u32) {
+        let outcome = self.subject.directory.create_account(new_account(n)).await.expect("create");
+        assert_eq!(outcome, CreateOutcome::Created);
+        if devices > 1 {
+            let ids: Vec<u32> = (1..=devices).collect();
+            assert_eq!(self.change(n, 1, 2, &ids).await, DeviceChangeOutcome::Changed { removed: vec![] });
+        }
+    }
+
+    /// Changes to a list of these devices, adding those that are not there.
+    pub async fn change(&self, n: u8, expect: u32, version: u32, devices: &[u32]) -> DeviceChangeOutcome {
+        let routing = self.subject.directory.routing(account(n)).await.expect("routing");
+        let before: Vec<DeviceId> =
+            routing.map_or_else(Vec::new, |routing| routing.devices.iter().map(|(id, _, _)| *id).collect());
+        let added = devices.iter().filter(|id| !before.contains(&device(**id)));
+        let change = DeviceChange {
+            account: account(n),
+            expect_version: expect,
+            list: list(version, devices),
+            add: added.map(|id| new_device(*id, upload([]))).collect(),
+            rekey: Vec::new(),
+            identity: None,
+        };
+        self.subject.directory.change_devices(change).await.expect("change")
+    }
+
+    pub async fn send(&self, commit: SendCommit) -> Result<Committed, CommitRefused> {
+        self.subject.inbox.commit_send(commit).await
+    }
+
+    /// Sends one text to one device.
+    pub async fn text(&self, from: DeviceAddress, to: DeviceAddress, n: u128) -> Committed {
+        self.send(commit(from, n, vec![entry(to, &format!("text {n}"))])).await.expect("send")
+    }
+
+    pub async fn read(&self, of: DeviceAddress) -> Vec<Queued> {
+        self.subject.inbox.read(of, EntryId::ZERO, 10_000, usize::MAX).await.expect("read")
+    }
+
+    pub async fn settle(&self, of: DeviceAddress, remove: &[EntryId], advance: Vec<Advance>) {
+        let settle = crate::Settle { of, remove: remove.to_vec(), advance };
+        self.subject.inbox.settle(settle).await.expect("settle");
+    }
+
+    /// The waiting receipts of a device.
+    pub async fn receipts(&self, of: DeviceAddress) -> Vec<(EntryId, StoredReceipt)> {
+        let entries = self.read(of).await.into_iter();
+        let receipt = |entry: Queued| match entry.item {
+            QueuedItem::Receipt(receipt) => Some((entry.entry_id, receipt)),
+            QueuedItem::Envelope(_) | QueuedItem::Failure(_) => None,
+        };
+        entries.filter_map(receipt).collect()
+    }
+}

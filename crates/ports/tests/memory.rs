@@ -1,0 +1,20 @@
+//! The reference adapters keep every contract.
+
+use sotto_ports::conformance::Subject;
+use sotto_ports::memory::{MemoryEphemeral, MemoryStore};
+use sotto_ports::{EntryFeed, EphemeralStore};
+use std::sync::Arc;
+
+fn memory(feed: Arc<dyn EntryFeed>) -> Subject {
+    Subject::of(MemoryStore::new(feed), ())
+}
+
+fn bounded(max_values: usize) -> Arc<dyn EphemeralStore> {
+    Arc::new(MemoryEphemeral::new(max_values, 1 << 20))
+}
+
+sotto_ports::inbox_conformance!(memory);
+sotto_ports::directory_conformance!(memory);
+sotto_ports::prekey_conformance!(memory);
+sotto_ports::meta_conformance!(memory);
+sotto_ports::ephemeral_conformance!(bounded);
