@@ -23,8 +23,9 @@ pub enum DeviceNameError {
 
 /// A name that is too long is cut at a character.
 pub fn encrypt_device_name<R: CryptoRng + Rng>(identity: &IdentityKeyPair, name: &str, rng: &mut R) -> Vec<u8> {
-    let cut = name.floor_char_boundary(DEVICE_NAME_BYTES_MAX);
-    let (name, _) = name.split_at(cut);
+    let fits = |end: &usize| *end <= DEVICE_NAME_BYTES_MAX;
+    let end = name.char_indices().map(|(at, char)| at + char.len_utf8()).take_while(fits).last().unwrap_or(0);
+    let (name, _) = name.split_at(end);
     secretbox::seal(&key(identity), PURPOSE, name.as_bytes(), rng)
 }
 

@@ -8,6 +8,7 @@
 //! - bytes from outside become checked types or a typed error; a low-order key never gets past a parser;
 //! - private keys and records are `Secret`, and `Debug` of a key pair prints only its public half;
 //! - a failed call leaves the caller's store as it was.
+//!
 //! Elsewhere: where records are kept is the engine's (`ProtocolStore`); whom to trust is the person's.
 
 pub mod device_auth;

@@ -38,6 +38,8 @@ struct Session {
 
 #[derive(Clone, PartialEq, Message)]
 struct Chain {
+    #[prost(bytes = "vec", tag = "1")]
+    sender_ratchet_key: Vec<u8>,
     #[prost(message, optional, tag = "3")]
     chain_key: Option<ChainKey>,
 }
@@ -72,22 +74,24 @@ struct PqEpochDirection {
     ctr: u32,
 }
 
-/// How far the receiving chains of a session record have come: the highest index of each kind, over all its sessions.
+/// How far the receiving chains of a session record have come, over all its sessions.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct ReceivedUpTo {
+    /// Index of the chain of the ratchet key asked about; 0 if there is none yet.
     pub ratchet: u32,
+    /// Highest index of any epoch.
     pub pq_ratchet: u32,
 }
 
 /// `None` if the record is unreadable.
-pub(crate) fn received_up_to(session_record: &[u8]) -> Option<ReceivedUpTo> {
+pub(crate) fn received_up_to(session_record: &[u8], ratchet_key: &[u8]) -> Option<ReceivedUpTo> {
     let record = Record::decode(session_record).ok()?;
     let mut up_to = ReceivedUpTo::default();
     let previous = record.previous.iter().map(|bytes| Session::decode(&bytes[..]).ok());
     for session in record.current.map(Some).into_iter().chain(previous) {
         let session = session?;
-        for chain in session.receiver_chains {
-            up_to.ratchet = up_to.ratchet.max(chain.chain_key.map_or(0, |key| key.index));
+        for chain in session.receiver_chains.iter().filter(|chain| chain.sender_ratchet_key == ratchet_key) {
+            up_to.ratchet = up_to.ratchet.max(chain.chain_key.as_ref().map_or(0, |key| key.index));
         }
         let pq = PqRatchetState::decode(&session.pq_ratchet_state[..]).ok()?;
         for link in pq.chain.map(|chain| chain.links).unwrap_or_default() {

@@ -4,6 +4,7 @@
 //! Always true:
 //! - signed prekeys and Kyber prekeys are signed by the identity key; a bad signature or a low-order key is refused twice;
 //! - one-time and last-resort Kyber prekeys share one id space: an id names one key for ever on a device.
+//!
 //! Elsewhere: when to rotate and refill is the engine's; what happens to a used key is in `session`.
 
 use crate::identity::{IdentityKey, IdentityKeyPair};

@@ -4,6 +4,7 @@
 //! Always true:
 //! - a mistyped code is told from a wrong one before anything is asked of the server;
 //! - the server learns nothing from the auth key or the backup: both come from 130 random bits through HKDF.
+//!
 //! Elsewhere: `sotto_wire::http::RecoveryKeys` is how both reach the server.
 
 use crate::device_auth::RecoveryAuthKey;

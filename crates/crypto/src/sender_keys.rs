@@ -4,6 +4,7 @@
 //! Always true:
 //! - a sender key belongs to one device: messages and distributions are looked up under the device they came from;
 //! - a failed call leaves the store as it was; messages may arrive in any order, each opens once.
+//!
 //! Elsewhere: when to replace a key, and what the group content says, is the engine's.
 
 use crate::keys::{KeyError, check_public};

@@ -7,6 +7,7 @@
 //!   panic that nobody foresaw is caught as `DecryptError::Panicked` (in WebAssembly a panic ends the worker, so there the
 //!   guards are all);
 //! - content that decrypts names this session's devices, both of them, or is refused.
+//!
 //! Elsewhere: whom to trust and when to repair is the engine's; groups are in `sender_keys`.
 
 mod guard;

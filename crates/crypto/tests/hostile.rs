@@ -202,7 +202,7 @@ fn claims_to_be_far_ahead_cost_nothing() {
     let real = phone.encrypt(laptop.address, "real", &mut rng);
     let parsed = parse_ratchet(&real);
     let begun = Instant::now();
-    for counter in [25_010, 1_000_000, u32::MAX] {
+    for counter in [2_010, 25_010, 1_000_000, u32::MAX] {
         let forged = Forgery { counter, ..Forgery::of(&parsed) }.message(&mut rng);
         let message = sealed(CiphertextType::Ratchet, forged.serialized());
         let error = expect_refused(&mut laptop, phone.address, &message, &mut rng, "far ahead");
@@ -222,6 +222,21 @@ fn a_long_one_sided_conversation_may_go_beyond_the_limit_of_one_jump() {
             bob.decrypt(ann.address, &message, &mut rng).expect("it decrypts");
         }
     }
+}
+
+#[test]
+fn a_slow_forgery_costs_less_than_it_annoys() {
+    // The farthest lie that passes the guards still costs a bounded time and changes nothing.
+    let (mut ann, mut bob, mut rng) = friends(10);
+    let real = ann.encrypt(bob.address, "real", &mut rng);
+    let parsed = parse_ratchet(&real);
+    let begun = Instant::now();
+    let forged = Forgery { counter: 2_000, ..Forgery::of(&parsed) }.message(&mut rng);
+    let message = sealed(CiphertextType::Ratchet, forged.serialized());
+    let error = expect_refused(&mut bob, ann.address, &message, &mut rng, "as far as allowed");
+    assert_eq!(error, DecryptError::Invalid);
+    assert!(begun.elapsed().as_secs() < 10, "{:?}", begun.elapsed());
+    assert_eq!(bob.read(ann.address, &real, &mut rng), "real");
 }
 
 #[test]
