@@ -1,0 +1,297 @@
+//! The command line: what people type. Only words and defaults; what they do is in `commands`.
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::path::PathBuf;
+
+const EXAMPLES: &str = "\
+Examples:
+  sotto register ann                       make an account on the server at http://127.0.0.1:8080
+  sotto send bob 'hello'                   send, and wait for the server's tick
+  sotto chat                               open the terminal app
+  sotto listen --json                      one event per line, for scripts and bots
+  sotto --profile bob register bob         a second person on the same machine
+
+Exit codes:
+  0 ok · 1 other · 2 usage · 3 not found · 4 refused · 5 offline · 6 signed out · 7 key changed
+  8 storage · 9 profile locked or passphrase · 10 timeout";
+
+#[derive(Debug, Parser)]
+#[command(name = "sotto", version, about = "Private messages, end-to-end encrypted, through a server you host", after_help = EXAMPLES)]
+pub struct Cli {
+    #[command(flatten)]
+    pub global: Global,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Global options")]
+pub struct Global {
+    /// Which person of this machine
+    #[arg(long, global = true, env = "SOTTO_PROFILE", default_value = "default", value_name = "NAME", value_parser = profile_name)]
+    pub profile: String,
+    /// Where profiles live [default: your data folder + /sotto]
+    #[arg(long, global = true, env = "SOTTO_HOME", value_name = "DIR")]
+    pub home: Option<PathBuf>,
+    /// The server for register, login and recover
+    #[arg(long, global = true, env = "SOTTO_SERVER", default_value = "http://127.0.0.1:8080", value_name = "URL")]
+    pub server: String,
+    /// Print JSON; an error is then the last line of stdout: {"error":{"kind","text","exit_code"}}
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// More certificates to trust (PEM)
+    #[arg(long, global = true, env = "SOTTO_TLS_CA", value_name = "FILE")]
+    pub tls_ca: Option<PathBuf>,
+    /// Read the profile's passphrase from a file (or set SOTTO_PASSPHRASE)
+    #[arg(long, global = true, value_name = "FILE")]
+    pub passphrase_file: Option<PathBuf>,
+}
+
+fn profile_name(text: &str) -> Result<String, String> {
+    let good = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
+    if text.is_empty() || text.len() > 64 || text.starts_with('.') || !text.chars().all(good) {
+        return Err("a profile name has letters, digits, '_', '-' and '.', and does not begin with '.'".into());
+    }
+    Ok(text.into())
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Make an account, with this as its first device
+    Register(Register),
+    /// Use an account that you have on another device
+    Login(Login),
+    /// Link a new device: give the text that it shows
+    Link {
+        /// The text below the QR code of the new device
+        text: String,
+    },
+    /// Get an account back with its recovery code, when every device is lost
+    Recover(Recover),
+    /// Show or remove the devices of your account
+    #[command(after_help = "Examples:\n  sotto devices\n  sotto devices remove 2\n  sotto devices remove 2 --stolen")]
+    Devices {
+        #[command(subcommand)]
+        action: Option<DevicesAction>,
+    },
+    /// Send a message
+    #[command(after_help = "Examples:\n  sotto send ann 'see you at 8'\n  date | sotto send me -\n  \
+                            sotto send --stdin --json < messages.jsonl\n\n\
+                            A line of --stdin --json is {\"to\":\"ann\",\"text\":\"hi\",\"name\":\"<uuid>\"}; \
+                            name is optional and makes a repeated line the same message.")]
+    Send(Send),
+    /// Print what happens, until Ctrl-C
+    #[command(after_help = "Messages that are unread at the start come first. A bot is a pipe:\n  \
+                            sotto listen --json --mark-read | ./bot | sotto send --stdin --json")]
+    Listen(Listen),
+    /// Print a conversation
+    History(History),
+    /// Find messages by their words
+    Search(Search),
+    /// Write everything in an open format: one JSON object per line
+    Export {
+        /// Where to; without it, to the terminal
+        file: Option<PathBuf>,
+    },
+    /// Show the number to compare with a contact
+    SafetyNumber { name: String },
+    /// Mark a contact as verified, after comparing safety numbers
+    Verify {
+        name: String,
+        /// Take the mark off
+        #[arg(long)]
+        unverify: bool,
+    },
+    /// Go on with a contact whose key changed, without verifying
+    AcceptKey { name: String },
+    /// Drop everything that a person sends
+    Block { name: String },
+    /// Take a block off
+    Unblock { name: String },
+    /// Show the account of this profile
+    Whoami,
+    /// Show connection, queues and warnings
+    Status,
+    /// List conversations, newest first
+    Conversations,
+    /// Protect the profile with a passphrase
+    Lock,
+    /// Take the passphrase off
+    Unlock,
+    /// Make a new recovery code; the old one stops working
+    NewRecoveryCode {
+        /// Do not ask to type it back
+        #[arg(long)]
+        yes: bool,
+    },
+    /// Delete the account everywhere, for ever
+    DeleteAccount {
+        /// Do not ask
+        #[arg(long)]
+        yes: bool,
+    },
+    /// Print completions for a shell
+    Completions { shell: clap_complete::Shell },
+    /// Open the terminal app
+    Chat {
+        /// Whom to open
+        name: Option<String>,
+    },
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "The recovery code is shown once. It is the only way back when every device is lost.")]
+pub struct Register {
+    /// 3 to 32 of a-z, 0-9, '_' and '.'
+    pub name: String,
+    /// An invitation, if the server wants one
+    #[arg(long, value_name = "CODE")]
+    pub invite: Option<String>,
+    #[command(flatten)]
+    pub device: DeviceName,
+    /// Do not ask to type the recovery code back
+    #[arg(long)]
+    pub yes: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct DeviceName {
+    /// What your other devices call this one [default: the host's name]
+    #[arg(long, value_name = "NAME")]
+    pub device_name: Option<String>,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "On a device that you have: sotto link 'THE TEXT'")]
+pub struct Login {
+    /// Link this profile as a new device
+    #[arg(long, required = true)]
+    pub link: bool,
+    #[command(flatten)]
+    pub device: DeviceName,
+}
+
+#[derive(Debug, Args)]
+pub struct Recover {
+    pub name: String,
+    #[command(flatten)]
+    pub device: DeviceName,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum DevicesAction {
+    /// Show them (the default)
+    List,
+    /// Unlink one; its copy of the history stays on it
+    Remove {
+        /// Its number in the list
+        id: u32,
+        /// It is in wrong hands: replace the identity key too (asks for the recovery code; all others must link again)
+        #[arg(long)]
+        stolen: bool,
+    },
+}
+
+#[derive(Debug, Args)]
+pub struct Send {
+    /// A username, an account id, or "me" for a note to yourself
+    #[arg(required_unless_present = "stdin")]
+    pub name: Option<String>,
+    /// The message; "-" reads it from stdin
+    #[arg(required_unless_present = "stdin")]
+    pub text: Option<String>,
+    /// One JSON message per line on stdin
+    #[arg(long, conflicts_with_all = ["name", "text"])]
+    pub stdin: bool,
+    /// Return when the message is ...
+    #[arg(long, value_enum, default_value_t = Wait::Sent)]
+    pub wait: Wait,
+    /// Give up waiting after so many seconds (the message stays queued) [default: 30, with --stdin: never]
+    #[arg(long, value_name = "SECONDS")]
+    pub timeout: Option<u64>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
+pub enum Wait {
+    /// saved on this machine
+    None,
+    /// accepted by the server (✓)
+    Sent,
+    /// on a device of theirs (✓✓)
+    Delivered,
+    /// read (blue ✓✓)
+    Read,
+}
+
+#[derive(Debug, Args)]
+pub struct Listen {
+    /// Mark messages as read once they are printed
+    #[arg(long)]
+    pub mark_read: bool,
+    /// End after so many messages
+    #[arg(long, value_name = "N")]
+    pub once: Option<u64>,
+    /// End when everything that waited on the server has arrived
+    #[arg(long)]
+    pub until_drained: bool,
+    /// Leave out what is already here unread
+    #[arg(long)]
+    pub new_only: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct History {
+    /// A username, an account id, or "me"
+    pub name: String,
+    /// How many messages
+    #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub limit: u32,
+    /// Those before this position (shown by --json)
+    #[arg(long, value_name = "POSITION")]
+    pub before: Option<u64>,
+}
+
+#[derive(Debug, Args)]
+pub struct Search {
+    /// All must match; the last one may be a beginning
+    #[arg(required = true)]
+    pub words: Vec<String>,
+    /// Only with this person
+    #[arg(long = "in", value_name = "NAME")]
+    pub person: Option<String>,
+    #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=1_000))]
+    pub limit: u32,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn profile_names_cannot_leave_the_home_folder() {
+        for (name, good) in
+            [("ann", true), ("a-b_c.1", true), ("", false), ("..", false), ("a/b", false), (".x", false)]
+        {
+            assert_eq!(profile_name(name).is_ok(), good, "{name}");
+        }
+    }
+
+    #[test]
+    fn send_takes_a_name_and_a_text_or_stdin() {
+        for (line, good) in [
+            (&["sotto", "send", "ann", "hi"][..], true),
+            (&["sotto", "send", "--stdin", "--json"][..], true),
+            (&["sotto", "send", "ann"][..], false),
+            (&["sotto", "send"][..], false),
+            (&["sotto", "send", "--stdin", "ann", "hi"][..], false),
+        ] {
+            assert_eq!(Cli::try_parse_from(line).is_ok(), good, "{line:?}");
+        }
+    }
+}

@@ -1,0 +1,80 @@
+//! safety-number, verify, accept-key, block, unblock.
+
+use crate::failure::Failure;
+use crate::out::{Out, Style};
+use crate::session::{Session, parse_who};
+use crate::text::clean_line;
+use sotto_engine::api::{Command, ContactView, Reply};
+
+/// "@ann", or what else is known.
+pub fn name_of(contact: &ContactView) -> String {
+    match (&contact.username, &contact.display_name) {
+        (Some(name), _) => format!("@{name}"),
+        (None, Some(name)) => clean_line(name),
+        (None, None) => contact.account.to_string().chars().take(8).collect(),
+    }
+}
+
+/// Sixty digits as people compare them: groups of five, four to a line.
+pub fn digit_lines(digits: &str) -> Vec<String> {
+    let digits: Vec<char> = digits.chars().filter(char::is_ascii_digit).collect();
+    let groups: Vec<String> = digits.chunks(5).map(|group| group.iter().collect()).collect();
+    groups.chunks(4).map(|line| line.join(" ")).collect()
+}
+
+pub async fn safety_number(session: &Session, name: &str) -> Result<(), Failure> {
+    let reply = session.ask(Command::SafetyNumber { who: parse_who(name)? }).await?;
+    let Reply::SafetyNumber { digits, verified, contact, .. } = &reply else { return Err(Failure::unexpected()) };
+    session.show(&reply, |out| {
+        out.line(format!("Safety number with {}:\n", out.paint(Style::Bold, &name_of(contact))))?;
+        for line in digit_lines(digits) {
+            out.line(format!("    {line}"))?;
+        }
+        if *verified {
+            return out.line(format!("\n{}", out.paint(Style::Good, "verified")));
+        }
+        out.line(format!("\nIf they see the same digits: sotto verify {}", name_of(contact).trim_start_matches('@')))
+    })
+}
+
+pub async fn verify(session: &Session, name: &str, verified: bool) -> Result<(), Failure> {
+    let reply = session.ask(Command::SetVerified { who: parse_who(name)?, verified }).await?;
+    show_contact(session, &reply, |_, name| {
+        format!("{name} is {}.", if verified { "verified" } else { "no longer verified" })
+    })
+}
+
+pub async fn accept_key(session: &Session, name: &str) -> Result<(), Failure> {
+    let reply = session.ask(Command::AcceptKey { who: parse_who(name)? }).await?;
+    show_contact(session, &reply, |_, name| {
+        format!("The new key of {name} is accepted, unverified. Waiting messages go out.")
+    })
+}
+
+pub async fn block(session: &Session, name: &str, blocked: bool) -> Result<(), Failure> {
+    let reply = session.ask(Command::SetBlocked { who: parse_who(name)?, blocked }).await?;
+    show_contact(session, &reply, |_, name| {
+        format!("{name} is {}.", if blocked { "blocked" } else { "no longer blocked" })
+    })
+}
+
+fn show_contact(session: &Session, reply: &Reply, say: impl FnOnce(&Out, String) -> String) -> Result<(), Failure> {
+    let name = match reply {
+        Reply::Contact { contact } => name_of(contact),
+        Reply::Done => "The contact".into(),
+        _ => return Err(Failure::unexpected()),
+    };
+    session.show(reply, |out| out.line(say(out, name)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn digits_come_in_three_lines_of_four_groups() {
+        let lines = digit_lines(&"1234567890".repeat(6));
+        assert_eq!(lines, vec!["12345 67890 12345 67890"; 3]);
+        assert!(digit_lines("").is_empty());
+    }
+}

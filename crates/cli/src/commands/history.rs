@@ -1,0 +1,165 @@
+//! history, search, export, conversations: what this profile has stored. Nothing here needs the server.
+
+use super::show::{contact_line, line, message_line, time_of};
+use crate::args::{History, Search};
+use crate::failure::{Exit, Failure};
+use crate::out::{Style, write_failure};
+use crate::session::{Session, parse_who};
+use crate::text::{clean_line, date_time, to_json};
+use crate::ticks::stand_in;
+use sotto_engine::api::{Command, MessageBody, Reply};
+use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::PathBuf;
+
+const PAGE: u32 = 200;
+
+pub async fn history(session: &Session, args: History) -> Result<(), Failure> {
+    let conversation = session.conversation(parse_who(&args.name)?).await?;
+    let mut found = Vec::new();
+    let mut before = args.before;
+    let mut left = args.limit;
+    let mut more = true;
+    while left > 0 && more {
+        let reply = session.ask(Command::History { conversation, before, limit: left.min(PAGE) }).await?;
+        let Reply::Messages { mut messages, more: further } = reply else { return Err(Failure::unexpected()) };
+        more = further && !messages.is_empty();
+        before = messages.first().map(|message| message.position).or(before);
+        left = left.saturating_sub(u32::try_from(messages.len()).unwrap_or(u32::MAX));
+        // Pages come newest first, each ascending.
+        messages.append(&mut found);
+        found = messages;
+    }
+    if session.out.json {
+        for message in &found {
+            session.out.json(message)?;
+        }
+        return Ok(());
+    }
+    if more {
+        let first = found.first().map_or(0, |message| message.position);
+        session.out.note(format!("(older ones: --before {first})"));
+    }
+    for message in &found {
+        let text = message_line(session, message).await;
+        session.out.line(text)?;
+    }
+    Ok(())
+}
+
+pub async fn search(session: &Session, args: Search) -> Result<(), Failure> {
+    let conversation = match &args.person {
+        Some(person) => Some(session.conversation(parse_who(person)?).await?),
+        None => None,
+    };
+    let reply = session.ask(Command::Search { query: args.words.join(" "), conversation, limit: args.limit }).await?;
+    let Reply::Found { hits } = &reply else { return Err(Failure::unexpected()) };
+    if session.out.json {
+        for hit in hits {
+            session.out.json(hit)?;
+        }
+        return Ok(());
+    }
+    if hits.is_empty() {
+        session.out.note("Nothing found.");
+    }
+    for hit in hits {
+        let who = super::contacts::name_of(&hit.contact);
+        let who = if hit.message.from_me { format!("me → {who}") } else { who };
+        let time = session.out.paint(Style::Dim, &date_time(time_of(&hit.message)));
+        let snippet = highlight(&hit.snippet, |word| session.out.paint(Style::Bold, word));
+        session.out.line(format!("{time}  {}  {snippet}", session.out.paint(Style::Name, &who)))?;
+    }
+    Ok(())
+}
+
+/// The engine puts matches between U+0001 and U+0002.
+pub fn highlight(snippet: &str, paint: impl Fn(&str) -> String) -> String {
+    let mut text = String::new();
+    for (index, part) in snippet.split('\u{1}').enumerate() {
+        match part.split_once('\u{2}') {
+            Some((word, rest)) if index > 0 => {
+                text.push_str(&paint(&clean_line(word)));
+                text.push_str(&clean_line(&rest.replace('\u{2}', "")));
+            }
+            _ => text.push_str(&clean_line(&part.replace('\u{2}', ""))),
+        }
+    }
+    text
+}
+
+pub async fn export(session: &Session, file: Option<PathBuf>) -> Result<(), Failure> {
+    let mut writer: Box<dyn Write + Send> = match &file {
+        None => Box::new(std::io::stdout()),
+        Some(path) => {
+            // Messages in the clear: for this user only, and never over something that exists.
+            let made = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
+            let made = made.map_err(|error| Failure::usage(format!("cannot write {}: {error}", path.display())))?;
+            Box::new(std::io::BufWriter::new(made))
+        }
+    };
+    let (mut next, mut count) = (None, 0u64);
+    loop {
+        let Reply::ExportPage { lines, next: following } = session.ask(Command::Export { next: next.clone() }).await?
+        else {
+            return Err(Failure::unexpected());
+        };
+        for line in &lines {
+            writeln!(writer, "{}", to_json(line)).map_err(write_failure)?;
+            count += 1;
+        }
+        if following.is_none() || following == next {
+            break;
+        }
+        next = following;
+    }
+    writer
+        .flush()
+        .map_err(|error| Failure::new(Exit::Storage, "storage", format!("the export is not complete: {error}")))?;
+    if let Some(path) = file {
+        session.out.note(format!("{count} lines in {} (readable by anyone who gets the file).", path.display()));
+    }
+    Ok(())
+}
+
+pub async fn conversations(session: &Session) -> Result<(), Failure> {
+    let reply = session.ask(Command::Conversations).await?;
+    let Reply::Conversations { conversations } = &reply else { return Err(Failure::unexpected()) };
+    session.show(&reply, |out| {
+        for conversation in conversations {
+            let who = if conversation.is_me { "note to self".into() } else { contact_line(out, &conversation.contact) };
+            let unread = match conversation.unread {
+                0 => String::new(),
+                n => out.paint(Style::Good, &format!(" ({n} unread)")),
+            };
+            let last = conversation.last.as_ref().map(|message| match &message.body {
+                MessageBody::Text { body } => {
+                    let mut short = message.clone();
+                    short.body = MessageBody::Text { body: clean_line(body).chars().take(60).collect() };
+                    line(out, &short, if message.from_me { "me" } else { "" })
+                }
+                other => stand_in(other).unwrap_or_default().into(),
+            });
+            out.line(format!("{who}{unread}  {}", last.unwrap_or_default()))?;
+        }
+        Ok(())
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn matches_are_marked_and_nothing_else_gets_through() {
+        let paint = |word: &str| format!("[{word}]");
+        for (snippet, want) in [
+            ("say \u{1}hello\u{2} to \u{1}her\u{2}", "say [hello] to [her]"),
+            ("plain", "plain"),
+            ("odd \u{2} end \u{1}open", "odd  end open"),
+            ("\u{1}\x1b[2J\u{2}", "[␛[2J]"),
+        ] {
+            assert_eq!(highlight(snippet, paint), want, "{snippet:?}");
+        }
+    }
+}

@@ -1,0 +1,278 @@
+//! listen: what happens, as lines.
+//! Flow: unread messages of the store -> then happenings as they come -> (after `Missed`) what the store has more.
+//! Always true:
+//! - each message is printed once per run; a message is marked read only after its line was written, so a bot that dies
+//!   in between sees it again: at least once, and the bot's own answers are named (idempotent);
+//! - memory is bounded: names are remembered up to a limit, positions once per conversation.
+
+use super::show::{is_message, message_line};
+use crate::args::Listen;
+use crate::failure::{Exit, Failure};
+use crate::session::{Session, stop_signal};
+use crate::text::clean_line;
+use serde::Serialize;
+use sotto_engine::api::{Command, ConnectionView, ErrorKind, Event, MessageView, Reply};
+use sotto_engine_native::{Happening, Happenings};
+use sotto_types::{AccountId, ClientMsgId};
+use std::collections::{HashMap, HashSet, VecDeque};
+
+const PAGE: u32 = 100;
+/// Names remembered to print nothing twice after `Missed`.
+const REMEMBERED: usize = 20_000;
+
+/// An event line for scripts: the event, and for messages the name of the conversation's person.
+#[derive(Serialize)]
+struct EventLine<'a> {
+    #[serde(flatten)]
+    event: &'a Event,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    username: Option<String>,
+}
+
+pub async fn run(session: &Session, args: Listen) -> Result<(), Failure> {
+    let happenings = session.client.happenings();
+    let mut listener = Listener { session, args, printed: Names::default(), newest: HashMap::new(), left: None };
+    listener.left = listener.args.once;
+    tokio::select! {
+        result = listener.listen(happenings) => result,
+        // Ctrl-C is how one ends it: no failure.
+        () = stop_signal() => Ok(()),
+    }
+}
+
+struct Listener<'a> {
+    session: &'a Session,
+    args: Listen,
+    printed: Names,
+    /// Per conversation, the newest position that needs no look any more.
+    newest: HashMap<AccountId, u64>,
+    left: Option<u64>,
+}
+
+impl Listener<'_> {
+    async fn listen(&mut self, mut happenings: Happenings) -> Result<(), Failure> {
+        self.session.ask(Command::WhoAmI).await?;
+        let mut drained = self.start().await?;
+        loop {
+            if self.left == Some(0) || (self.args.until_drained && drained) {
+                return Ok(());
+            }
+            match happenings.next().await {
+                Happening::Event(event) => {
+                    drained |= matches!(*event, Event::QueueDrained)
+                        || matches!(
+                            *event,
+                            Event::Connection { connection: ConnectionView::Connected { drained: true } }
+                        );
+                    self.on_event(*event).await?;
+                }
+                Happening::Missed => {
+                    self.catch_up().await?;
+                    drained |= self.is_drained().await?;
+                }
+                Happening::Ended(text) => return Err(Failure::new(Exit::Storage, "storage", text)),
+            }
+        }
+    }
+
+    async fn is_drained(&self) -> Result<bool, Failure> {
+        let Reply::Status { status } = self.session.ask(Command::Status).await? else {
+            return Err(Failure::unexpected());
+        };
+        if let Some(why) = status.signed_out {
+            return Err(Failure::new(Exit::SignedOut, "signed_out", why));
+        }
+        Ok(matches!(status.connection, ConnectionView::Connected { drained: true }))
+    }
+
+    /// Prints what is unread, and remembers where each conversation stands.
+    async fn start(&mut self) -> Result<bool, Failure> {
+        // Asked first: what is drained by then is in the store, so the look below sees it.
+        let drained = self.is_drained().await?;
+        let Reply::Conversations { conversations } = self.session.ask(Command::Conversations).await? else {
+            return Err(Failure::unexpected());
+        };
+        for conversation in conversations {
+            let account = conversation.contact.account;
+            if let Some(last) = &conversation.last {
+                self.newest.insert(account, last.position);
+            }
+            if self.args.new_only || conversation.unread == 0 {
+                continue;
+            }
+            let mut unread = Vec::new();
+            let mut before = None;
+            'pages: loop {
+                let (messages, more) = self.page(account, before).await?;
+                before = messages.first().map(|message| message.position);
+                for message in messages.into_iter().rev() {
+                    if message.from_me || !is_message(&message) {
+                        continue;
+                    }
+                    if message.message_id.is_some_and(|id| id <= conversation.read_up_to) {
+                        break 'pages;
+                    }
+                    unread.push(message);
+                }
+                if !more || before.is_none() {
+                    break;
+                }
+            }
+            for message in unread.into_iter().rev() {
+                self.message(message, true).await?;
+            }
+        }
+        Ok(drained)
+    }
+
+    async fn page(&self, conversation: AccountId, before: Option<u64>) -> Result<(Vec<MessageView>, bool), Failure> {
+        match self.session.ask(Command::History { conversation, before, limit: PAGE }).await? {
+            Reply::Messages { messages, more } => Ok((messages, more)),
+            _ => Err(Failure::unexpected()),
+        }
+    }
+
+    /// After lost events: everything newer than what was seen, except what was printed.
+    async fn catch_up(&mut self) -> Result<(), Failure> {
+        let Reply::Conversations { conversations } = self.session.ask(Command::Conversations).await? else {
+            return Err(Failure::unexpected());
+        };
+        for conversation in conversations {
+            let account = conversation.contact.account;
+            let known = self.newest.get(&account).copied().unwrap_or(0);
+            let mut missed = Vec::new();
+            let mut before = None;
+            loop {
+                let (messages, more) = self.page(account, before).await?;
+                before = messages.first().map(|message| message.position);
+                let reached = before.is_none_or(|first| first <= known);
+                missed.extend(messages.into_iter().rev().filter(|message| message.position > known));
+                if reached || !more {
+                    break;
+                }
+            }
+            for message in missed.into_iter().rev() {
+                self.message(message, true).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn on_event(&mut self, event: Event) -> Result<(), Failure> {
+        match event {
+            Event::MessageAdded { message, backlog } => self.message(message, backlog).await,
+            Event::SignedOut { error } => Err(error.into()),
+            other => self.other(&other).await,
+        }
+    }
+
+    async fn message(&mut self, message: MessageView, backlog: bool) -> Result<(), Failure> {
+        if self.left == Some(0) || !self.printed.insert(message.name) {
+            return Ok(());
+        }
+        let newest = self.newest.entry(message.conversation).or_default();
+        *newest = message.position.max(*newest);
+        let counts = !message.from_me && is_message(&message);
+        let conversation = message.conversation;
+        if self.session.out.json {
+            let username = self.session.username(conversation).await.map(String::from);
+            let event = Event::MessageAdded { message, backlog };
+            self.session.out.json(&EventLine { event: &event, username })?;
+        } else {
+            let line = message_line(self.session, &message).await;
+            self.session.out.line(line)?;
+        }
+        if !counts {
+            return Ok(());
+        }
+        if self.args.mark_read {
+            match self.session.client.command(Command::MarkRead { conversation }).await {
+                // Read receipts wait for the connection by themselves; a listener goes on.
+                Ok(_) => {}
+                Err(error) if error.kind == ErrorKind::Offline => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        if let Some(left) = &mut self.left {
+            *left = left.saturating_sub(1);
+        }
+        Ok(())
+    }
+
+    async fn other(&self, event: &Event) -> Result<(), Failure> {
+        if self.session.out.json {
+            let username = match event {
+                Event::MessageChanged { message } => {
+                    self.session.username(message.conversation).await.map(String::from)
+                }
+                _ => None,
+            };
+            return self.session.out.json(&EventLine { event, username });
+        }
+        match event {
+            Event::MessageChanged { message } if !message.from_me => {
+                let line = message_line(self.session, message).await;
+                self.session.out.line(line)
+            }
+            Event::KeyChanged { contact, was_verified } => {
+                let name = super::contacts::name_of(contact);
+                let what = if *was_verified {
+                    "sending waits: `sotto verify` or `sotto accept-key`"
+                } else {
+                    "compare safety numbers"
+                };
+                self.session.out.line(format!("! the key of {name} changed; {what}"))
+            }
+            Event::Notice { text } => {
+                self.session.out.note(format!("! {}", clean_line(text)));
+                Ok(())
+            }
+            Event::ClockOff { by_ms } => {
+                self.session.out.note(format!("! this machine's clock is off by {} s: set it", by_ms / 1000));
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// The last `REMEMBERED` names.
+#[derive(Default)]
+struct Names {
+    set: HashSet<ClientMsgId>,
+    order: VecDeque<ClientMsgId>,
+}
+
+impl Names {
+    /// False if it is known.
+    fn insert(&mut self, name: ClientMsgId) -> bool {
+        if !self.set.insert(name) {
+            return false;
+        }
+        self.order.push_back(name);
+        if self.order.len() > REMEMBERED
+            && let Some(oldest) = self.order.pop_front()
+        {
+            self.set.remove(&oldest);
+        }
+        true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_remembered_up_to_a_bound() {
+        let name = |n: usize| ClientMsgId::from_bytes((n as u128 + 1).to_be_bytes());
+        let mut names = Names::default();
+        assert!(names.insert(name(0)));
+        assert!(!names.insert(name(0)));
+        for n in 1..=REMEMBERED {
+            assert!(names.insert(name(n)));
+        }
+        assert_eq!(names.set.len(), REMEMBERED);
+        assert!(names.insert(name(0)), "the oldest was forgotten");
+    }
+}

@@ -1,0 +1,140 @@
+//! Text from the network on its way to a terminal, and times for people.
+//! Always true: nothing that somebody else wrote can move the cursor, change colours or titles, reorder the line around
+//! it, or look like a line of ours.
+
+use jiff::tz::TimeZone;
+
+/// One character as it may be shown; none when it is dropped. `\n` stays.
+fn harmless(c: char) -> Option<char> {
+    match c {
+        '\n' => Some('\n'),
+        '\t' => Some(' '),
+        // Control pictures: visible, one column wide.
+        '\0'..='\x1f' => char::from_u32(0x2400 + u32::from(c)),
+        '\x7f' => Some('\u{2421}'),
+        '\u{80}'..='\u{9f}' => Some('\u{fffd}'),
+        '\u{2028}' | '\u{2029}' => Some('\n'),
+        // Marks, embeddings, overrides and isolates of bidirectional text, and other invisible formatting.
+        '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' => None,
+        '\u{fff9}'..='\u{fffb}' | '\u{feff}' => None,
+        other => Some(other),
+    }
+}
+
+/// Several lines may stay several lines.
+pub fn clean(text: &str) -> String {
+    text.replace("\r\n", "\n").chars().filter_map(harmless).collect()
+}
+
+/// On one line.
+pub fn clean_line(text: &str) -> String {
+    clean(text).replace('\n', " ")
+}
+
+/// Continuation lines are indented, so that no body can look like a line of ours.
+pub fn indent(text: &str, by: &str) -> String {
+    clean(text).replace('\n', &format!("\n{by}"))
+}
+
+fn zoned(ms: u64) -> Option<jiff::Zoned> {
+    let ms = i64::try_from(ms).ok()?;
+    Some(jiff::Timestamp::from_millisecond(ms).ok()?.to_zoned(TimeZone::system()))
+}
+
+fn format(ms: u64, pattern: &str) -> String {
+    zoned(ms).map_or_else(|| "?".into(), |time| time.strftime(pattern).to_string())
+}
+
+/// "14:05"
+pub fn clock(ms: u64) -> String {
+    format(ms, "%H:%M")
+}
+
+/// "2026-11-22 14:05"
+pub fn date_time(ms: u64) -> String {
+    format(ms, "%Y-%m-%d %H:%M")
+}
+
+/// "Sun 22 Nov 2026"
+pub fn day(ms: u64) -> String {
+    format(ms, "%a %-d %b %Y")
+}
+
+/// "Today", "Yesterday", or the day.
+pub fn day_title(ms: u64, now_ms: u64) -> String {
+    let days = |ms| zoned(ms).map(|time| time.date());
+    match (days(ms), days(now_ms)) {
+        (Some(then), Some(now)) if then == now => "Today".into(),
+        (Some(then), Some(now)) if now.yesterday().is_ok_and(|day| day == then) => "Yesterday".into(),
+        _ => day(ms),
+    }
+}
+
+/// JSON for a terminal or a pipe: compact, with everything invisible or dangerous escaped.
+pub fn to_json<T: serde::Serialize>(value: &T) -> String {
+    let mut bytes = Vec::new();
+    let mut serializer = serde_json::Serializer::with_formatter(&mut bytes, Escaping);
+    value.serialize(&mut serializer).expect("our types serialize into memory");
+    String::from_utf8(bytes).expect("JSON is UTF-8")
+}
+
+struct Escaping;
+
+impl serde_json::ser::Formatter for Escaping {
+    fn write_string_fragment<W: ?Sized + std::io::Write>(
+        &mut self,
+        out: &mut W,
+        fragment: &str,
+    ) -> std::io::Result<()> {
+        let mut rest = fragment;
+        // serde_json has already escaped what JSON itself demands (below U+0020).
+        while let Some((at, c)) = rest.char_indices().find(|(_, c)| harmless(*c) != Some(*c)) {
+            out.write_all(&rest.as_bytes()[..at])?;
+            write!(out, "\\u{:04x}", u32::from(c))?;
+            rest = &rest[at + c.len_utf8()..];
+        }
+        out.write_all(rest.as_bytes())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn terminal_text_is_harmless() {
+        for (text, want) in [
+            ("plain, ünïcode, 日本, 👩‍👩‍👧", "plain, ünïcode, 日本, 👩‍👩‍👧"),
+            ("\x1b[31mred\x1b]0;title\x07", "␛[31mred␛]0;title␇"),
+            ("back\x08\x7f", "back␈␡"),
+            ("c1 \u{9b}31m", "c1 \u{fffd}31m"),
+            ("\u{202e}txt.exe\u{202c}", "txt.exe"),
+            ("\u{2066}a\u{2069}\u{200f}", "a"),
+            ("a\r\nb\rc\u{2028}d", "a\nb␍c\nd"),
+            ("tab\there", "tab here"),
+            ("שלום", "שלום"),
+        ] {
+            assert_eq!(clean(text), want, "{text:?}");
+            assert!(!clean_line(text).contains('\n'));
+        }
+        assert_eq!(indent("a\n12:00 bob: forged", "  | "), "a\n  | 12:00 bob: forged");
+    }
+
+    #[test]
+    fn json_escapes_what_a_terminal_would_obey() {
+        let value = "a\u{1b}[0m\u{9b}\u{202e}\u{7f}\u{2028}é\"\\\n";
+        let json = to_json(&value);
+        assert_eq!(json, r#""a\u001b[0m\u009b\u202e\u007f\u2028é\"\\\n""#);
+        assert_eq!(serde_json::from_str::<String>(&json).expect("valid JSON"), value);
+    }
+
+    #[test]
+    fn days_have_titles() {
+        let noon = 1_763_812_800_000;
+        let day_ms = 86_400_000;
+        assert_eq!(day_title(noon, noon + 1000), "Today");
+        assert_eq!(day_title(noon - day_ms, noon), "Yesterday");
+        assert!(day_title(noon - 2 * day_ms, noon).ends_with("2025"));
+        assert_eq!(day_title(u64::MAX, noon), "?");
+    }
+}
