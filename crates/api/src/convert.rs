@@ -1,0 +1,103 @@
+//! Bodies to domain values and back. Shapes only: what is allowed is the domain's.
+
+use crate::problem::ApiError;
+use sotto_domain as domain;
+use sotto_types::{AccountId, DeviceId, ErrorCode, Timestamp};
+use sotto_wire::http::{self as body, Base64};
+
+pub(crate) fn device_id(id: u32) -> Result<DeviceId, ApiError> {
+    DeviceId::try_from(id).map_err(|error| ApiError::bad_request(error.to_string()))
+}
+
+pub(crate) fn device_id_in_path(text: &str) -> Result<DeviceId, ApiError> {
+    device_id(text.parse().map_err(|_| ApiError::bad_request("a device id is a number from 1 to 127"))?)
+}
+
+pub(crate) fn account_id_in_path(text: &str) -> Result<AccountId, ApiError> {
+    text.parse().map_err(|error| ApiError::bad_request(format!("account id: {error}")))
+}
+
+/// Bodies may say anything of the right JSON type, also the nil UUID.
+pub(crate) fn account_id(id: AccountId) -> Result<AccountId, ApiError> {
+    AccountId::try_from(&id.as_bytes()[..]).map_err(|error| ApiError::bad_request(format!("account id: {error}")))
+}
+
+pub(crate) fn list(list: body::SignedList) -> domain::ListBytes {
+    domain::ListBytes { payload: list.payload.0.into(), signature: list.signature.0.into() }
+}
+
+pub(crate) fn signed_list(list: domain::SignedDeviceList) -> body::SignedList {
+    body::SignedList { payload: bytes(list.payload), signature: bytes(list.signature) }
+}
+
+pub(crate) fn bytes(bytes: bytes::Bytes) -> Base64 {
+    Base64(bytes.into())
+}
+
+fn ec_prekey(key: body::EcPreKey) -> domain::StoredEcPreKey {
+    domain::StoredEcPreKey { id: key.id, public_key: key.public_key.0.into() }
+}
+
+fn signed_prekey(key: body::SignedPreKey) -> domain::StoredSignedPreKey {
+    domain::StoredSignedPreKey { id: key.id, public_key: key.public_key.0.into(), signature: key.signature.0.into() }
+}
+
+pub(crate) fn device_keys(keys: body::DeviceKeys) -> domain::DeviceKeys {
+    domain::DeviceKeys {
+        signed: signed_prekey(keys.signed_prekey),
+        last_resort: signed_prekey(keys.last_resort_kyber),
+        one_time_ec: keys.one_time_ec.into_iter().map(ec_prekey).collect(),
+        one_time_kyber: keys.one_time_kyber.into_iter().map(signed_prekey).collect(),
+    }
+}
+
+pub(crate) fn new_prekeys(keys: body::UploadKeys) -> domain::NewPreKeys {
+    domain::NewPreKeys {
+        signed: keys.signed_prekey.map(signed_prekey),
+        last_resort: keys.last_resort_kyber.map(signed_prekey),
+        one_time_ec: keys.one_time_ec.into_iter().map(ec_prekey).collect(),
+        one_time_kyber: keys.one_time_kyber.into_iter().map(signed_prekey).collect(),
+        replace: keys.replace,
+    }
+}
+
+pub(crate) fn recovery(keys: body::RecoveryKeys) -> Result<domain::Recovery, ApiError> {
+    let auth_key = keys
+        .auth_key
+        .0
+        .try_into()
+        .map_err(|_| ApiError::new(ErrorCode::KeyRejected, "the recovery auth key must have 32 bytes"))?;
+    Ok(domain::Recovery { auth_key, backup: keys.backup.0.into() })
+}
+
+pub(crate) fn key_counts(counts: domain::KeyCounts) -> body::KeyCounts {
+    body::KeyCounts {
+        one_time_ec: counts.one_time_ec,
+        one_time_kyber: counts.one_time_kyber,
+        signed_prekey_id: counts.signed_id,
+        last_resort_kyber_id: counts.last_resort_id,
+    }
+}
+
+pub(crate) fn bundle(bundle: domain::StoredBundle) -> body::PreKeyBundle {
+    let signed = |key: domain::StoredSignedPreKey| body::SignedPreKey {
+        id: key.id,
+        public_key: bytes(key.public_key),
+        signature: bytes(key.signature),
+    };
+    body::PreKeyBundle {
+        device_id: bundle.device.into(),
+        registration_id: bundle.registration_id,
+        signed_prekey: signed(bundle.signed),
+        kyber_prekey: signed(bundle.kyber),
+        one_time_ec: bundle.one_time_ec.map(|key| body::EcPreKey { id: key.id, public_key: bytes(key.public_key) }),
+    }
+}
+
+pub(crate) fn challenge(new: domain::NewChallenge) -> body::Challenge {
+    body::Challenge { challenge: new.challenge.into(), expires_ms: ms(new.expires) }
+}
+
+pub(crate) fn ms(time: Timestamp) -> u64 {
+    time.as_ms()
+}

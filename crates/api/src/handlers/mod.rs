@@ -1,0 +1,8 @@
+//! One thin function per endpoint: body in, domain call, body out.
+
+pub(crate) mod accounts;
+pub(crate) mod devices;
+pub(crate) mod keys;
+pub(crate) mod links;
+pub(crate) mod recovery;
+pub(crate) mod sign_in;

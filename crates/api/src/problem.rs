@@ -1,0 +1,83 @@
+//! Errors as RFC 9457 problems.
+
+use axum::Json;
+use axum::response::{IntoResponse, Response};
+use http::header::{CONTENT_TYPE, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
+use sotto_domain::Refusal;
+use sotto_types::{Action, ErrorCode};
+use sotto_wire::http::{PROBLEM_TYPE_BASE, Problem};
+
+pub(crate) const PROBLEM_JSON: &str = "application/problem+json";
+
+/// What a handler or an extractor fails with.
+#[derive(Debug)]
+pub(crate) struct ApiError(Refusal);
+
+impl ApiError {
+    pub fn new(code: ErrorCode, detail: impl Into<String>) -> Self {
+        Self(Refusal::new(code, detail))
+    }
+
+    pub fn bad_request(detail: impl Into<String>) -> Self {
+        Self::new(ErrorCode::BadRequest, detail)
+    }
+}
+
+impl From<Refusal> for ApiError {
+    fn from(refusal: Refusal) -> Self {
+        Self(refusal)
+    }
+}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        problem_response(&self.0)
+    }
+}
+
+pub(crate) fn action_word(action: Action) -> &'static str {
+    match action {
+        Action::Retry => "retry",
+        Action::Reconnect => "reconnect",
+        Action::Stop => "stop",
+    }
+}
+
+/// "rate-limited" as "Rate limited".
+pub(crate) fn title_of(code: ErrorCode) -> String {
+    let words = code.slug().replace('-', " ");
+    let mut letters = words.chars();
+    letters.next().map_or_else(String::new, |first| first.to_ascii_uppercase().to_string() + letters.as_str())
+}
+
+/// A refusal as the whole API answers it; also for the server's own paths.
+pub fn problem_response(refusal: &Refusal) -> Response {
+    let code = refusal.code;
+    let retry_after_ms = refusal.retry_after.map(|after| u64::try_from(after.as_millis()).unwrap_or(u64::MAX));
+    let problem = Problem {
+        r#type: format!("{PROBLEM_TYPE_BASE}{}", code.slug()),
+        title: title_of(code),
+        status: code.http_status(),
+        detail: refusal.detail.clone(),
+        code: code.number(),
+        action: action_word(code.action()).into(),
+        retry_after_ms,
+    };
+    let status = http::StatusCode::from_u16(code.http_status()).expect("every code has a real HTTP status");
+    let mut response = (status, Json(problem)).into_response();
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(PROBLEM_JSON));
+    // HTTP counts in whole seconds: rounded up, so that nobody comes too early.
+    let after_s = match (retry_after_ms, code.http_status()) {
+        (Some(ms), _) => Some(ms.div_ceil(1000)),
+        (None, 429 | 503) => Some(1),
+        (None, _) => None,
+    };
+    if let Some(seconds) = after_s {
+        headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
+    }
+    if code.http_status() == 401 {
+        headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+    }
+    response
+}
