@@ -158,7 +158,8 @@ pub trait DirectoryStore: Send + Sync {
     async fn change_devices(&self, change: DeviceChange) -> Result<DeviceChangeOutcome, StoreError>;
     /// Best effort, not durable; never lowers the time.
     async fn touch_device(&self, of: DeviceAddress, seen: Timestamp) -> Result<(), StoreError>;
-    /// Suspends every device last seen before `before` (clearing its inbox); returns those newly suspended, at most `limit`.
+    /// Suspends every device last seen before `before`; returns those newly suspended, at most `limit`. What waits in their
+    /// inboxes stays: the domain buries it, so that senders are told.
     async fn suspend_absent(&self, before: Timestamp, limit: usize) -> Result<Vec<DeviceAddress>, StoreError>;
     async fn set_recovery(&self, of: AccountId, recovery: Recovery) -> Result<bool, StoreError>;
     async fn set_disabled(&self, of: AccountId, disabled: bool) -> Result<bool, StoreError>;

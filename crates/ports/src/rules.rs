@@ -33,13 +33,16 @@ impl StoredReceipt {
         Self { conversation, member, delivered: Vec::new(), read: Vec::new() }
     }
 
-    /// Adds a step, keeping steps ascending and only the newest 16 of its kind.
+    /// Adds a step, keeping steps ascending and only the newest 16 of its kind. Of two for one message the first stays.
     pub fn add(&mut self, kind: WatermarkKind, step: Step) {
         let steps = match kind {
             WatermarkKind::Delivered => &mut self.delivered,
             WatermarkKind::Read => &mut self.read,
         };
         let place = steps.partition_point(|earlier| earlier.up_to < step.up_to);
+        if steps.get(place).is_some_and(|there| there.up_to == step.up_to) {
+            return;
+        }
         steps.insert(place, step);
         if steps.len() > limits::RECEIPT_STEPS {
             steps.drain(..steps.len() - limits::RECEIPT_STEPS);

@@ -7,6 +7,8 @@
 //! ```
 //! Elsewhere: `model` runs the same random history on two subjects and compares everything that can be seen.
 
+#![allow(clippy::unwrap_used, reason = "these are tests, compiled as a library so that adapters can call them")]
+
 pub mod directory;
 pub mod durable;
 pub mod ephemeral;

@@ -60,7 +60,13 @@ macro_rules! both {
 }
 
 fn same(what: &str, a: &impl Debug, b: &impl Debug) {
-    assert_eq!(format!("{a:?}"), format!("{b:?}"), "{what}");
+    let (a, b) = (format!("{a:?}"), format!("{b:?}"));
+    if a != b {
+        // Histories are long: show where they part.
+        let at = a.bytes().zip(b.bytes()).take_while(|(a, b)| a == b).count();
+        let around = |text: &str| text.get(at.saturating_sub(200)..text.len().min(at + 200)).map(str::to_owned);
+        panic!("{what} differs:\n{:?}\n{:?}", around(&a), around(&b));
+    }
 }
 
 /// Runs `steps` random operations from `seed` on both.

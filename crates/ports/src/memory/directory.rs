@@ -186,9 +186,6 @@ impl DirectoryStore for MemoryStore {
                 }
             }
         }
-        for device in &suspended {
-            state.inboxes.remove(device);
-        }
         Ok(suspended)
     }
 

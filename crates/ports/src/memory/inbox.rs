@@ -36,13 +36,22 @@ impl Inbox {
 }
 
 impl State {
-    fn publish(&mut self, feed: &dyn EntryFeed, to: DeviceAddress, id: EntryId, item: QueuedItem) {
+    fn publish(&mut self, to: DeviceAddress, id: EntryId, item: QueuedItem) {
         let inbox = self.inboxes.entry(to).or_default();
         if let QueuedItem::Receipt(receipt) = &item {
             inbox.receipts.insert((receipt.conversation, receipt.member), id);
         }
         inbox.entries.insert(id, item.clone());
-        feed.published(to, &Queued { entry_id: id, item });
+        self.news.push((to, Queued { entry_id: id, item }));
+    }
+
+    /// Tells the feed what is new, except what the same step replaced again.
+    fn tell(&mut self, feed: &dyn EntryFeed) {
+        for (to, queued) in std::mem::take(&mut self.news) {
+            if self.inboxes.get(&to).is_some_and(|inbox| inbox.entries.contains_key(&queued.entry_id)) {
+                feed.published(to, &queued);
+            }
+        }
     }
 
     fn remove(&mut self, of: DeviceAddress, id: EntryId) -> Option<QueuedItem> {
@@ -54,7 +63,7 @@ impl State {
         item
     }
 
-    fn advance(&mut self, feed: &dyn EntryFeed, advance: Advance) {
+    fn advance(&mut self, advance: Advance) {
         let mark = self.watermarks.entry((advance.author, advance.member, advance.kind)).or_default();
         if mark.up_to >= advance.up_to {
             return;
@@ -72,7 +81,7 @@ impl State {
             };
             receipt.add(advance.kind, step);
             let (id, _) = self.ids.next(advance.at, MessageId::ZERO);
-            self.publish(feed, to, id.into(), QueuedItem::Receipt(receipt));
+            self.publish(to, id.into(), QueuedItem::Receipt(receipt));
         }
     }
 }
@@ -106,8 +115,9 @@ impl InboxStore for MemoryStore {
                 server_time,
                 ciphertext: entry.ciphertext,
             };
-            state.publish(&*self.feed, entry.to, message_id.into(), QueuedItem::Envelope(envelope));
+            state.publish(entry.to, message_id.into(), QueuedItem::Envelope(envelope));
         }
+        state.tell(&*self.feed);
         Ok(committed)
     }
 
@@ -146,8 +156,9 @@ impl InboxStore for MemoryStore {
             state.remove(settle.of, id);
         }
         for advance in settle.advance {
-            state.advance(&*self.feed, advance);
+            state.advance(advance);
         }
+        state.tell(&*self.feed);
         Ok(())
     }
 
@@ -194,10 +205,11 @@ impl InboxStore for MemoryStore {
             for to in devices {
                 if state.listed(to) {
                     let (id, _) = state.ids.next(now, MessageId::ZERO);
-                    state.publish(&*self.feed, to, id.into(), QueuedItem::Failure(failure));
+                    state.publish(to, id.into(), QueuedItem::Failure(failure));
                 }
             }
         }
+        state.tell(&*self.feed);
         Ok(())
     }
 

@@ -9,7 +9,7 @@ mod prekeys;
 
 pub use ephemeral::MemoryEphemeral;
 
-use crate::{EntryFeed, IdClock, Invite, MetaStore, StoreError};
+use crate::{EntryFeed, IdClock, Invite, MetaStore, Queued, StoreError};
 use async_trait::async_trait;
 use bytes::Bytes;
 use parking_lot::Mutex;
@@ -27,6 +27,8 @@ pub struct MemoryStore {
 #[derive(Default)]
 struct State {
     ids: IdClock,
+    /// New entries of the step in progress, for the feed.
+    news: Vec<(DeviceAddress, Queued)>,
     inboxes: BTreeMap<DeviceAddress, inbox::Inbox>,
     sends: HashMap<SendId, crate::Committed>,
     watermarks: HashMap<inbox::WatermarkKey, crate::Step>,

@@ -330,8 +330,6 @@ fn suspend(txn: &mut Txn, absent: Vec<DeviceAddress>, before: Timestamp) -> Resu
             *flag |= *id == of.device;
         }
         put_routing(txn, &routing);
-        txn.clear(Table::Inbox, &keys::device(of))?;
-        txn.clear(Table::Receipts, &keys::device(of))?;
         suspended.push(of);
     }
     Ok(suspended)

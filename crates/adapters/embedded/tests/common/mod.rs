@@ -1,0 +1,80 @@
+//! Short words for the tests of this crate.
+#![allow(dead_code, reason = "each test file uses some of it")]
+
+use bytes::Bytes;
+use sotto_embedded::{EmbeddedConfig, EmbeddedStore};
+use sotto_ports::{
+    Account, CiphertextType, CreateAccount, EnvelopeClass, ListedDevice, NewDevice, NewEntry, NoFeed, PreKeyUpload,
+    Recovery, SendCommit, SignedDeviceList, StoredEcPreKey, StoredSignedPreKey,
+};
+use sotto_types::{AccountId, ClientMsgId, DeviceAddress, DeviceId, MessageId, SendId, Timestamp, Username};
+use std::path::Path;
+use std::sync::Arc;
+
+pub const T0: Timestamp = Timestamp::from_ms(1_800_000_000_000);
+
+pub fn account(n: u8) -> AccountId {
+    AccountId::from_bytes([n; 16])
+}
+
+pub fn address(n: u8) -> DeviceAddress {
+    DeviceAddress::new(account(n), DeviceId::FIRST)
+}
+
+pub fn open(dir: &Path) -> EmbeddedStore {
+    EmbeddedStore::open(EmbeddedConfig::new(dir), Arc::new(NoFeed)).expect("the store opens")
+}
+
+/// A send of 300 bytes from account 1 to each of these.
+pub fn send(n: u128, to: &[DeviceAddress], now: Timestamp) -> SendCommit {
+    SendCommit {
+        send: SendId { from: address(1), client_msg_id: ClientMsgId::from_bytes((n + 1).to_be_bytes()) },
+        class: EnvelopeClass::Message,
+        seen: MessageId::ZERO,
+        expect: Vec::new(),
+        entries: to
+            .iter()
+            .map(|to| NewEntry {
+                to: *to,
+                ciphertext_type: CiphertextType::Ratchet,
+                ciphertext: Bytes::from(vec![n.to_be_bytes()[15]; 300]),
+            })
+            .collect(),
+        now,
+    }
+}
+
+pub fn signed_key(id: u32) -> StoredSignedPreKey {
+    StoredSignedPreKey { id, public_key: vec![1; 33].into(), signature: vec![2; 64].into() }
+}
+
+pub fn keys(one_time: std::ops::Range<u32>) -> PreKeyUpload {
+    PreKeyUpload {
+        signed: Some(signed_key(1)),
+        last_resort: Some(signed_key(2)),
+        one_time_ec: one_time.clone().map(|id| StoredEcPreKey { id, public_key: vec![3; 33].into() }).collect(),
+        one_time_kyber: one_time.map(signed_key).collect(),
+        replace: false,
+    }
+}
+
+pub fn new_account(n: u8, keys: PreKeyUpload) -> CreateAccount {
+    CreateAccount {
+        account: Account {
+            id: account(n),
+            username: Username::parse(&format!("user_{n}")).expect("a valid name"),
+            identity_key: vec![n; 33].into(),
+            recovery: Recovery { auth_key: [n; 32], backup: vec![n; 8].into() },
+            disabled: false,
+            created: T0,
+        },
+        list: SignedDeviceList {
+            version: 1,
+            devices: vec![ListedDevice { id: DeviceId::FIRST, registration_id: 7, auth_key: [n; 32] }],
+            payload: vec![n; 20].into(),
+            signature: vec![n; 64].into(),
+        },
+        device: NewDevice { id: DeviceId::FIRST, encrypted_name: Bytes::new(), keys, now: T0 },
+        invite: None,
+    }
+}
