@@ -4,7 +4,7 @@
 //! Always true:
 //! - memory is bounded: buckets idle longest are forgotten, which only ever lets more through;
 //! - addresses before sign-in cannot push out the buckets of signed-in devices;
-//! - a clock that jumps back delays nobody by more than one full bucket.
+//! - a clock that jumps back locks nobody out.
 
 use crate::Refusal;
 use crate::config::{Rate, RateLimits};
@@ -124,6 +124,9 @@ fn network_of(ip: IpAddr) -> IpAddr {
     }
 }
 
+/// How much later than this call's clock another call's may have been.
+const OVERTAKING_US: u64 = 5_000_000;
+
 /// GCRA. `Err` carries how long until the same request would pass.
 fn take(bucket: &AtomicU64, rate: Rate, cost: u32, now: Timestamp) -> Result<(), Duration> {
     let now = now.as_ms().saturating_mul(1000);
@@ -132,8 +135,9 @@ fn take(bucket: &AtomicU64, rate: Rate, cost: u32, now: Timestamp) -> Result<(),
     let price = per_token.saturating_mul(u64::from(cost)).min(full);
     let mut seen = bucket.load(Ordering::Relaxed);
     loop {
-        // The upper clamp matters only after the clock jumped back.
-        let start = seen.clamp(now, now.saturating_add(full));
+        // Fuller than any bucket gets (but for calls that overtake one another): the clock jumped back. Begin anew.
+        let jumped = seen > now.saturating_add(full).saturating_add(OVERTAKING_US);
+        let start = if jumped { now } else { seen.max(now) };
         let end = start.saturating_add(price);
         let over = end.saturating_sub(now.saturating_add(full));
         if over > 0 {
@@ -174,6 +178,7 @@ mod tests {
         let bucket = AtomicU64::default();
         let rate = Rate::new(2, 60);
         assert_eq!(take(&bucket, rate, 1, Timestamp::from_ms(10_000_000)), Ok(()));
+        assert_eq!(take(&bucket, rate, 2, at(0)), Ok(()));
         assert_eq!(take(&bucket, rate, 1, at(0)), Err(Duration::from_secs(1)));
         assert_eq!(take(&bucket, rate, 1, at(1000)), Ok(()));
     }

@@ -2,6 +2,9 @@ use crate::{Domain, Refusal};
 use sotto_ports::{Advance, EnvelopeClass, Queued, QueuedItem, Settle, WatermarkKind};
 use sotto_types::{AccountId, Conversation, DeviceAddress, EntryId, ErrorCode, MessageId, limits};
 
+/// A frame names at most 1,024 entries; the gateway joins the frames that arrive while an ack runs.
+const ENTRIES_MAX: usize = 8 * limits::ACK_ENTRIES;
+
 /// An entry that a device names as stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct AckedEntry {
@@ -38,10 +41,8 @@ impl Domain {
         ok: Vec<AckedEntry>,
         undecryptable: Vec<AckedEntry>,
     ) -> Result<(), Refusal> {
-        let count = ok.len().saturating_add(undecryptable.len());
-        if count > limits::ACK_ENTRIES {
-            let detail = format!("an ack names at most {} entries", limits::ACK_ENTRIES);
-            return Err(Refusal::new(ErrorCode::BadRequest, detail));
+        if ok.len().saturating_add(undecryptable.len()) > ENTRIES_MAX {
+            return Err(Refusal::new(ErrorCode::BadRequest, format!("at most {ENTRIES_MAX} entries at once")));
         }
         let mut delivered: Vec<(AccountId, MessageId)> = Vec::new();
         for entry in &ok {

@@ -1,0 +1,75 @@
+use crate::bed::*;
+use sotto_domain::*;
+use sotto_types::{DeviceAddress, MessageId, limits};
+use std::time::Duration;
+
+async fn failures(bed: &Bed, of: DeviceAddress) -> Vec<MessageId> {
+    let failure = |queued: Queued| if let QueuedItem::Failure(failure) = queued.item { Some(failure) } else { None };
+    bed.inbox(of).await.into_iter().filter_map(failure).map(|failure| failure.message_id).collect()
+}
+
+async fn stay(bed: &Bed, people: &[&Person]) {
+    for person in people {
+        for device in 0..person.devices.len() {
+            bed.domain.disconnected(person.address(device)).await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_nobody_took_in_30_days_fails_once_for_every_device_of_the_sender() {
+    let bed = Bed::new().await;
+    let (mut ann, mut bob) = (bed.register("ann").await, bed.register("bob").await);
+    bed.link(&mut ann).await;
+    bed.link(&mut bob).await;
+    let old = bed.send(ann.address(0), ann.message(0, &bob)).await.unwrap();
+    bed.send(ann.address(0), DirectSend { class: EnvelopeClass::Control, ..ann.message(0, &bob) }).await.unwrap();
+    bed.clock.advance(DAY);
+    let young = bed.send(ann.address(0), ann.message(0, &bob)).await.unwrap();
+
+    bed.clock.advance(limits::UNDELIVERED_RETENTION - DAY);
+    stay(&bed, &[&ann, &bob]).await;
+    assert_eq!(bed.domain.sweep().await.unwrap().failed, 0, "30 days to the millisecond are not over");
+    bed.clock.advance(Duration::from_secs(1));
+    let report = bed.domain.sweep().await.unwrap();
+    assert_eq!((report.failed, report.suspended), (1, 0), "two devices, one failure");
+    for of in [ann.address(0), ann.address(1)] {
+        assert_eq!(failures(&bed, of).await, [old.message_id]);
+    }
+    for of in [bob.address(0), bob.address(1)] {
+        let left: Vec<_> = bed.inbox(of).await.iter().map(|entry| entry.entry_id.get()).collect();
+        assert_eq!(left, [young.message_id.get()]);
+    }
+    assert_eq!(bed.domain.sweep().await.unwrap().failed, 0);
+}
+
+#[tokio::test]
+async fn what_one_device_took_has_not_failed() {
+    let bed = Bed::new().await;
+    let (ann, mut bob) = (bed.register("ann").await, bed.register("bob").await);
+    bed.link(&mut bob).await;
+    let sent = bed.send(ann.address(0), ann.message(0, &bob)).await.unwrap();
+    let inbox = bed.inbox(bob.address(0)).await;
+    let taken = AckedEntry { entry_id: inbox[0].entry_id, header: EntryHeader::of(&inbox[0]) };
+    bed.domain.ack(bob.address(0), vec![taken], Vec::new()).await.unwrap();
+    bed.clock.advance(limits::UNDELIVERED_RETENTION + DAY);
+    stay(&bed, &[&ann, &bob]).await;
+    assert_eq!(bed.domain.sweep().await.unwrap().failed, 0);
+    assert_eq!(bed.depth(bob.address(1)).await, 0, "expired all the same");
+    assert!(failures(&bed, ann.address(0)).await.is_empty());
+    assert!(sent.message_id > MessageId::ZERO);
+}
+
+#[tokio::test]
+async fn what_a_suspended_device_never_took_fails_too() {
+    let bed = Bed::new().await;
+    let (ann, bob) = (bed.register("ann").await, bed.register("bob").await);
+    bed.clock.advance(10 * DAY);
+    let sent = bed.send(ann.address(0), ann.message(0, &bob)).await.unwrap();
+    bed.clock.advance(limits::ABSENT_DEVICE - 9 * DAY);
+    stay(&bed, &[&ann]).await;
+    let report = bed.domain.sweep().await.unwrap();
+    assert_eq!((report.suspended, report.failed), (1, 1));
+    assert_eq!(failures(&bed, ann.address(0)).await, [sent.message_id]);
+    assert_eq!(bed.depth(bob.address(0)).await, 0);
+}

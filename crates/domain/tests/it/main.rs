@@ -1,0 +1,13 @@
+//! The domain's use cases against the reference stores, with a clock that only moves when told to.
+
+mod acking;
+mod bed;
+mod devices;
+mod expiry;
+mod keys;
+mod linking;
+mod recovery;
+mod registering;
+mod restoring;
+mod sending;
+mod signing_in;
