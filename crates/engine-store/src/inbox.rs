@@ -142,7 +142,7 @@ impl Tx<'_> {
     }
 
     /// When a message was ticked: the first step at or above it.
-    pub(crate) fn step_at(
+    pub fn step_at(
         &self,
         conversation: AccountId,
         kind: StepKind,

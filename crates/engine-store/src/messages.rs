@@ -424,20 +424,22 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// Moves the own read position; returns whether it moved. `told`: the server knows.
-    pub fn raise_read(&self, peer: AccountId, up_to: MessageId, told: bool) -> Result<bool, StoreError> {
+    /// Moves the own read position; returns whether it moved.
+    pub fn raise_read(&self, peer: AccountId, up_to: MessageId) -> Result<bool, StoreError> {
         self.raise_seen(peer, MessageId::ZERO)?;
-        let up_to = int(up_to.get());
-        if told {
-            self.sql
-                .prepare_cached("UPDATE conversation SET read_told = max(read_told, ?2) WHERE peer = ?1")?
-                .execute((peer.as_bytes(), up_to))?;
-        }
         let moved = self
             .sql
             .prepare_cached("UPDATE conversation SET read_up_to = ?2 WHERE peer = ?1 AND read_up_to < ?2")?
-            .execute((peer.as_bytes(), up_to))?;
+            .execute((peer.as_bytes(), int(up_to.get())))?;
         Ok(moved > 0)
+    }
+
+    /// The server knows the own read position up to here.
+    pub fn mark_read_told(&self, peer: AccountId, up_to: MessageId) -> Result<(), StoreError> {
+        self.sql
+            .prepare_cached("UPDATE conversation SET read_told = max(read_told, ?2) WHERE peer = ?1")?
+            .execute((peer.as_bytes(), int(up_to.get())))?;
+        Ok(())
     }
 
     /// Read positions the server may not know yet.

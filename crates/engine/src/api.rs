@@ -18,14 +18,22 @@ pub struct RequestId(pub u64);
 /// Everything that can happen to an engine.
 #[derive(Debug)]
 pub enum Input {
-    Command { id: CommandId, command: Command },
+    Command {
+        id: CommandId,
+        command: Command,
+    },
     /// The WebSocket asked for by `Effect::Connect` is open.
     TransportOpened,
     /// It could not be opened, or it is gone.
-    TransportClosed { reason: String },
+    TransportClosed {
+        reason: String,
+    },
     /// One binary WebSocket message.
     Frame(Bytes),
-    HttpAnswer { request: RequestId, outcome: Result<HttpAnswer, HttpFailure> },
+    HttpAnswer {
+        request: RequestId,
+        outcome: Result<HttpAnswer, HttpFailure>,
+    },
     /// The time of the last `Effect::WakeAt` has come.
     Wake,
     /// The person is (not) looking at the app: heartbeat's foreground.
@@ -63,14 +71,19 @@ pub enum HttpMethod {
 #[derive(Debug)]
 pub enum Effect {
     /// Open a WebSocket; any earlier one is to be dropped.
-    Connect { url: String },
+    Connect {
+        url: String,
+    },
     Disconnect,
     SendFrame(Bytes),
     Http(HttpRequest),
     /// Call back with `Input::Wake` at this time; replaces the earlier wish.
     WakeAt(Timestamp),
     Event(Event),
-    Reply { command: CommandId, result: Result<Reply, CommandError> },
+    Reply {
+        command: CommandId,
+        result: Result<Reply, CommandError>,
+    },
 }
 
 #[derive(Debug)]
@@ -99,48 +112,103 @@ pub enum Who {
 #[serde(tag = "command", rename_all = "snake_case")]
 pub enum Command {
     /// Creates an account with this device. Reply: `Registered`.
-    Register { server: String, username: Username, invite: Option<String>, device_name: String },
+    Register {
+        server: String,
+        username: Username,
+        invite: Option<String>,
+        device_name: String,
+    },
     /// Begins to link this (empty) profile. Reply: `LinkText`; then `Event::Linked` or `Event::LinkFailed`.
-    StartLink { server: String, device_name: String },
+    StartLink {
+        server: String,
+        device_name: String,
+    },
     /// On an existing device: links the device that shows this text. Reply: `Done`, then `Event::HistorySent` progress.
-    ApproveLink { link_text: String },
+    ApproveLink {
+        link_text: String,
+    },
     /// Reply: `Recovered`.
-    Recover { server: String, username: Username, code: String, device_name: String },
+    Recover {
+        server: String,
+        username: Username,
+        code: String,
+        device_name: String,
+    },
     /// Connect and stay connected (the default after `open`) or stay away.
-    SetOnline { online: bool },
+    SetOnline {
+        online: bool,
+    },
     WhoAmI,
     /// Looks up a person and starts an (empty) conversation. Reply: `Contact`.
-    FindPerson { who: Who },
+    FindPerson {
+        who: Who,
+    },
     /// Saved before the reply: `Queued`. `name` makes a retry of the command the same message.
-    SendText { to: Who, body: String, #[serde(default)] name: Option<ClientMsgId> },
+    SendText {
+        to: Who,
+        body: String,
+        #[serde(default)]
+        name: Option<ClientMsgId>,
+    },
     /// Try a failed or waiting message again. Reply: `Queued` under its old name (a failed id stays failed; the copy is new).
-    RetryMessage { name: ClientMsgId },
+    RetryMessage {
+        name: ClientMsgId,
+    },
     /// Remove an unsent message. Reply: `Done`.
-    CancelMessage { name: ClientMsgId },
+    CancelMessage {
+        name: ClientMsgId,
+    },
     /// The person saw the conversation up to its newest message.
-    MarkRead { conversation: AccountId },
+    MarkRead {
+        conversation: AccountId,
+    },
     /// Reply: `Conversations`, newest first.
     Conversations,
     /// Reply: `Messages`, ascending; those before `before` (none: the newest).
-    History { conversation: AccountId, before: Option<u64>, limit: u32 },
+    History {
+        conversation: AccountId,
+        before: Option<u64>,
+        limit: u32,
+    },
     /// Reply: `Message`.
-    Message { name: ClientMsgId },
+    Message {
+        name: ClientMsgId,
+    },
     /// Full text search, newest first; all words must match, the last one as a prefix. Reply: `Found`.
-    Search { query: String, conversation: Option<AccountId>, limit: u32 },
+    Search {
+        query: String,
+        conversation: Option<AccountId>,
+        limit: u32,
+    },
     /// Reply: `Contact`.
-    Contact { who: Who },
+    Contact {
+        who: Who,
+    },
     Contacts,
     /// Reply: `SafetyNumber`.
-    SafetyNumber { who: Who },
+    SafetyNumber {
+        who: Who,
+    },
     /// Sets or clears the verified mark; also accepts a changed key. Reply: `Contact`.
-    SetVerified { who: Who, verified: bool },
+    SetVerified {
+        who: Who,
+        verified: bool,
+    },
     /// Go on with a contact whose key changed, without verifying. Reply: `Contact`.
-    AcceptKey { who: Who },
-    SetBlocked { who: Who, blocked: bool },
+    AcceptKey {
+        who: Who,
+    },
+    SetBlocked {
+        who: Who,
+        blocked: bool,
+    },
     /// Reply: `Devices`.
     Devices,
     /// Reply: `Done`. With `recovery_code`: unlink as stolen (new identity key; all other devices must link again).
-    RemoveDevice { device: DeviceId, recovery_code: Option<String> },
+    RemoveDevice {
+        device: DeviceId,
+        recovery_code: Option<String>,
+    },
     /// Ask the own devices for history again. Reply: `Done`.
     RequestHistory,
     /// Reply: `RecoveryCode`: a new one; the old one stops working.
@@ -149,7 +217,9 @@ pub enum Command {
     /// Connection, queue sizes, counters. Reply: `Status`.
     Status,
     /// Reply: `ExportPage`; call again with `next` until it is none.
-    Export { next: Option<String> },
+    Export {
+        next: Option<String>,
+    },
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -239,11 +309,15 @@ pub enum MessageStatus {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum MessageBody {
-    Text { body: String },
+    Text {
+        body: String,
+    },
     /// "Waiting for this message".
     Undecryptable,
     /// A system line: the contact's safety number changed.
-    KeyChanged { identity_key: String },
+    KeyChanged {
+        identity_key: String,
+    },
     /// Something a newer version sent.
     Unsupported,
     /// A system line: this profile was restored from an old copy and is repairing itself.
@@ -338,8 +412,13 @@ pub enum ConnectionView {
     Disconnected,
     Connecting,
     /// `drained`: everything that waited has arrived.
-    Connected { drained: bool },
-    Reconnecting { retry_at_ms: u64, attempt: u32 },
+    Connected {
+        drained: bool,
+    },
+    Reconnecting {
+        retry_at_ms: u64,
+        attempt: u32,
+    },
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -359,32 +438,69 @@ pub struct StatusView {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 pub enum Event {
-    Connection { connection: ConnectionView },
+    Connection {
+        connection: ConnectionView,
+    },
     /// A message is new (also one sent by a sibling device), once per name.
-    MessageAdded { message: MessageView, backlog: bool },
+    MessageAdded {
+        message: MessageView,
+        backlog: bool,
+    },
     /// Its status or body changed.
-    MessageChanged { message: MessageView },
+    MessageChanged {
+        message: MessageView,
+    },
     /// An unsent message was cancelled.
-    MessageRemoved { name: ClientMsgId, conversation: AccountId },
-    ConversationChanged { conversation: AccountId },
-    ContactChanged { contact: ContactView },
+    MessageRemoved {
+        name: ClientMsgId,
+        conversation: AccountId,
+    },
+    ConversationChanged {
+        conversation: AccountId,
+    },
+    ContactChanged {
+        contact: ContactView,
+    },
     /// Trust on first use: the key of a contact is another one now.
-    KeyChanged { contact: ContactView, was_verified: bool },
+    KeyChanged {
+        contact: ContactView,
+        was_verified: bool,
+    },
     QueueDrained,
     /// This new device is linked.
-    Linked { me: Me },
-    LinkFailed { error: CommandError },
+    Linked {
+        me: Me,
+    },
+    LinkFailed {
+        error: CommandError,
+    },
     /// History is arriving on this new device.
-    HistoryReceived { done: u64, total: u64 },
+    HistoryReceived {
+        done: u64,
+        total: u64,
+    },
     /// History is leaving for a newly linked device.
-    HistorySent { device: DeviceId, done: u64, total: u64 },
+    HistorySent {
+        device: DeviceId,
+        done: u64,
+        total: u64,
+    },
     DevicesChanged,
     /// This device is out: unlinked, suspended, account deleted or disabled.
-    SignedOut { error: CommandError },
+    SignedOut {
+        error: CommandError,
+    },
     /// The device's clock differs from the server's by more than 5 minutes.
-    ClockOff { by_ms: i64 },
+    ClockOff {
+        by_ms: i64,
+    },
     /// Sessions had to be renewed (for example a profile restored from an old copy).
-    Repairing { contact: AccountId, reason: String },
+    Repairing {
+        contact: AccountId,
+        reason: String,
+    },
     /// Something people should know: storage full, server newer, server restored.
-    Notice { text: String },
+    Notice {
+        text: String,
+    },
 }

@@ -1,0 +1,167 @@
+//! Commands: each goes to its feature; what a command needs first (an account, a person) is seen to here.
+
+use crate::api::{Command, CommandId, ErrorKind, Reply, StatusView, Who};
+use crate::core::Cx;
+use crate::{
+    blocks, connection, contacts, devices, export, history, link, outbox, receipts, recovery, register, search, trust,
+    views,
+};
+use sotto_engine_store::StoreError;
+
+const PAGE_MAX: u32 = 1000;
+
+pub(crate) fn run(cx: &mut Cx<'_, '_>, id: CommandId, command: Command) -> Result<(), StoreError> {
+    match command {
+        Command::Register { server, username, invite, device_name } => {
+            register::start(cx, id, &server, username, invite, device_name)
+        }
+        Command::StartLink { server, device_name } => {
+            link::start(cx, id, &server, device_name);
+            Ok(())
+        }
+        Command::Recover { server, username, code, device_name } => {
+            recovery::start(cx, id, &server, username, &code, device_name);
+            Ok(())
+        }
+        Command::SetOnline { online } => {
+            connection::set_online(cx, online);
+            cx.reply(id, Ok(Reply::Done));
+            Ok(())
+        }
+        Command::Status => status(cx, id),
+        other => with_account(cx, id, other),
+    }
+}
+
+fn with_account(cx: &mut Cx<'_, '_>, id: CommandId, command: Command) -> Result<(), StoreError> {
+    let Some(own) = cx.own() else {
+        cx.fail(id, ErrorKind::WrongState, "this profile has no account yet: register, or link it to an existing one");
+        return Ok(());
+    };
+    if let (true, Some(error)) = (needs_server(&command), cx.core.signed_out.clone()) {
+        cx.reply(id, Err(error));
+        return Ok(());
+    }
+    if let Some(who) = person(&command) {
+        let who = who.clone();
+        let Some(account) = contacts::resolve(cx, id, &who, &command)? else { return Ok(()) };
+        return with_person(cx, id, command, account);
+    }
+    match command {
+        Command::ApproveLink { link_text } => link::approve(cx, id, &link_text),
+        Command::WhoAmI => cx.reply(id, Ok(Reply::Me { me: own.to_view() })),
+        Command::RetryMessage { name } => outbox::retry(cx, id, name)?,
+        Command::CancelMessage { name } => outbox::cancel(cx, id, name)?,
+        Command::MarkRead { conversation } => receipts::mark_read(cx, id, conversation)?,
+        Command::Conversations => conversations(cx, id)?,
+        Command::History { conversation, before, limit } => {
+            let limit = limit.clamp(1, PAGE_MAX);
+            let mut page = cx.tx.history(conversation, before, limit + 1)?;
+            let more = page.len() > limit as usize;
+            if more {
+                page.remove(0);
+            }
+            let messages = page.iter().map(|message| cx.message_view(message)).collect::<Result<_, _>>()?;
+            cx.reply(id, Ok(Reply::Messages { messages, more }));
+        }
+        Command::Message { name } => match cx.tx.message_called(name, own.account())? {
+            Some(message) => {
+                let details = views::details(&message);
+                let message = cx.message_view(&message)?;
+                cx.reply(id, Ok(Reply::Message { message, details }));
+            }
+            None => cx.fail(id, ErrorKind::NotFound, "there is no message with this name"),
+        },
+        Command::Search { query, conversation, limit } => {
+            search::run(cx, id, &query, conversation, limit.clamp(1, PAGE_MAX))?;
+        }
+        Command::Contacts => contacts::all(cx, id)?,
+        Command::Devices => devices::show(cx, id),
+        Command::RemoveDevice { device, recovery_code } => devices::remove(cx, id, device, recovery_code),
+        Command::RequestHistory => {
+            history::ask(cx)?;
+            cx.reply(id, Ok(Reply::Done));
+        }
+        Command::NewRecoveryCode => recovery::new_code(cx, id),
+        Command::DeleteAccount => register::delete_account(cx, id),
+        Command::Export { next } => export::page(cx, id, next)?,
+        _ => cx.fail(id, ErrorKind::Internal, "this command belongs elsewhere"),
+    }
+    Ok(())
+}
+
+/// Signed out, the history stays readable; the rest says why it cannot.
+fn needs_server(command: &Command) -> bool {
+    !matches!(
+        command,
+        Command::WhoAmI
+            | Command::Conversations
+            | Command::History { .. }
+            | Command::Message { .. }
+            | Command::Search { .. }
+            | Command::Contacts
+            | Command::MarkRead { .. }
+            | Command::Export { .. }
+            | Command::SafetyNumber { .. }
+    )
+}
+
+fn person(command: &Command) -> Option<&Who> {
+    match command {
+        Command::FindPerson { who }
+        | Command::SendText { to: who, .. }
+        | Command::Contact { who }
+        | Command::SafetyNumber { who }
+        | Command::SetVerified { who, .. }
+        | Command::AcceptKey { who }
+        | Command::SetBlocked { who, .. } => Some(who),
+        _ => None,
+    }
+}
+
+fn with_person(
+    cx: &mut Cx<'_, '_>,
+    id: CommandId,
+    command: Command,
+    account: sotto_types::AccountId,
+) -> Result<(), StoreError> {
+    match command {
+        Command::FindPerson { .. } => contacts::find(cx, id, account),
+        Command::SendText { body, name, .. } => {
+            crate::inbox::list_contact(cx, account)?;
+            outbox::send_text(cx, id, account, body, name)
+        }
+        Command::Contact { .. } => contacts::show(cx, id, account),
+        Command::SafetyNumber { .. } => contacts::safety_number(cx, id, account),
+        Command::SetVerified { verified, .. } => trust::set_verified(cx, Some(id), account, verified),
+        Command::AcceptKey { .. } => trust::set_verified(cx, Some(id), account, false),
+        Command::SetBlocked { blocked, .. } => {
+            blocks::set(cx, id, account, blocked);
+            Ok(())
+        }
+        _ => Ok(()),
+    }
+}
+
+fn conversations(cx: &mut Cx<'_, '_>, id: CommandId) -> Result<(), StoreError> {
+    let peers = cx.tx.conversations()?;
+    let conversations = peers.into_iter().map(|peer| views::conversation(cx, peer)).collect::<Result<_, _>>()?;
+    cx.reply(id, Ok(Reply::Conversations { conversations }));
+    Ok(())
+}
+
+fn status(cx: &mut Cx<'_, '_>, id: CommandId) -> Result<(), StoreError> {
+    let count =
+        |name: &str| -> Result<u32, StoreError> { Ok(u32::try_from(cx.tx.count(name, 0)?).unwrap_or(u32::MAX)) };
+    let status = StatusView {
+        connection: connection::view(cx.core, cx.now),
+        me: cx.core.own.as_ref().map(crate::profile::Own::to_view),
+        outbox: cx.tx.outbox_len(outbox::MESSAGE)?,
+        undecryptable: count("count.undecryptable")?,
+        repaired: count("count.repaired")?,
+        clock_off_ms: cx.core.link.clock_off_ms,
+        signed_out: cx.core.signed_out.as_ref().map(|error| error.text.clone()),
+    };
+    cx.reply(id, Ok(Reply::Status { status }));
+    Ok(())
+}

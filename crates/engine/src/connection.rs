@@ -1,0 +1,430 @@
+//! The connection: Disconnected -> Connecting -> Connected <-> Reconnecting.
+//! Flow: `drive` -> sign-in (a valid token is reused) -> `Effect::Connect` -> Hello -> Welcome -> frames go to their features.
+//! Always true:
+//! - there is at most one transport; whatever was in flight on a lost one is sent again on the next;
+//! - waits between tries grow with full jitter to a minute, unless the server named a time (`Drain`, `retry_after`);
+//! - a connection that says nothing for two heartbeats is given up.
+//! Elsewhere: tokens in `sign_in`, what frames mean in `inbox`, `outbox`, `receipts`.
+
+use crate::api::{CommandError, ConnectionView, Effect, Event};
+use crate::core::{Core, Cx};
+use crate::{backoff, inbox, outbox, prekeys, sign_in, trust};
+use bytes::Bytes;
+use prost::Message as _;
+use sotto_engine_store::StoreError;
+use sotto_types::{AccountId, DeviceId, ErrorCode, MessageId, Secret, Timestamp, limits};
+use sotto_wire::{PROTOCOL_VERSION, decode_server_frame, pb};
+use std::time::Duration;
+
+/// A WebSocket that does not open, or a Hello without answer.
+const OPEN_TIMEOUT: Duration = Duration::from_secs(30);
+/// Silence after which the connection is taken for dead.
+const SILENCE_MAX: Duration = Duration::from_secs(70);
+const CLOCK_OFF: i64 = 5 * 60 * 1000;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Phase {
+    Off,
+    SigningIn,
+    /// `Effect::Connect` was given; then Hello was sent.
+    Opening {
+        until: Timestamp,
+    },
+    Up {
+        drained: bool,
+        heartbeat: Timestamp,
+        heard: Timestamp,
+    },
+    Waiting {
+        until: Timestamp,
+    },
+}
+
+#[derive(Debug)]
+pub(crate) struct Token {
+    text: Secret<String>,
+    renew_at: Timestamp,
+    expires: Timestamp,
+}
+
+#[derive(Debug)]
+pub(crate) struct Link {
+    pub phase: Phase,
+    pub want_online: bool,
+    foreground: bool,
+    attempt: u32,
+    token: Option<Token>,
+    pub signing_in: bool,
+    /// Server's clock minus ours.
+    pub clock_off_ms: i64,
+    /// Drained on the wire, but entries are parked: told when they are through.
+    drained_on_wire: bool,
+    /// Sent on this connection; the server has them once it answers a later heartbeat.
+    pub reads_told: Vec<(AccountId, MessageId)>,
+    reads_before_heartbeat: usize,
+}
+
+impl Link {
+    pub fn new(want_online: bool) -> Self {
+        Self {
+            phase: Phase::Off,
+            want_online,
+            foreground: false,
+            attempt: 0,
+            token: None,
+            signing_in: false,
+            clock_off_ms: 0,
+            drained_on_wire: false,
+            reads_told: Vec::new(),
+            reads_before_heartbeat: 0,
+        }
+    }
+
+    pub fn is_up(&self) -> bool {
+        matches!(self.phase, Phase::Up { .. })
+    }
+
+    /// Entries that waited on the server are still coming.
+    pub fn is_draining(&self) -> bool {
+        matches!(self.phase, Phase::Up { drained: false, .. })
+    }
+
+    pub fn token(&self, now: Timestamp) -> Option<Secret<String>> {
+        self.token.as_ref().filter(|token| token.expires > now).map(|token| token.text.clone())
+    }
+
+    /// `lifetime` by the server's clock, so that ours may be wrong.
+    pub fn set_token(&mut self, text: String, lifetime: Duration, now: Timestamp) {
+        self.token = Some(Token {
+            text: Secret::new(text),
+            renew_at: now.plus(lifetime.mul_f32(0.8)),
+            expires: now.plus(lifetime.saturating_sub(Duration::from_secs(10))),
+        });
+    }
+
+    pub fn drop_token(&mut self) {
+        self.token = None;
+    }
+
+    pub fn wait(&mut self, until: Timestamp) {
+        self.phase = Phase::Waiting { until };
+        self.signing_in = false;
+    }
+}
+
+pub(crate) fn view(core: &Core, now: Timestamp) -> ConnectionView {
+    match core.link.phase {
+        Phase::Off => ConnectionView::Disconnected,
+        Phase::Up { drained, .. } => ConnectionView::Connected { drained },
+        Phase::Waiting { until } => {
+            ConnectionView::Reconnecting { retry_at_ms: until.as_ms(), attempt: core.link.attempt }
+        }
+        Phase::SigningIn | Phase::Opening { .. } if core.link.attempt == 0 => ConnectionView::Connecting,
+        Phase::SigningIn | Phase::Opening { .. } => match core.shown_connection {
+            // Trying again is still reconnecting; the time of the try stays what was shown.
+            shown @ ConnectionView::Reconnecting { .. } => shown,
+            _ => ConnectionView::Reconnecting { retry_at_ms: now.as_ms(), attempt: core.link.attempt },
+        },
+    }
+}
+
+pub(crate) fn next_time(core: &Core) -> Option<Timestamp> {
+    let phase = match core.link.phase {
+        Phase::Off | Phase::SigningIn => None,
+        Phase::Opening { until } | Phase::Waiting { until } => Some(until),
+        Phase::Up { heartbeat, heard, .. } => Some(heartbeat.min(heard.plus(SILENCE_MAX))),
+    };
+    let renew =
+        core.link.token.as_ref().filter(|_| core.link.is_up() && !core.link.signing_in).map(|token| token.renew_at);
+    phase.into_iter().chain(renew).min()
+}
+
+pub(crate) fn set_online(cx: &mut Cx<'_, '_>, online: bool) {
+    cx.core.link.want_online = online;
+    if !online && cx.core.link.phase != Phase::Off {
+        cx.effect(Effect::Disconnect);
+        forget_transport(cx.core);
+        cx.core.link.phase = Phase::Off;
+        cx.core.link.attempt = 0;
+    }
+}
+
+pub(crate) fn on_network_up(cx: &mut Cx<'_, '_>) {
+    if let Phase::Waiting { .. } = cx.core.link.phase {
+        cx.core.link.phase = Phase::Off;
+    }
+}
+
+/// Due timers of the connection, and the next step towards being connected.
+pub(crate) fn drive(cx: &mut Cx<'_, '_>) -> Result<(), StoreError> {
+    match cx.core.link.phase {
+        Phase::Waiting { until } if until <= cx.now => cx.core.link.phase = Phase::Off,
+        Phase::Opening { until } if until <= cx.now => lost(cx, None),
+        Phase::Up { heard, .. } if heard.plus(SILENCE_MAX) <= cx.now => lost(cx, None),
+        Phase::Up { heartbeat, .. } if heartbeat <= cx.now => {
+            cx.core.link.phase = match cx.core.link.phase {
+                Phase::Up { drained, heard, .. } => {
+                    Phase::Up { drained, heard, heartbeat: cx.now.plus(limits::HEARTBEAT) }
+                }
+                other => other,
+            };
+            send_heartbeat(cx);
+        }
+        _ => (),
+    }
+    let renew = cx.core.link.token.as_ref().is_some_and(|token| token.renew_at <= cx.now);
+    if renew && cx.core.link.is_up() {
+        sign_in::begin(cx);
+    }
+    let wanted = cx.core.link.want_online && cx.core.own.is_some() && cx.core.signed_out.is_none();
+    if wanted && cx.core.link.phase == Phase::Off {
+        begin(cx);
+    }
+    told_when_drained(cx);
+    Ok(())
+}
+
+fn begin(cx: &mut Cx<'_, '_>) {
+    if cx.core.link.token(cx.now).is_some() {
+        connect(cx);
+    } else {
+        cx.core.link.phase = Phase::SigningIn;
+        sign_in::begin(cx);
+    }
+}
+
+/// A token is there (or was renewed).
+pub(crate) fn on_token(cx: &mut Cx<'_, '_>) {
+    if cx.core.link.phase == Phase::SigningIn {
+        connect(cx);
+    }
+}
+
+fn connect(cx: &mut Cx<'_, '_>) {
+    let Some(own) = cx.own() else { return };
+    let url = match own.server.strip_prefix("https://") {
+        Some(host) => format!("wss://{host}/v1/ws"),
+        None => format!("ws://{}/v1/ws", own.server.trim_start_matches("http://")),
+    };
+    cx.core.link.phase = Phase::Opening { until: cx.now.plus(OPEN_TIMEOUT) };
+    cx.effect(Effect::Connect { url });
+}
+
+pub(crate) fn on_opened(cx: &mut Cx<'_, '_>) {
+    if !matches!(cx.core.link.phase, Phase::Opening { .. }) {
+        return;
+    }
+    let Some(token) = cx.core.link.token(cx.now) else { return lost(cx, None) };
+    let client = cx.core.config.client.clone();
+    let foreground = cx.core.link.foreground;
+    send(
+        cx,
+        pb::client_frame::Body::Hello(pb::Hello {
+            access_token: token.expose().clone(),
+            protocol_version: PROTOCOL_VERSION,
+            client,
+            foreground,
+        }),
+    );
+}
+
+pub(crate) fn on_closed(cx: &mut Cx<'_, '_>, reason: &str) {
+    if matches!(cx.core.link.phase, Phase::Opening { .. } | Phase::Up { .. }) {
+        tracing::debug!(reason, "the connection is gone");
+        lost(cx, None);
+    }
+}
+
+pub(crate) fn set_foreground(cx: &mut Cx<'_, '_>, foreground: bool) {
+    if cx.core.link.foreground != foreground {
+        cx.core.link.foreground = foreground;
+        if cx.core.link.is_up() {
+            send_heartbeat(cx);
+        }
+    }
+}
+
+fn send_heartbeat(cx: &mut Cx<'_, '_>) {
+    let foreground = cx.core.link.foreground;
+    cx.core.link.reads_before_heartbeat = cx.core.link.reads_told.len();
+    send(cx, pb::client_frame::Body::Heartbeat(pb::Heartbeat { foreground }));
+}
+
+pub(crate) fn send(cx: &mut Cx<'_, '_>, body: pb::client_frame::Body) {
+    let frame = pb::ClientFrame { r#ref: 0, body: Some(body) };
+    cx.effect(Effect::SendFrame(Bytes::from(frame.encode_to_vec())));
+}
+
+/// The transport is useless: drop it and try again later.
+pub(crate) fn lost(cx: &mut Cx<'_, '_>, after: Option<Duration>) {
+    if matches!(cx.core.link.phase, Phase::Opening { .. } | Phase::Up { .. }) {
+        cx.effect(Effect::Disconnect);
+    }
+    let wait = backoff::delay_or(after, cx.core.link.attempt, &mut cx.core.rng);
+    cx.core.link.attempt = cx.core.link.attempt.saturating_add(1);
+    forget_transport(cx.core);
+    cx.core.link.wait(cx.now.plus(wait));
+}
+
+/// What belonged to the connection: unanswered sends go again, parked entries are delivered again.
+fn forget_transport(core: &mut Core) {
+    core.in_flight.clear();
+    core.parked.clear();
+    core.acks = inbox::Acks::default();
+    core.link.drained_on_wire = false;
+    core.link.reads_told.clear();
+    core.link.reads_before_heartbeat = 0;
+}
+
+/// Out for good: only linking again, or another account, helps.
+pub(crate) fn sign_out(cx: &mut Cx<'_, '_>, error: CommandError) -> Result<(), StoreError> {
+    if cx.core.signed_out.is_some() {
+        return Ok(());
+    }
+    if cx.core.link.phase != Phase::Off {
+        cx.effect(Effect::Disconnect);
+    }
+    forget_transport(cx.core);
+    cx.core.link.phase = Phase::Off;
+    cx.core.link.drop_token();
+    cx.tx.put_setting_json("signed_out", &error)?;
+    cx.core.signed_out = Some(error.clone());
+    cx.event(Event::SignedOut { error });
+    Ok(())
+}
+
+pub(crate) fn on_frame(cx: &mut Cx<'_, '_>, bytes: Bytes) -> Result<(), StoreError> {
+    use pb::server_frame::Body;
+    if !matches!(cx.core.link.phase, Phase::Opening { .. } | Phase::Up { .. }) {
+        return Ok(());
+    }
+    let Ok(frame) = decode_server_frame(bytes) else {
+        tracing::warn!("the server sent something that is not a frame");
+        lost(cx, None);
+        return Ok(());
+    };
+    if let Phase::Up { heard, .. } = &mut cx.core.link.phase {
+        *heard = cx.now;
+    }
+    match frame.body {
+        Some(Body::Welcome(welcome)) => on_welcome(cx, &welcome),
+        Some(Body::Error(error)) => on_error(cx, &error),
+        Some(Body::Drain(drain)) => {
+            lost(cx, Some(Duration::from_millis(u64::from(drain.reconnect_after_ms))));
+            Ok(())
+        }
+        Some(Body::HeartbeatAck(ack)) => {
+            note_server_time(cx, ack.server_time_ms);
+            on_heard_reads(cx)
+        }
+        _ if !cx.core.link.is_up() => Ok(()),
+        Some(Body::Deliver(deliver)) => inbox::on_deliver(cx, deliver),
+        Some(Body::QueueDrained(_)) => {
+            cx.core.link.drained_on_wire = true;
+            told_when_drained(cx);
+            Ok(())
+        }
+        Some(Body::Accepted(accepted)) => outbox::on_accepted(cx, &accepted),
+        Some(Body::DeviceMismatch(mismatch)) => outbox::on_mismatch(cx, mismatch),
+        Some(Body::AccountChanged(changed)) => on_account_changed(cx, &changed),
+        Some(Body::Unsupported(unsupported)) => {
+            tracing::warn!(field = unsupported.field, "the server is older and does not know a frame of ours");
+            Ok(())
+        }
+        // From a newer server: ignored, as the protocol says.
+        None => Ok(()),
+    }
+}
+
+/// Frames are handled in order: what was sent before the answered heartbeat has been handled.
+fn on_heard_reads(cx: &mut Cx<'_, '_>) -> Result<(), StoreError> {
+    let heard = std::mem::take(&mut cx.core.link.reads_before_heartbeat).min(cx.core.link.reads_told.len());
+    let told: Vec<_> = cx.core.link.reads_told.drain(..heard).collect();
+    told.into_iter().try_for_each(|(peer, up_to)| cx.tx.mark_read_told(peer, up_to))
+}
+
+fn told_when_drained(cx: &mut Cx<'_, '_>) {
+    if cx.core.link.drained_on_wire
+        && cx.core.parked.is_empty()
+        && let Phase::Up { drained, .. } = &mut cx.core.link.phase
+        && !*drained
+    {
+        *drained = true;
+        cx.event(Event::QueueDrained);
+    }
+}
+
+fn on_welcome(cx: &mut Cx<'_, '_>, welcome: &pb::Welcome) -> Result<(), StoreError> {
+    if !matches!(cx.core.link.phase, Phase::Opening { .. }) {
+        return Ok(());
+    }
+    cx.core.link.phase = Phase::Up { drained: false, heartbeat: cx.now.plus(limits::HEARTBEAT), heard: cx.now };
+    cx.core.link.attempt = 0;
+    cx.core.link.drained_on_wire = false;
+    note_server_time(cx, welcome.server_time_ms);
+    cx.tx.hurry_outbox(None)?;
+    let suspended: Vec<DeviceId> =
+        welcome.suspended_devices.iter().filter_map(|id| DeviceId::try_from(*id).ok()).collect();
+    trust::on_own_list_version(cx, welcome.device_list_version, &suspended)?;
+    prekeys::on_welcome(cx, welcome)?;
+    outbox::tell_reads(cx)
+}
+
+fn note_server_time(cx: &mut Cx<'_, '_>, server_ms: u64) {
+    let (server, own) =
+        (i64::try_from(server_ms).unwrap_or(i64::MAX), i64::try_from(cx.now.as_ms()).unwrap_or(i64::MAX));
+    let off = server.saturating_sub(own);
+    cx.core.link.clock_off_ms = off;
+    let is_off = off.saturating_abs() > CLOCK_OFF;
+    if is_off && !cx.core.clock_off_told {
+        cx.event(Event::ClockOff { by_ms: off });
+    }
+    cx.core.clock_off_told = is_off;
+}
+
+fn on_account_changed(cx: &mut Cx<'_, '_>, changed: &pb::AccountChanged) -> Result<(), StoreError> {
+    let Ok(account) = AccountId::try_from(&changed.account_id[..]) else { return Ok(()) };
+    let Some(own) = cx.own() else { return Ok(()) };
+    if account != own.account() {
+        return cx.tx.mark_contact_stale(account);
+    }
+    if changed.prekeys_low {
+        prekeys::check(cx);
+    }
+    trust::on_own_list_version(cx, changed.device_list_version, &[])
+}
+
+fn on_error(cx: &mut Cx<'_, '_>, error: &pb::Error) -> Result<(), StoreError> {
+    let wait = (error.retry_after_ms > 0).then(|| Duration::from_millis(u64::from(error.retry_after_ms)));
+    let code = ErrorCode::from_number(error.code);
+    if !error.client_msg_id.is_empty() && !code.is_some_and(sign_in::is_final) {
+        return outbox::on_refused(cx, error, code, wait);
+    }
+    match code {
+        Some(ErrorCode::TokenInvalid | ErrorCode::TokenExpired) => {
+            cx.core.link.drop_token();
+            lost(cx, wait);
+        }
+        Some(code) if sign_in::is_final(code) => {
+            // Whether it is so is decided at the sign-in, whose answer carries the reason.
+            cx.core.link.drop_token();
+            lost(cx, Some(Duration::ZERO));
+        }
+        Some(ErrorCode::Replaced) => {
+            cx.notice("another program took over this device's connection: is a copy of this profile in use?");
+            set_online(cx, false);
+        }
+        Some(ErrorCode::ProtocolVersion) => {
+            cx.notice("the server no longer speaks this version's protocol; please update");
+            set_online(cx, false);
+        }
+        Some(ErrorCode::RateLimited | ErrorCode::BadRequest | ErrorCode::NotFound) => {
+            tracing::warn!(code = error.code, detail = error.detail, "the server refused a frame");
+        }
+        _ => {
+            tracing::info!(code = error.code, detail = error.detail, "the server ended the connection");
+            lost(cx, wait);
+        }
+    }
+    Ok(())
+}

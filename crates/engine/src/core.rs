@@ -1,0 +1,276 @@
+//! What an engine holds in memory, and the context that one step works in.
+//! Always true: memory holds nothing that a restart would miss: connection state, requests under way, caches. Whatever must
+//! survive is in the store, written in the step's transaction.
+
+use crate::api::{
+    CommandError, CommandId, ConnectionView, Effect, ErrorKind, Event, Input, MessageView, Reply, RequestId,
+};
+use crate::connection::Link;
+use crate::http::Calls;
+use crate::outbox::InFlight;
+use crate::profile::Own;
+use crate::{EngineConfig, backoff, commands, connection, history, http, inbox, outbox, prekeys, repair, views};
+use rand::Rng;
+use rand::rngs::StdRng;
+use sotto_crypto::VerifiedDeviceList;
+use sotto_engine_store::{StoreError, StoredMessage, Tx};
+use sotto_types::{AccountId, ClientMsgId, DeviceAddress, Timestamp};
+use sotto_wire::pb;
+use std::collections::{BTreeMap, BTreeSet};
+
+#[derive(Debug)]
+pub(crate) struct Core {
+    pub config: EngineConfig,
+    pub rng: StdRng,
+    pub own: Option<Own>,
+    /// Signed out for good, and why.
+    pub signed_out: Option<CommandError>,
+    pub link: Link,
+    pub calls: Calls,
+    /// Commands not answered yet.
+    pub commands: BTreeSet<CommandId>,
+    pub in_flight: BTreeMap<ClientMsgId, InFlight>,
+    /// Accounts whose device list, or prekeys, are being fetched.
+    pub fetching: BTreeSet<AccountId>,
+    pub taking: BTreeSet<AccountId>,
+    /// Devices for which the server had no bundle (suspended), with the list version it was asked under.
+    pub bundleless: BTreeMap<DeviceAddress, u32>,
+    /// Device lists as parsed and verified, by account; `devices::list_of` checks that they are still the stored ones.
+    pub lists: BTreeMap<AccountId, VerifiedDeviceList>,
+    /// Entries that wait for a sender's device list; not acknowledged, so the server keeps them.
+    pub parked: Vec<pb::Deliver>,
+    pub acks: inbox::Acks,
+    pub shown_connection: ConnectionView,
+    pub wake: Option<Timestamp>,
+    pub next_housekeeping: Timestamp,
+    pub keys_checked: bool,
+    /// A request about the own prekeys is under way.
+    pub keys_busy: bool,
+    pub clock_off_told: bool,
+    pub linking: Option<crate::link::Linking>,
+}
+
+impl Core {
+    pub fn load(tx: &Tx<'_>, config: EngineConfig, rng: StdRng) -> Result<Self, StoreError> {
+        let own = Own::load(tx)?;
+        let signed_out = tx.setting_json::<CommandError>("signed_out")?;
+        let online = config.online;
+        Ok(Self {
+            config,
+            rng,
+            own,
+            signed_out,
+            link: Link::new(online),
+            calls: Calls::default(),
+            commands: BTreeSet::new(),
+            in_flight: BTreeMap::new(),
+            fetching: BTreeSet::new(),
+            taking: BTreeSet::new(),
+            bundleless: BTreeMap::new(),
+            lists: BTreeMap::new(),
+            parked: Vec::new(),
+            acks: inbox::Acks::default(),
+            shown_connection: ConnectionView::Disconnected,
+            wake: None,
+            next_housekeeping: Timestamp::ZERO,
+            keys_checked: false,
+            keys_busy: false,
+            clock_off_told: false,
+            linking: None,
+        })
+    }
+
+    /// Notes the commands of a step before it runs, so that they are answered even if it fails.
+    pub fn arrive(&mut self, inputs: &[Input]) {
+        for input in inputs {
+            if let Input::Command { id, .. } = input {
+                self.commands.insert(*id);
+            }
+        }
+    }
+
+    /// Storage failed: answers every open command and drops what is under way.
+    pub fn give_up(&mut self, error: &StoreError, now: Timestamp) -> Vec<Effect> {
+        let text = match error {
+            StoreError::Full => "this device's disk is full: free some space; nothing is lost".into(),
+            other => format!("{other}; nothing that was shown as saved is lost"),
+        };
+        let failed = CommandError { kind: ErrorKind::Storage, text: text.clone() };
+        let mut effects: Vec<Effect> = std::mem::take(&mut self.commands)
+            .into_iter()
+            .map(|command| Effect::Reply { command, result: Err(failed.clone()) })
+            .collect();
+        effects.push(Effect::Event(Event::Notice { text }));
+        effects.push(Effect::Disconnect);
+        self.calls.forget_all();
+        self.in_flight.clear();
+        self.fetching.clear();
+        self.taking.clear();
+        self.lists.clear();
+        self.bundleless.clear();
+        self.parked.clear();
+        self.acks = inbox::Acks::default();
+        self.linking = None;
+        self.keys_busy = false;
+        self.link.wait(now.plus(backoff::RECONNECT_MAX / 4));
+        let wake = now.plus(backoff::RECONNECT_MAX / 4);
+        self.wake = Some(wake);
+        effects.push(Effect::WakeAt(wake));
+        effects
+    }
+
+    /// Takes over what the store says after a failed step.
+    pub fn replace_facts(&mut self, fresh: Self) {
+        self.own = fresh.own;
+        self.signed_out = fresh.signed_out;
+    }
+}
+
+/// One step: the transaction, the time, and what will come out of it.
+pub(crate) struct Cx<'a, 't> {
+    pub tx: &'a Tx<'t>,
+    pub core: &'a mut Core,
+    pub now: Timestamp,
+    out: Vec<Effect>,
+}
+
+impl<'a, 't> Cx<'a, 't> {
+    pub fn new(tx: &'a Tx<'t>, core: &'a mut Core, now: Timestamp) -> Self {
+        Self { tx, core, now, out: Vec::new() }
+    }
+
+    pub fn into_effects(self) -> Vec<Effect> {
+        self.out
+    }
+
+    pub fn on_input(&mut self, input: Input) -> Result<(), StoreError> {
+        match input {
+            Input::Command { id, command } => commands::run(self, id, command),
+            Input::TransportOpened => {
+                connection::on_opened(self);
+                Ok(())
+            }
+            Input::TransportClosed { reason } => {
+                connection::on_closed(self, &reason);
+                Ok(())
+            }
+            Input::Frame(bytes) => connection::on_frame(self, bytes),
+            Input::HttpAnswer { request, outcome } => http::on_answer(self, request, outcome),
+            Input::Wake => {
+                self.core.wake = None;
+                Ok(())
+            }
+            Input::Foreground(foreground) => {
+                connection::set_foreground(self, foreground);
+                Ok(())
+            }
+            Input::NetworkUp => {
+                connection::on_network_up(self);
+                Ok(())
+            }
+        }
+    }
+
+    /// What follows from the new state, whatever the input was: due timers, sends, acks, views, the next wake.
+    pub fn settle(&mut self) -> Result<(), StoreError> {
+        connection::drive(self)?;
+        http::drive(self);
+        if self.core.link.is_up() {
+            repair::drive(self)?;
+            prekeys::drive(self)?;
+            history::drive(self)?;
+            outbox::pump(self)?;
+        }
+        inbox::flush_acks(self);
+        let view = connection::view(self.core, self.now);
+        if view != self.core.shown_connection {
+            self.core.shown_connection = view;
+            self.event(Event::Connection { connection: view });
+        }
+        self.set_wake()
+    }
+
+    fn set_wake(&mut self) -> Result<(), StoreError> {
+        let times = [
+            connection::next_time(self.core),
+            http::next_time(self.core),
+            if self.core.link.is_up() { outbox::next_time(self)? } else { None },
+            if self.core.link.is_up() { repair::next_time(self)? } else { None },
+            self.core.link.is_up().then_some(self.core.next_housekeeping),
+            crate::link::next_time(self.core),
+        ];
+        let Some(next) = times.into_iter().flatten().min() else { return Ok(()) };
+        let next = next.max(self.now.plus(std::time::Duration::from_millis(1)));
+        if self.core.wake.is_none_or(|wake| wake != next) {
+            self.core.wake = Some(next);
+            self.effect(Effect::WakeAt(next));
+        }
+        Ok(())
+    }
+
+    pub fn effect(&mut self, effect: Effect) {
+        self.out.push(effect);
+    }
+
+    pub fn event(&mut self, event: Event) {
+        self.out.push(Effect::Event(event));
+    }
+
+    pub fn notice(&mut self, text: impl Into<String>) {
+        self.event(Event::Notice { text: text.into() });
+    }
+
+    pub fn reply(&mut self, command: CommandId, result: Result<Reply, CommandError>) {
+        if self.core.commands.remove(&command) {
+            self.out.push(Effect::Reply { command, result });
+        }
+    }
+
+    pub fn fail(&mut self, command: CommandId, kind: ErrorKind, text: impl Into<String>) {
+        self.reply(command, Err(CommandError { kind, text: text.into() }));
+    }
+
+    /// The own device; features run only when there is one.
+    pub fn own(&self) -> Option<Own> {
+        self.core.own.clone()
+    }
+
+    pub fn new_name(&mut self) -> ClientMsgId {
+        let random: [u8; 10] = self.core.rng.random();
+        ClientMsgId::from_uuid(uuid::Builder::from_unix_timestamp_millis(self.now.as_ms(), &random).into_uuid())
+    }
+
+    pub fn message_view(&self, message: &StoredMessage) -> Result<MessageView, StoreError> {
+        views::message(self, message)
+    }
+
+    pub fn message_added(&mut self, id: i64) -> Result<(), StoreError> {
+        if let Some(message) = self.tx.message(id)? {
+            let message = self.message_view(&message)?;
+            let backlog = self.core.link.is_draining();
+            self.event(Event::MessageAdded { message, backlog });
+        }
+        Ok(())
+    }
+
+    pub fn message_changed(&mut self, id: i64) -> Result<(), StoreError> {
+        if let Some(message) = self.tx.message(id)? {
+            let message = self.message_view(&message)?;
+            self.event(Event::MessageChanged { message });
+        }
+        Ok(())
+    }
+
+    pub fn contact_changed(&mut self, account: AccountId) -> Result<(), StoreError> {
+        let contact = views::contact(self, account)?;
+        self.event(Event::ContactChanged { contact });
+        Ok(())
+    }
+}
+
+/// Request ids are never reused within an engine's life.
+impl Core {
+    pub fn new_request(&mut self) -> RequestId {
+        self.calls.new_request()
+    }
+}

@@ -1,0 +1,262 @@
+//! History for an own device that was just linked or recovered: 30 days, oldest first, in encrypted chunks.
+//! Flow, giving: `start` -> one chunk in the outbox -> accepted -> the next, until the cursor is at the end.
+//! Flow, taking: chunk -> merged by name -> progress.
+//! Always true: one chunk is under way at a time; the cursor is stored with it, so a crash goes on where it was; a chunk that
+//! comes twice, or messages that are here already, change nothing.
+
+use crate::api::Event;
+use crate::core::Cx;
+use crate::inbox::{Meta, id_bytes};
+use crate::{devices, outbox};
+use bytes::Bytes;
+use prost::Message as _;
+use rand::Rng;
+use sotto_engine_store::{Contact, HistoryJob, MessageKind, NewMessage, PENDING_PLACE, StoreError, StoredMessage};
+use sotto_types::{AccountId, ClientMsgId, DeviceId, MessageId, Secret, Timestamp, limits};
+use sotto_wire::pb;
+use std::time::Duration;
+
+pub(crate) const DAYS_MAX: u32 = 30;
+/// Leaves room for addresses and padding below the 64 KiB of a ciphertext.
+const CHUNK_BYTES: usize = 48 * 1024;
+const PAGE: u32 = 200;
+
+/// Begins (or begins anew) to give history to an own device.
+pub(crate) fn start(cx: &mut Cx<'_, '_>, device: DeviceId, days: u32) -> Result<(), StoreError> {
+    let since = cx.now.minus(Duration::from_secs(u64::from(days.min(DAYS_MAX)) * 86_400));
+    let job = HistoryJob {
+        device,
+        request_id: cx.core.rng.random(),
+        since,
+        after: (0, 0),
+        next_index: 0,
+        done: 0,
+        total: cx.tx.count_messages_since(since)?,
+        in_flight: None,
+    };
+    cx.tx.put_history_job(&job)?;
+    cx.event(Event::HistorySent { device, done: 0, total: job.total });
+    Ok(())
+}
+
+/// Asks all other own devices.
+pub(crate) fn ask(cx: &mut Cx<'_, '_>) -> Result<(), StoreError> {
+    let Some(own) = cx.own() else { return Ok(()) };
+    let has_others = devices::list_of(cx, own.account())?.is_some_and(|list| list.devices().len() > 1);
+    if has_others {
+        let request_id: [u8; 16] = cx.core.rng.random();
+        let request = pb::HistoryRequest { request_id: Bytes::copy_from_slice(&request_id), days: DAYS_MAX };
+        outbox::enqueue_control(cx, own.account(), Vec::new(), pb::content::Body::HistoryRequest(request), true)?;
+    }
+    Ok(())
+}
+
+pub(crate) fn on_request(cx: &mut Cx<'_, '_>, meta: &Meta, request: &pb::HistoryRequest) -> Result<(), StoreError> {
+    start(cx, meta.from.device, request.days)
+}
+
+/// Puts the next chunk of every job into the outbox.
+pub(crate) fn drive(cx: &mut Cx<'_, '_>) -> Result<(), StoreError> {
+    for job in cx.tx.history_jobs()?.into_iter().filter(|job| job.in_flight.is_none()) {
+        send_chunk(cx, job)?;
+    }
+    Ok(())
+}
+
+fn send_chunk(cx: &mut Cx<'_, '_>, mut job: HistoryJob) -> Result<(), StoreError> {
+    let Some(own) = cx.own() else { return Ok(()) };
+    let mut chunk = pb::HistoryChunk {
+        request_id: Bytes::copy_from_slice(&job.request_id),
+        index: job.next_index,
+        total_messages: job.total,
+        ..pb::HistoryChunk::default()
+    };
+    if job.next_index == 0 {
+        chunk.contacts = contacts(cx, own.account())?;
+    }
+    let mut bytes = chunk.encoded_len();
+    let page = cx.tx.messages_since(job.since, job.after, PAGE)?;
+    let mut is_end = page.len() < PAGE as usize;
+    for message in page {
+        let given = give(&message);
+        // A tag and a length come on top.
+        let more = given.encoded_len() + 8;
+        if bytes + more > CHUNK_BYTES && !chunk.messages.is_empty() {
+            is_end = false;
+            break;
+        }
+        bytes += more;
+        job.after = (message.place, message.id);
+        job.done += 1;
+        chunk.messages.push(given);
+    }
+    if is_end {
+        chunk.count = job.next_index.saturating_add(1);
+    }
+    job.next_index = job.next_index.saturating_add(1);
+    let body = pb::content::Body::HistoryChunk(chunk);
+    let name = outbox::enqueue_control(cx, own.account(), vec![job.device], body, true)?;
+    job.in_flight = Some(name);
+    if is_end {
+        // Nothing follows: the outbox alone sees to the rest.
+        cx.tx.delete_history_job(job.device)?;
+        let total = job.total.max(job.done);
+        cx.event(Event::HistorySent { device: job.device, done: total, total });
+        return Ok(());
+    }
+    cx.tx.put_history_job(&job)
+}
+
+fn contacts(cx: &Cx<'_, '_>, own: AccountId) -> Result<Vec<pb::HistoryContact>, StoreError> {
+    let mut given = Vec::new();
+    let mut bytes = 0;
+    for contact in cx.tx.contacts()?.into_iter().filter(|contact| contact.account != own) {
+        let contact = pb::HistoryContact {
+            account: id_bytes(contact.account),
+            username: contact.username.unwrap_or_default(),
+            identity_key: contact.identity_key.unwrap_or_default().into(),
+            verified: contact.verified,
+            blocked: contact.blocked,
+            read_up_to: cx.tx.read_up_to(contact.account)?.get(),
+            display_name: contact.display_name.unwrap_or_default(),
+        };
+        bytes += contact.encoded_len() + 8;
+        if bytes > CHUNK_BYTES / 2 {
+            // Those beyond are learned again from their messages.
+            break;
+        }
+        given.push(contact);
+    }
+    Ok(given)
+}
+
+fn give(message: &StoredMessage) -> pb::HistoryMessage {
+    pb::HistoryMessage {
+        peer: id_bytes(message.conversation),
+        sender_account: id_bytes(message.author),
+        sender_device: message.author_device.into(),
+        message_id: message.message_id.unwrap_or_default().get(),
+        server_time_ms: message.server_time.unwrap_or_default().as_ms(),
+        content: pb::Content::decode(&message.content.expose()[..]).ok(),
+        delivered_at_ms: message.delivered.unwrap_or_default().as_ms(),
+        read_at_ms: message.read.unwrap_or_default().as_ms(),
+        failed: message.failed,
+    }
+}
+
+pub(crate) fn on_accepted(cx: &mut Cx<'_, '_>, client_msg_id: ClientMsgId) -> Result<(), StoreError> {
+    for mut job in cx.tx.history_jobs()?.into_iter().filter(|job| job.in_flight == Some(client_msg_id)) {
+        job.in_flight = None;
+        cx.tx.put_history_job(&job)?;
+        cx.event(Event::HistorySent { device: job.device, done: job.done, total: job.total.max(job.done) });
+    }
+    Ok(())
+}
+
+/// A chunk could not be sent: its device is gone.
+pub(crate) fn on_gone(cx: &mut Cx<'_, '_>, client_msg_id: ClientMsgId) -> Result<(), StoreError> {
+    for job in cx.tx.history_jobs()?.into_iter().filter(|job| job.in_flight == Some(client_msg_id)) {
+        cx.tx.delete_history_job(job.device)?;
+    }
+    Ok(())
+}
+
+pub(crate) fn on_chunk(cx: &mut Cx<'_, '_>, chunk: &pb::HistoryChunk) -> Result<(), StoreError> {
+    for contact in &chunk.contacts {
+        take_contact(cx, contact)?;
+    }
+    let mut touched = Vec::new();
+    for message in &chunk.messages {
+        if let Some(peer) = take_message(cx, message)?
+            && !touched.contains(&peer)
+        {
+            touched.push(peer);
+        }
+    }
+    for conversation in touched {
+        crate::inbox::list_contact(cx, conversation)?;
+        cx.event(Event::ConversationChanged { conversation });
+    }
+    // Progress by request: several own devices may answer at once.
+    let counter = format!("history.{}", crate::profile::hex(&chunk.request_id));
+    let done = cx.tx.count(&counter, u64::try_from(chunk.messages.len()).unwrap_or(0))?;
+    let is_last = chunk.count != 0 && chunk.count == chunk.index.saturating_add(1);
+    if is_last {
+        cx.tx.delete_setting(&counter)?;
+    }
+    let total = if is_last { done } else { chunk.total_messages.max(done) };
+    cx.event(Event::HistoryReceived { done, total });
+    Ok(())
+}
+
+fn take_contact(cx: &mut Cx<'_, '_>, given: &pb::HistoryContact) -> Result<(), StoreError> {
+    let Ok(account) = AccountId::try_from(&given.account[..]) else { return Ok(()) };
+    let mut contact = cx.tx.contact(account)?.unwrap_or_else(|| Contact::new(account));
+    if contact.identity_key.is_none() && sotto_crypto::IdentityKey::parse(&given.identity_key).is_ok() {
+        // Our own device's first use is our first use.
+        contact.identity_key = Some(given.identity_key.to_vec());
+    }
+    if contact.identity_key.as_deref() == Some(&given.identity_key[..]) {
+        contact.verified |= given.verified;
+    }
+    contact.blocked |= given.blocked;
+    if contact.username.is_none() {
+        contact.username = sotto_types::Username::parse(&given.username).ok().map(String::from);
+    }
+    if contact.display_name.is_none() && !given.display_name.is_empty() {
+        contact.display_name = Some(given.display_name.chars().take(64).collect());
+    }
+    contact.listed = true;
+    cx.tx.put_contact(&contact)?;
+    if given.read_up_to < PENDING_PLACE {
+        let up_to = MessageId::new(given.read_up_to);
+        if cx.tx.raise_read(account, up_to)? {
+            cx.tx.mark_read_told(account, up_to)?;
+        }
+    }
+    cx.contact_changed(account)
+}
+
+fn take_message(cx: &mut Cx<'_, '_>, given: &pb::HistoryMessage) -> Result<Option<AccountId>, StoreError> {
+    let (Ok(peer), Ok(author), Ok(device), Some(content)) = (
+        AccountId::try_from(&given.peer[..]),
+        AccountId::try_from(&given.sender_account[..]),
+        DeviceId::try_from(given.sender_device),
+        &given.content,
+    ) else {
+        return Ok(None);
+    };
+    let Ok(name) = ClientMsgId::try_from(&content.name[..]) else { return Ok(None) };
+    if given.message_id == 0 || given.message_id >= PENDING_PLACE {
+        return Ok(None);
+    }
+    let kind = match &content.body {
+        Some(pb::content::Body::Text(text)) if text.body.len() <= limits::TEXT_BYTES => MessageKind::Text,
+        _ => MessageKind::Unsupported,
+    };
+    let new = cx.tx.insert_message(&NewMessage {
+        author,
+        author_device: device,
+        name,
+        conversation: peer,
+        message_id: Some(MessageId::new(given.message_id)),
+        after: None,
+        kind,
+        content: Secret::new(content.encode_to_vec()),
+        written: Timestamp::from_ms(content.sent_at_ms),
+        server_time: Some(Timestamp::from_ms(given.server_time_ms)),
+        note: None,
+    })?;
+    let time = |ms: u64| (ms > 0).then(|| Timestamp::from_ms(ms));
+    let row = match new {
+        Some(id) => Some(id),
+        None => cx.tx.message_named(author, name)?.map(|message| message.id),
+    };
+    if let Some(id) = row {
+        cx.tx.merge_ticks(id, time(given.delivered_at_ms), time(given.read_at_ms))?;
+        if given.failed {
+            cx.tx.set_failed(id, true, Some("not delivered within 30 days"))?;
+        }
+    }
+    Ok(new.map(|_| peer))
+}

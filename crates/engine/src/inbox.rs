@@ -1,0 +1,345 @@
+//! Inbox: what the server delivers, once for the person however often it comes.
+//! Flow: Deliver -> seen before? ack again -> decrypt (ratchet, checks) -> the content's feature stores it -> entry marked seen
+//!       -> one Ack at the end of the step, after its commit.
+//! Always true:
+//! - ratchet state, message and the mark of the entry change in one transaction, and the ack leaves after it;
+//! - an entry whose sender's identity must be looked at first is parked, with all later ones of that account, unacknowledged:
+//!   the server keeps them, and order holds;
+//! - a message is stored once by (author, name), whichever entry brings it; a resend takes the place of what it replaces.
+//! Elsewhere: what cannot be decrypted goes to `repair`, receipts to `receipts`, own devices' news to `sync`.
+
+use crate::api::{CopyDetails, Event};
+use crate::core::Cx;
+use crate::keys::Protocol;
+use crate::{connection, history, receipts, repair, sync, trust};
+use bytes::Bytes;
+use prost::Message as _;
+use sotto_crypto::IdentityKey;
+use sotto_crypto::session::{self, CiphertextType, DecryptAction, DecryptError, Decrypted};
+use sotto_engine_store::{Contact, MessageKind, NewMessage, PENDING_PLACE, StoreError};
+use sotto_types::{AccountId, ClientMsgId, DeviceAddress, DeviceId, EntryId, MessageId, Secret, Timestamp, limits};
+use sotto_wire::pb;
+
+/// Parked entries at most; the server's window is smaller, so more is a faulty server.
+const PARKED_MAX: usize = 4096;
+
+/// Acks of one step.
+#[derive(Debug, Default)]
+pub(crate) struct Acks {
+    ok: Vec<u64>,
+    undecryptable: Vec<u64>,
+}
+
+/// What is known of a decrypted envelope.
+#[derive(Debug, Clone)]
+pub(crate) struct Meta {
+    pub from: DeviceAddress,
+    pub message_id: MessageId,
+    pub server_time: Timestamp,
+    pub class: u8,
+    /// Came under a key the person has not accepted yet.
+    pub note: Option<String>,
+    pub copy: CopyDetails,
+    pub began_session: bool,
+}
+
+pub(crate) fn flush_acks(cx: &mut Cx<'_, '_>) {
+    let Acks { ok, undecryptable } = std::mem::take(&mut cx.core.acks);
+    if !cx.core.link.is_up() {
+        return;
+    }
+    let mut send = |ok: &[u64], undecryptable: &[u64]| {
+        let ack = pb::Ack { ok: ok.to_vec(), undecryptable: undecryptable.to_vec() };
+        connection::send(cx, pb::client_frame::Body::Ack(ack));
+    };
+    if ok.len() + undecryptable.len() <= limits::ACK_ENTRIES {
+        if !ok.is_empty() || !undecryptable.is_empty() {
+            send(&ok, &undecryptable);
+        }
+        return;
+    }
+    ok.chunks(limits::ACK_ENTRIES).for_each(|part| send(part, &[]));
+    undecryptable.chunks(limits::ACK_ENTRIES).for_each(|part| send(&[], part));
+}
+
+fn ack(cx: &mut Cx<'_, '_>, entry: EntryId, undecryptable: bool) {
+    let acks = &mut cx.core.acks;
+    if undecryptable { acks.undecryptable.push(entry.get()) } else { acks.ok.push(entry.get()) }
+}
+
+fn finish(cx: &mut Cx<'_, '_>, entry: EntryId, undecryptable: bool) -> Result<(), StoreError> {
+    cx.tx.mark_seen_entry(entry, undecryptable, cx.now)?;
+    ack(cx, entry, undecryptable);
+    Ok(())
+}
+
+pub(crate) fn on_deliver(cx: &mut Cx<'_, '_>, deliver: pb::Deliver) -> Result<(), StoreError> {
+    if deliver.entry_id == 0 || deliver.entry_id >= PENDING_PLACE {
+        tracing::warn!("the server delivered an impossible entry id");
+        connection::lost(cx, None);
+        return Ok(());
+    }
+    let sender = sender_of(&deliver);
+    let waits = sender.is_some() && cx.core.parked.iter().any(|parked| sender_of(parked) == sender);
+    if waits {
+        park(cx, deliver);
+        return Ok(());
+    }
+    process(cx, deliver, false)
+}
+
+fn sender_of(deliver: &pb::Deliver) -> Option<AccountId> {
+    match &deliver.item {
+        Some(pb::deliver::Item::Envelope(envelope)) => AccountId::try_from(&envelope.sender_account[..]).ok(),
+        _ => None,
+    }
+}
+
+fn park(cx: &mut Cx<'_, '_>, deliver: pb::Deliver) {
+    let known = cx.core.parked.iter().any(|parked| parked.entry_id == deliver.entry_id);
+    if !known && cx.core.parked.len() < PARKED_MAX {
+        cx.core.parked.push(deliver);
+    }
+}
+
+/// The sender's list was fetched, or could not be: its parked entries go on, in their order.
+pub(crate) fn unpark(cx: &mut Cx<'_, '_>, account: AccountId) -> Result<(), StoreError> {
+    let (due, rest) =
+        std::mem::take(&mut cx.core.parked).into_iter().partition(|parked| sender_of(parked) == Some(account));
+    cx.core.parked = rest;
+    let due: Vec<pb::Deliver> = due;
+    due.into_iter().try_for_each(|deliver| process(cx, deliver, true))
+}
+
+fn process(cx: &mut Cx<'_, '_>, deliver: pb::Deliver, decided: bool) -> Result<(), StoreError> {
+    let entry = EntryId::new(deliver.entry_id);
+    if let Some(undecryptable) = cx.tx.seen_entry(entry)? {
+        ack(cx, entry, undecryptable);
+        return Ok(());
+    }
+    match &deliver.item {
+        Some(pb::deliver::Item::Envelope(envelope)) => {
+            let envelope = envelope.clone();
+            on_envelope(cx, entry, envelope, deliver, decided)
+        }
+        Some(pb::deliver::Item::Receipt(receipt)) => {
+            receipts::on_receipt(cx, receipt)?;
+            finish(cx, entry, false)
+        }
+        Some(pb::deliver::Item::SendFailed(failed)) => {
+            receipts::on_send_failed(cx, failed)?;
+            finish(cx, entry, false)
+        }
+        // From a newer server: nothing this version can do with it.
+        None => finish(cx, entry, false),
+    }
+}
+
+fn on_envelope(
+    cx: &mut Cx<'_, '_>,
+    entry: EntryId,
+    envelope: pb::Envelope,
+    deliver: pb::Deliver,
+    decided: bool,
+) -> Result<(), StoreError> {
+    let from = AccountId::try_from(&envelope.sender_account[..])
+        .ok()
+        .zip(DeviceId::try_from(envelope.sender_device).ok())
+        .map(|(account, device)| DeviceAddress::new(account, device));
+    let kind = pb::CiphertextType::try_from(envelope.r#type).ok().and_then(CiphertextType::from_wire);
+    let (Some(from), Some(own)) = (from, cx.own()) else { return finish(cx, entry, true) };
+    let class = u8::try_from(envelope.class).unwrap_or(0);
+    let failed = repair::Failed {
+        entry,
+        from,
+        class,
+        server_time: Timestamp::from_ms(envelope.server_time_ms),
+        ratchet_key: kind
+            .and_then(|kind| session::inspect(kind, &envelope.ciphertext).ok())
+            .map(|info| info.ratchet_key.to_vec())
+            .unwrap_or_default(),
+    };
+    let Some(kind) = kind else {
+        repair::on_undecryptable(cx, &failed, true)?;
+        return finish(cx, entry, true);
+    };
+    let mut note = None;
+    let mut store = Protocol::new(cx.tx, &own);
+    let mut result = session::decrypt(&mut store, from, kind, &envelope.ciphertext, &mut cx.core.rng);
+    if let Err(DecryptError::UntrustedIdentity { account, got, .. }) = &result
+        && decided
+        && waits_for_decision(cx, *account, got)?
+    {
+        // Shown, but marked: what the person decides is whether to answer.
+        store.also_trusted = Some((*account, *got));
+        note = Some("sent with a new key that you have not accepted yet".to_owned());
+        result = session::decrypt(&mut store, from, kind, &envelope.ciphertext, &mut cx.core.rng);
+    }
+    let decrypted = match result {
+        Ok(decrypted) => decrypted,
+        Err(DecryptError::Store(failure)) => return Err(store.failure(&failure)),
+        Err(error) => return on_refused(cx, &failed, deliver, decided, &error),
+    };
+    let meta = Meta {
+        from,
+        message_id: MessageId::new(entry.get()),
+        server_time: failed.server_time,
+        class,
+        note,
+        copy: CopyDetails {
+            account: from.account,
+            device: from.device,
+            protocol: if kind == CiphertextType::PreKey { "prekey" } else { "ratchet" }.into(),
+            ciphertext_bytes: u32::try_from(envelope.ciphertext.len()).unwrap_or(u32::MAX),
+            counter: decrypted.info.counter,
+        },
+        began_session: decrypted.info.began_session,
+    };
+    on_content(cx, &meta, decrypted)?;
+    finish(cx, entry, false)
+}
+
+fn waits_for_decision(cx: &Cx<'_, '_>, account: AccountId, got: &IdentityKey) -> Result<bool, StoreError> {
+    let contact = cx.tx.contact(account)?;
+    Ok(contact.is_some_and(|contact| contact.pending_key.as_deref() == Some(&got.as_bytes()[..])))
+}
+
+fn on_refused(
+    cx: &mut Cx<'_, '_>,
+    failed: &repair::Failed,
+    deliver: pb::Deliver,
+    decided: bool,
+    error: &DecryptError,
+) -> Result<(), StoreError> {
+    tracing::info!(from = %failed.from, %error, "an entry did not decrypt");
+    match error.action() {
+        DecryptAction::DecideTrust if !decided => {
+            cx.tx.mark_contact_stale(failed.from.account)?;
+            park(cx, deliver);
+            trust::fetch_list(cx, failed.from.account);
+            Ok(())
+        }
+        DecryptAction::Forget if *error == DecryptError::Duplicate => {
+            // A new entry under a used counter: the sender was restored from an old copy, or the server replays. Not shown
+            // as missing, but the sender is asked.
+            repair::on_undecryptable(cx, failed, false)?;
+            finish(cx, failed.entry, true)
+        }
+        DecryptAction::Forget => finish(cx, failed.entry, false),
+        DecryptAction::Drop => {
+            cx.tx.count("count.dropped", 1)?;
+            finish(cx, failed.entry, true)
+        }
+        DecryptAction::Repair | DecryptAction::DecideTrust | DecryptAction::Stop => {
+            repair::on_undecryptable(cx, failed, true)?;
+            finish(cx, failed.entry, true)
+        }
+    }
+}
+
+fn on_content(cx: &mut Cx<'_, '_>, meta: &Meta, decrypted: Decrypted) -> Result<(), StoreError> {
+    use pb::content::Body;
+    let content = decrypted.content;
+    let Some(own) = cx.own() else { return Ok(()) };
+    let from_own = meta.from.account == own.account();
+    let is_message = meta.class != crate::outbox::CONTROL;
+    if content.resend_of != 0 && !is_message {
+        repair::resolved_control(cx, meta, MessageId::new(content.resend_of))?;
+    }
+    match &content.body {
+        Some(Body::Sync(sync)) if from_own => sync::on_sync(cx, meta, content.resend_of, (**sync).clone()),
+        Some(Body::Retry(retry)) => repair::on_retry(cx, meta, retry),
+        Some(Body::HistoryRequest(request)) if from_own => history::on_request(cx, meta, request),
+        Some(Body::HistoryChunk(chunk)) if from_own => history::on_chunk(cx, chunk),
+        Some(Body::Null(_)) => Ok(()),
+        Some(Body::Profile(notice)) if !from_own => on_profile(cx, meta.from.account, notice),
+        _ if from_own || !is_message => Ok(()),
+        _ => store_message(cx, meta, meta.from.account, meta.from.account, content),
+    }
+}
+
+fn on_profile(cx: &mut Cx<'_, '_>, account: AccountId, notice: &pb::ProfileNotice) -> Result<(), StoreError> {
+    let name: String = notice.display_name.chars().filter(|c| !c.is_control()).take(64).collect();
+    let mut contact = cx.tx.contact(account)?.unwrap_or_else(|| Contact::new(account));
+    contact.display_name = (!name.is_empty()).then_some(name);
+    cx.tx.put_contact(&contact)?;
+    cx.contact_changed(account)
+}
+
+fn kind_of(content: &pb::Content) -> MessageKind {
+    match &content.body {
+        Some(pb::content::Body::Text(text)) if text.body.len() <= limits::TEXT_BYTES => MessageKind::Text,
+        _ => MessageKind::Unsupported,
+    }
+}
+
+/// Stores a message of `author` in a conversation: new, known already, or what a placeholder was waiting for.
+pub(crate) fn store_message(
+    cx: &mut Cx<'_, '_>,
+    meta: &Meta,
+    author: AccountId,
+    conversation: AccountId,
+    mut content: pb::Content,
+) -> Result<(), StoreError> {
+    let Ok(name) = ClientMsgId::try_from(&content.name[..]) else {
+        cx.tx.count("count.dropped", 1)?;
+        return Ok(());
+    };
+    let resend_of = std::mem::take(&mut content.resend_of);
+    let waiting = if resend_of == 0 { None } else { cx.tx.placeholder(MessageId::new(resend_of))? };
+    let waiting = waiting.filter(|waiting| waiting.from == meta.from);
+    if let Some(waiting) = &waiting {
+        cx.tx.delete_placeholder(waiting.message_id)?;
+        cx.tx.count("count.repaired", 1)?;
+        if let Some(line) = waiting.message.and_then(|id| cx.tx.message(id).transpose()).transpose()? {
+            cx.tx.delete_message(line.id)?;
+            cx.event(Event::MessageRemoved { name: line.name, conversation: line.conversation });
+        }
+    }
+    // A resend stands where the first one belongs, if we know that it was asked for.
+    let message_id = waiting.as_ref().map_or(meta.message_id, |waiting| waiting.message_id);
+    let kind = kind_of(&content);
+    let id = cx.tx.insert_message(&NewMessage {
+        author,
+        author_device: meta.from.device,
+        name,
+        conversation,
+        message_id: Some(message_id),
+        after: None,
+        kind,
+        content: Secret::new(content.encode_to_vec()),
+        written: Timestamp::from_ms(content.sent_at_ms),
+        server_time: Some(meta.server_time),
+        note: meta.note.clone(),
+    })?;
+    cx.tx.raise_seen(conversation, meta.message_id)?;
+    let Some(id) = id else { return Ok(()) };
+    let json = serde_json::to_vec(&[&meta.copy]).expect("plain data serializes");
+    cx.tx.set_copies(id, 1, &json)?;
+    if let Some(own) = cx.own().filter(|own| own.account() == author) {
+        receipts::catch_up(cx, own.account(), id, conversation, message_id)?;
+    }
+    list_contact(cx, conversation)?;
+    cx.message_added(id)
+}
+
+/// Somebody one has a conversation with is a contact.
+pub(crate) fn list_contact(cx: &mut Cx<'_, '_>, account: AccountId) -> Result<(), StoreError> {
+    let known = cx.tx.contact(account)?;
+    if known.as_ref().is_some_and(|contact| contact.listed) {
+        return Ok(());
+    }
+    let mut contact = known.unwrap_or_else(|| Contact::new(account));
+    contact.listed = true;
+    let nameless = contact.username.is_none();
+    cx.tx.put_contact(&contact)?;
+    if nameless && cx.core.own.as_ref().is_some_and(|own| own.account() != account) {
+        trust::fetch_list(cx, account);
+    }
+    cx.contact_changed(account)
+}
+
+/// Bytes of an id, for frames.
+pub(crate) fn id_bytes(account: AccountId) -> Bytes {
+    Bytes::copy_from_slice(account.as_bytes())
+}

@@ -1,0 +1,260 @@
+//! Prekeys: what this device publishes so that others can write to it while it is away.
+//! Flow: `new_device_keys` (registration, linking, restore) -> `on_welcome` and once a day: counts -> refill, rotate, replace.
+//! Always true:
+//! - a private half is stored before its public half leaves;
+//! - ids rise and are never reused; replaced prekeys are kept 45 days for first messages under way;
+//! - a restored server gets all one-time keys anew, since it may hand old ones out again; so does a server that knows prekeys
+//!   of this device which the device does not (its profile is an old copy).
+
+use crate::api::{Event, HttpMethod};
+use crate::core::Cx;
+use crate::http::{self, Call, Failure, Then};
+use sotto_crypto::prekeys::{
+    DevicePreKeyIds, generate_device_prekeys, generate_kyber_prekey, generate_one_time_ec_prekey,
+    generate_signed_prekey,
+};
+use sotto_crypto::{EcPreKeyId, IdentityKeyPair, KyberPreKeyId, SignedPreKeyId};
+use sotto_engine_store::{MessageKind, NewMessage, PreKeyKind, StoreError};
+use sotto_types::{AccountId, Secret, limits};
+use sotto_wire::http::{DeviceKeys, KeyCounts, UploadKeys};
+use sotto_wire::pb;
+use std::time::Duration;
+
+const ROTATE_AFTER: Duration = Duration::from_secs(7 * 86_400);
+const KEEP_REPLACED: Duration = Duration::from_secs(45 * 86_400);
+const KEEP_SENT: Duration = Duration::from_secs(30 * 86_400);
+/// Longer than the server keeps anything for redelivery.
+const KEEP_SEEN: Duration = Duration::from_secs(45 * 86_400);
+const DAY: Duration = Duration::from_secs(86_400);
+/// A jump for ids after a restore from an old copy: beyond whatever the lost time used.
+const RESTORED_JUMP: u64 = 100_000;
+
+const NEXT_EC: &str = "prekey.next_ec";
+const NEXT_KYBER: &str = "prekey.next_kyber";
+const NEXT_SIGNED: &str = "prekey.next_signed";
+
+#[derive(Debug)]
+pub(crate) enum Step {
+    Counts,
+    Uploaded,
+}
+
+/// Reserves `count` ids, from 1 on.
+fn reserve(cx: &Cx<'_, '_>, counter: &str, count: u32) -> Result<u32, StoreError> {
+    let end = cx.tx.count(counter, u64::from(count))?;
+    // 2^32 keys at a hundred a day outlast everything; wrapping keeps it a number.
+    Ok(u32::try_from(end.saturating_sub(u64::from(count)).saturating_add(1) % 0xff_ffff).unwrap_or(1).max(1))
+}
+
+/// All prekeys of a device that begins (or begins again), stored.
+pub(crate) fn new_device_keys(cx: &mut Cx<'_, '_>, identity: &IdentityKeyPair) -> Result<DeviceKeys, StoreError> {
+    let count = cx.core.config.one_time_prekeys;
+    let ids = DevicePreKeyIds {
+        signed: SignedPreKeyId(reserve(cx, NEXT_SIGNED, 1)?),
+        last_resort: KyberPreKeyId(reserve(cx, NEXT_KYBER, 1)?),
+        first_one_time_ec: EcPreKeyId(reserve(cx, NEXT_EC, count)?),
+        first_one_time_kyber: KyberPreKeyId(reserve(cx, NEXT_KYBER, count)?),
+        one_time_count: count,
+    };
+    for (kind, first) in [
+        (PreKeyKind::Signed, ids.signed.0),
+        (PreKeyKind::LastResortKyber, ids.last_resort.0),
+        (PreKeyKind::OneTimeEc, ids.first_one_time_ec.0),
+        (PreKeyKind::OneTimeKyber, ids.first_one_time_kyber.0),
+    ] {
+        cx.tx.replace_prekeys(kind, first, cx.now)?;
+    }
+    let keys = generate_device_prekeys(identity, ids, cx.now, &mut cx.core.rng);
+    let put = |kind, id, record: &Secret<Vec<u8>>| cx.tx.put_prekey(kind, id, record.expose(), cx.now);
+    put(PreKeyKind::Signed, keys.signed.id, &keys.signed.record)?;
+    put(PreKeyKind::LastResortKyber, keys.last_resort.id, &keys.last_resort.record)?;
+    keys.one_time_ec.iter().try_for_each(|key| put(PreKeyKind::OneTimeEc, key.id, &key.record))?;
+    keys.one_time_kyber.iter().try_for_each(|key| put(PreKeyKind::OneTimeKyber, key.id, &key.record))?;
+    Ok(keys.public())
+}
+
+pub(crate) fn on_welcome(cx: &mut Cx<'_, '_>, welcome: &pb::Welcome) -> Result<(), StoreError> {
+    let Some(mut own) = cx.own() else { return Ok(()) };
+    if welcome.generation > own.generation {
+        own.generation = welcome.generation;
+        own.save(cx.tx)?;
+        cx.core.own = Some(own);
+        cx.notice("the server was restored from a backup; keys are being replaced");
+        return replace_all(cx);
+    }
+    if !cx.core.keys_checked {
+        check(cx);
+        return Ok(());
+    }
+    refill(cx, welcome.one_time_ec_left, welcome.one_time_kyber_left)
+}
+
+/// Once a day while connected: counts, rotation, forgetting.
+pub(crate) fn drive(cx: &mut Cx<'_, '_>) -> Result<(), StoreError> {
+    if cx.core.next_housekeeping > cx.now {
+        return Ok(());
+    }
+    let first = cx.core.next_housekeeping.as_ms() == 0;
+    cx.core.next_housekeeping = cx.now.plus(DAY);
+    cx.tx.forget_prekeys(cx.now.minus(KEEP_REPLACED))?;
+    cx.tx.forget_sent(cx.now.minus(KEEP_SENT))?;
+    cx.tx.forget_seen(cx.now.minus(KEEP_SEEN))?;
+    if !first {
+        check(cx);
+    }
+    Ok(())
+}
+
+pub(crate) fn check(cx: &mut Cx<'_, '_>) {
+    if !cx.core.keys_busy {
+        cx.core.keys_busy = true;
+        let call = Call::own(cx, HttpMethod::Get, "/v1/keys", Then::PreKeys(Step::Counts)).in_background();
+        http::send(cx, call);
+    }
+}
+
+pub(crate) fn on_answer(cx: &mut Cx<'_, '_>, step: Step, answer: Result<Vec<u8>, Failure>) -> Result<(), StoreError> {
+    cx.core.keys_busy = false;
+    let counts = match http::parse::<KeyCounts>(answer) {
+        Ok(counts) => counts,
+        Err(failure) => {
+            tracing::warn!(?failure, "prekeys");
+            return Ok(());
+        }
+    };
+    cx.core.keys_checked = true;
+    if let Step::Uploaded = step {
+        return Ok(());
+    }
+    let signed_known = cx.tx.prekey(PreKeyKind::Signed, counts.signed_prekey_id)?.is_some();
+    let last_resort_known = cx.tx.prekey(PreKeyKind::LastResortKyber, counts.last_resort_kyber_id)?.is_some();
+    if counts.signed_prekey_id == 0 || counts.last_resort_kyber_id == 0 {
+        return replace_all(cx);
+    }
+    if !signed_known || !last_resort_known {
+        let Some(own) = cx.own() else { return Ok(()) };
+        return restored(cx, own.account());
+    }
+    let due = cx.tx.current_prekey(PreKeyKind::Signed)?.is_none_or(|row| row.created.plus(ROTATE_AFTER) <= cx.now);
+    if due {
+        return rotate(cx);
+    }
+    refill(cx, counts.one_time_ec, counts.one_time_kyber)
+}
+
+fn upload(cx: &mut Cx<'_, '_>, keys: &UploadKeys) {
+    cx.core.keys_busy = true;
+    let call = Call::own(cx, HttpMethod::Put, "/v1/keys", Then::PreKeys(Step::Uploaded)).json(keys).in_background();
+    http::send(cx, call);
+}
+
+fn refill(cx: &mut Cx<'_, '_>, ec_left: u32, kyber_left: u32) -> Result<(), StoreError> {
+    let full = cx.core.config.one_time_prekeys;
+    let low = u32::try_from(limits::ONE_TIME_PREKEYS_LOW).unwrap_or(20).min(full);
+    if cx.core.keys_busy || (ec_left >= low && kyber_left >= low) {
+        return Ok(());
+    }
+    let Some(own) = cx.own() else { return Ok(()) };
+    let (ec, kyber) = (full.saturating_sub(ec_left), full.saturating_sub(kyber_left));
+    let (first_ec, first_kyber) = (reserve(cx, NEXT_EC, ec)?, reserve(cx, NEXT_KYBER, kyber)?);
+    let mut keys = UploadKeys {
+        signed_prekey: None,
+        last_resort_kyber: None,
+        one_time_ec: vec![],
+        one_time_kyber: vec![],
+        replace: false,
+    };
+    for id in first_ec..first_ec.saturating_add(ec) {
+        let key = generate_one_time_ec_prekey(EcPreKeyId(id), &mut cx.core.rng);
+        cx.tx.put_prekey(PreKeyKind::OneTimeEc, id, key.record.expose(), cx.now)?;
+        keys.one_time_ec.push(key.public);
+    }
+    for id in first_kyber..first_kyber.saturating_add(kyber) {
+        let key = generate_kyber_prekey(&own.identity, KyberPreKeyId(id), cx.now, &mut cx.core.rng);
+        cx.tx.put_prekey(PreKeyKind::OneTimeKyber, id, key.record.expose(), cx.now)?;
+        keys.one_time_kyber.push(key.public);
+    }
+    upload(cx, &keys);
+    Ok(())
+}
+
+fn rotate(cx: &mut Cx<'_, '_>) -> Result<(), StoreError> {
+    let Some(own) = cx.own() else { return Ok(()) };
+    let (signed_id, kyber_id) = (reserve(cx, NEXT_SIGNED, 1)?, reserve(cx, NEXT_KYBER, 1)?);
+    let signed = generate_signed_prekey(&own.identity, SignedPreKeyId(signed_id), cx.now, &mut cx.core.rng);
+    let last_resort = generate_kyber_prekey(&own.identity, KyberPreKeyId(kyber_id), cx.now, &mut cx.core.rng);
+    cx.tx.replace_prekeys(PreKeyKind::Signed, signed_id, cx.now)?;
+    cx.tx.replace_prekeys(PreKeyKind::LastResortKyber, kyber_id, cx.now)?;
+    cx.tx.put_prekey(PreKeyKind::Signed, signed_id, signed.record.expose(), cx.now)?;
+    cx.tx.put_prekey(PreKeyKind::LastResortKyber, kyber_id, last_resort.record.expose(), cx.now)?;
+    upload(
+        cx,
+        &UploadKeys {
+            signed_prekey: Some(signed.public),
+            last_resort_kyber: Some(last_resort.public),
+            one_time_ec: vec![],
+            one_time_kyber: vec![],
+            replace: false,
+        },
+    );
+    Ok(())
+}
+
+/// Everything anew, and the server forgets the old.
+pub(crate) fn replace_all(cx: &mut Cx<'_, '_>) -> Result<(), StoreError> {
+    let Some(own) = cx.own() else { return Ok(()) };
+    let keys = new_device_keys(cx, &own.identity)?;
+    upload(
+        cx,
+        &UploadKeys {
+            signed_prekey: Some(keys.signed_prekey),
+            last_resort_kyber: Some(keys.last_resort_kyber),
+            one_time_ec: keys.one_time_ec,
+            one_time_kyber: keys.one_time_kyber,
+            replace: true,
+        },
+    );
+    Ok(())
+}
+
+/// This profile is an old copy of itself: others know things of it that it does not. Replaces all prekeys (their private halves
+/// are lost) and says so. Sessions repair themselves one by one. At most once a day.
+pub(crate) fn restored(cx: &mut Cx<'_, '_>, noticed_by: AccountId) -> Result<(), StoreError> {
+    let Some(own) = cx.own() else { return Ok(()) };
+    let last = cx.tx.setting_json::<u64>("restored_ms")?.unwrap_or(0);
+    if last > 0 && cx.now.as_ms().saturating_sub(last) < 86_400_000 {
+        return Ok(());
+    }
+    cx.tx.put_setting_json("restored_ms", &cx.now.as_ms())?;
+    for counter in [NEXT_EC, NEXT_KYBER, NEXT_SIGNED] {
+        cx.tx.count(counter, RESTORED_JUMP)?;
+    }
+    replace_all(cx)?;
+    let reason = "this profile was restored from an old copy; keys and sessions are being renewed".to_owned();
+    cx.event(Event::Repairing { contact: noticed_by, reason });
+    let mut conversations = cx.tx.conversations()?;
+    if conversations.is_empty() {
+        conversations.push(own.account());
+    }
+    for conversation in conversations {
+        let name = cx.new_name();
+        let line = cx.tx.insert_message(&NewMessage {
+            author: own.account(),
+            author_device: own.address.device,
+            name,
+            conversation,
+            message_id: None,
+            after: Some(cx.tx.seen(conversation)?),
+            kind: MessageKind::ProfileRestored,
+            content: Secret::new(Vec::new()),
+            written: cx.now,
+            server_time: None,
+            note: None,
+        })?;
+        if let Some(line) = line {
+            cx.message_added(line)?;
+        }
+    }
+    // What was received and acknowledged in the lost time is with the own other devices, if anywhere.
+    crate::history::ask(cx)
+}

@@ -1,0 +1,85 @@
+//! Receipts: ticks on own messages, and the own read position.
+//! Always true: a step ticks every message up to its id that had no tick, with the step's time; a failed message stays failed;
+//! steps are remembered, because a receipt may be faster than the acceptance of the message it is about.
+
+use crate::api::{CommandId, ErrorKind, Event, Reply};
+use crate::core::Cx;
+use crate::outbox;
+use sotto_engine_store::{PENDING_PLACE, StepKind, StoreError};
+use sotto_types::{AccountId, MessageId, Timestamp};
+use sotto_wire::pb;
+
+fn peer(conversation: Option<&pb::Conversation>) -> Option<AccountId> {
+    match conversation?.of.as_ref()? {
+        pb::conversation::Of::Peer(account) => AccountId::try_from(&account[..]).ok(),
+        pb::conversation::Of::Group(_) => None,
+    }
+}
+
+pub(crate) fn on_receipt(cx: &mut Cx<'_, '_>, receipt: &pb::Receipt) -> Result<(), StoreError> {
+    let Some(peer) = peer(receipt.conversation.as_ref()) else { return Ok(()) };
+    let (Ok(member), Some(own)) = (AccountId::try_from(&receipt.member[..]), cx.own()) else { return Ok(()) };
+    if member == own.account() {
+        let up_to = receipt.read.iter().map(|step| step.message_id).filter(|id| *id < PENDING_PLACE).max();
+        if let Some(up_to) = up_to {
+            let up_to = MessageId::new(up_to);
+            cx.tx.mark_read_told(peer, up_to)?;
+            if cx.tx.raise_read(peer, up_to)? {
+                cx.event(Event::ConversationChanged { conversation: peer });
+            }
+        }
+        return Ok(());
+    }
+    if member != peer {
+        return Ok(());
+    }
+    for (kind, steps) in [(StepKind::Delivered, &receipt.delivered), (StepKind::Read, &receipt.read)] {
+        for step in steps.iter().filter(|step| step.message_id < PENDING_PLACE) {
+            let (up_to, at) = (MessageId::new(step.message_id), Timestamp::from_ms(step.at_ms));
+            cx.tx.put_step(peer, kind, up_to, at)?;
+            for id in cx.tx.tick(own.account(), peer, kind, up_to, at)? {
+                cx.message_changed(id)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Ticks that were known before the message itself (a sibling's, whose copy came late).
+pub(crate) fn catch_up(
+    cx: &mut Cx<'_, '_>,
+    own: AccountId,
+    id: i64,
+    conversation: AccountId,
+    message_id: MessageId,
+) -> Result<(), StoreError> {
+    if own == conversation {
+        return Ok(());
+    }
+    let delivered = cx.tx.step_at(conversation, StepKind::Delivered, message_id)?;
+    let read = cx.tx.step_at(conversation, StepKind::Read, message_id)?;
+    cx.tx.merge_ticks(id, delivered.or(read), read)
+}
+
+pub(crate) fn on_send_failed(cx: &mut Cx<'_, '_>, failed: &pb::SendFailed) -> Result<(), StoreError> {
+    let Some(own) = cx.own() else { return Ok(()) };
+    if let Some(message) = cx.tx.message_with_id(own.account(), MessageId::new(failed.message_id))? {
+        cx.tx.set_failed(message.id, true, Some("not delivered within 30 days"))?;
+        cx.message_changed(message.id)?;
+    }
+    Ok(())
+}
+
+pub(crate) fn mark_read(cx: &mut Cx<'_, '_>, command: CommandId, peer: AccountId) -> Result<(), StoreError> {
+    let Some(own) = cx.own() else {
+        cx.fail(command, ErrorKind::WrongState, "this profile has no account yet");
+        return Ok(());
+    };
+    let up_to = cx.tx.newest_received(own.account(), peer)?;
+    if up_to > MessageId::ZERO && cx.tx.raise_read(peer, up_to)? {
+        outbox::send_read(cx, peer, up_to);
+        cx.event(Event::ConversationChanged { conversation: peer });
+    }
+    cx.reply(command, Ok(Reply::Done));
+    Ok(())
+}

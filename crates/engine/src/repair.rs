@@ -1,0 +1,189 @@
+//! Repair (principle 9): nothing undecryptable stays silent.
+//! Flow, receiver: placeholder -> session renewed -> `Retry` to the sending device, at most 3 times -> the resend takes its place.
+//! Flow, sender: `Retry` -> the same content under the same name, class RESEND, to that device only, at most 3 times.
+//! Always true:
+//! - a session is renewed at most once a minute, however many of its messages fail: one fresh session answers for all;
+//! - only the account a message went to (or an own device) gets it again;
+//! - a profile that was restored from an old copy is noticed by what others know of it that it does not know itself.
+
+use crate::api::Event;
+use crate::core::Cx;
+use crate::inbox::Meta;
+use crate::keys::Protocol;
+use crate::{outbox, prekeys, sync};
+use bytes::Bytes;
+use prost::Message as _;
+use sotto_crypto::session;
+use sotto_engine_store::{MessageKind, NewMessage, NewOutboxEntry, Placeholder, StoreError};
+use sotto_types::{DeviceAddress, EntryId, MessageId, Secret, Timestamp, limits};
+use sotto_wire::pb;
+use std::time::Duration;
+
+const ATTEMPTS_MAX: u32 = 3;
+const RENEW_EVERY: Duration = Duration::from_secs(60);
+const ASK_AGAIN: Duration = Duration::from_secs(60);
+
+/// An entry that did not decrypt.
+#[derive(Debug, Clone)]
+pub(crate) struct Failed {
+    pub entry: EntryId,
+    pub from: DeviceAddress,
+    pub class: u8,
+    pub server_time: Timestamp,
+    pub ratchet_key: Vec<u8>,
+}
+
+pub(crate) fn on_undecryptable(cx: &mut Cx<'_, '_>, failed: &Failed, visible: bool) -> Result<(), StoreError> {
+    let Some(own) = cx.own() else { return Ok(()) };
+    cx.tx.count("count.undecryptable", 1)?;
+    if failed.class == outbox::RESEND {
+        // What it replaces has its own placeholder, which asks again over a fresh session.
+        return renew(cx, failed.from);
+    }
+    let message_id = MessageId::new(failed.entry.get());
+    let mut line = None;
+    if visible && failed.class == outbox::MESSAGE && failed.from.account != own.account() {
+        let name = cx.new_name();
+        line = cx.tx.insert_message(&NewMessage {
+            author: failed.from.account,
+            author_device: failed.from.device,
+            name,
+            conversation: failed.from.account,
+            message_id: Some(message_id),
+            after: None,
+            kind: MessageKind::Undecryptable,
+            content: Secret::new(Vec::new()),
+            written: failed.server_time,
+            server_time: Some(failed.server_time),
+            note: Some("waiting for this message: the sender was asked to send it again".into()),
+        })?;
+    }
+    let placeholder = Placeholder {
+        message_id,
+        from: failed.from,
+        class: failed.class,
+        ratchet_key: failed.ratchet_key.clone(),
+        attempts: 0,
+        next: cx.now,
+        message: line,
+    };
+    cx.tx.put_placeholder(&placeholder, cx.now)?;
+    if let Some(line) = line {
+        crate::inbox::list_contact(cx, failed.from.account)?;
+        cx.message_added(line)?;
+    }
+    Ok(())
+}
+
+/// Ends the session for sending, unless that was done a moment ago.
+fn renew(cx: &mut Cx<'_, '_>, with: DeviceAddress) -> Result<(), StoreError> {
+    let Some(own) = cx.own() else { return Ok(()) };
+    if with == own.address || cx.tx.session_renewed(with)?.plus(RENEW_EVERY) > cx.now {
+        return Ok(());
+    }
+    let mut store = Protocol::new(cx.tx, &own);
+    if let Err(failure) = session::renew_session(&mut store, with) {
+        return Err(store.failure(&failure));
+    }
+    cx.tx.mark_session_renewed(with, cx.now)?;
+    let reason = "a message did not decrypt; the session is being renewed".into();
+    cx.event(Event::Repairing { contact: with.account, reason });
+    Ok(())
+}
+
+/// Asks for what is due.
+pub(crate) fn drive(cx: &mut Cx<'_, '_>) -> Result<(), StoreError> {
+    for mut waiting in cx.tx.due_placeholders(cx.now, ATTEMPTS_MAX)? {
+        renew(cx, waiting.from)?;
+        waiting.attempts += 1;
+        let retry = pb::Retry {
+            message_id: waiting.message_id.get(),
+            attempt: waiting.attempts,
+            ratchet_key: Bytes::copy_from_slice(&waiting.ratchet_key),
+        };
+        let body = pb::content::Body::Retry(retry);
+        outbox::enqueue_control(cx, waiting.from.account, vec![waiting.from.device], body, false)?;
+        waiting.next = cx.now.plus(ASK_AGAIN * 4_u32.pow(waiting.attempts.saturating_sub(1)));
+        cx.tx.put_placeholder(&waiting, cx.now)?;
+        if waiting.attempts == ATTEMPTS_MAX
+            && let Some(line) = waiting.message
+        {
+            cx.tx.set_note(line, Some("this message could not be decrypted; the sender was asked three times"))?;
+            cx.message_changed(line)?;
+        }
+    }
+    Ok(())
+}
+
+pub(crate) fn next_time(cx: &Cx<'_, '_>) -> Result<Option<Timestamp>, StoreError> {
+    cx.tx.next_placeholder(ATTEMPTS_MAX)
+}
+
+/// A control entry came again.
+pub(crate) fn resolved_control(cx: &mut Cx<'_, '_>, meta: &Meta, resend_of: MessageId) -> Result<(), StoreError> {
+    if cx.tx.placeholder(resend_of)?.is_some_and(|waiting| waiting.from == meta.from) {
+        cx.tx.delete_placeholder(resend_of)?;
+        cx.tx.count("count.repaired", 1)?;
+    }
+    Ok(())
+}
+
+/// Another device could not decrypt what this one sent.
+pub(crate) fn on_retry(cx: &mut Cx<'_, '_>, meta: &Meta, retry: &pb::Retry) -> Result<(), StoreError> {
+    let Some(own) = cx.own() else { return Ok(()) };
+    let (asking, message_id) = (meta.from, MessageId::new(retry.message_id));
+    let from_own = asking.account == own.account();
+    let reason = "the other side could not decrypt a message; it is being sent again".into();
+    cx.event(Event::Repairing { contact: asking.account, reason });
+    if !meta.began_session && retry.attempt > 1 {
+        // It asks again over the session we both have: if that were good, it would not have to.
+        renew(cx, asking)?;
+    }
+    if let Some(message) = cx.tx.message_with_id(own.account(), message_id)? {
+        let sent_by_us = message.author_device == own.address.device;
+        if !sent_by_us || !(from_own || message.conversation == asking.account) {
+            return Ok(());
+        }
+        let old = message.server_time.is_none_or(|at| at.plus(limits::UNDELIVERED_RETENTION) < cx.now);
+        if old || cx.tx.count_resend(message_id, asking.account, asking.device, cx.now)? > ATTEMPTS_MAX {
+            return Ok(());
+        }
+        let Ok(mut content) = pb::Content::decode(&message.content.expose()[..]) else { return Ok(()) };
+        content.resend_of = message_id.get();
+        if from_own {
+            content = sync::sent_copy(message.conversation, content);
+        }
+        enqueue_resend(cx, asking, outbox::RESEND, &content)?;
+        cx.tx.count_message_resend(message.id)?;
+        return Ok(());
+    }
+    if let Some(sent) = cx.tx.sent_control(message_id)? {
+        if sent.recipient != asking.account
+            || cx.tx.count_resend(message_id, asking.account, asking.device, cx.now)? > ATTEMPTS_MAX
+        {
+            return Ok(());
+        }
+        let Ok(mut content) = pb::Content::decode(&sent.content.expose()[..]) else { return Ok(()) };
+        content.resend_of = message_id.get();
+        return enqueue_resend(cx, asking, outbox::CONTROL, &content);
+    }
+    if message_id > cx.tx.newest_own(own.account())? && cx.core.in_flight.is_empty() && meta.class != 0 {
+        // They have something of this device that it does not remember sending.
+        prekeys::restored(cx, asking.account)?;
+    }
+    Ok(())
+}
+
+fn enqueue_resend(cx: &mut Cx<'_, '_>, to: DeviceAddress, class: u8, content: &pb::Content) -> Result<(), StoreError> {
+    let client_msg_id = cx.new_name();
+    cx.tx.enqueue(&NewOutboxEntry {
+        client_msg_id,
+        recipient: to.account,
+        class,
+        devices: vec![to.device],
+        content: Secret::new(content.encode_to_vec()),
+        message: None,
+        now: cx.now,
+        keep: false,
+    })
+}

@@ -1,0 +1,87 @@
+//! Own devices tell each other what they did: messages sent (inside `outbox`), read positions, trust, blocks.
+
+use crate::api::Event;
+use crate::core::Cx;
+use crate::inbox::{self, Meta, id_bytes};
+use crate::{outbox, trust, views};
+use bytes::Bytes;
+use sotto_engine_store::{Contact, PENDING_PLACE, StoreError};
+use sotto_types::{AccountId, MessageId};
+use sotto_wire::pb;
+
+/// What the own other devices get of a message: it, and to whom it went.
+pub(crate) fn sent_copy(to: AccountId, content: pb::Content) -> pb::Content {
+    let outer = pb::Content {
+        name: content.name.clone(),
+        sent_at_ms: content.sent_at_ms,
+        resend_of: content.resend_of,
+        ..pb::Content::default()
+    };
+    let sent = pb::SentMessage { to_account: id_bytes(to), content: Some(Box::new(content)) };
+    let sync = pb::Sync { of: Some(pb::sync::Of::Sent(Box::new(sent))) };
+    pb::Content { body: Some(pb::content::Body::Sync(Box::new(sync))), ..outer }
+}
+
+fn tell(cx: &mut Cx<'_, '_>, of: pb::sync::Of) -> Result<(), StoreError> {
+    let Some(own) = cx.own() else { return Ok(()) };
+    let body = pb::content::Body::Sync(Box::new(pb::Sync { of: Some(of) }));
+    outbox::enqueue_control(cx, own.account(), Vec::new(), body, true)?;
+    Ok(())
+}
+
+pub(crate) fn trust_changed(
+    cx: &mut Cx<'_, '_>,
+    account: AccountId,
+    identity_key: &[u8],
+    verified: bool,
+) -> Result<(), StoreError> {
+    let identity_key = Bytes::copy_from_slice(identity_key);
+    tell(cx, pb::sync::Of::Trust(pb::TrustChange { account: id_bytes(account), identity_key, verified }))
+}
+
+pub(crate) fn block_changed(cx: &mut Cx<'_, '_>, account: AccountId, blocked: bool) -> Result<(), StoreError> {
+    tell(cx, pb::sync::Of::Block(pb::BlockChange { account: id_bytes(account), blocked }))
+}
+
+pub(crate) fn on_sync(cx: &mut Cx<'_, '_>, meta: &Meta, resend_of: u64, sync: pb::Sync) -> Result<(), StoreError> {
+    let Some(own) = cx.own() else { return Ok(()) };
+    match sync.of {
+        Some(pb::sync::Of::Sent(sent)) => {
+            let (Ok(to), Some(mut content)) = (AccountId::try_from(&sent.to_account[..]), sent.content) else {
+                return Ok(());
+            };
+            content.resend_of = resend_of;
+            inbox::store_message(cx, meta, own.account(), to, *content)
+        }
+        Some(pb::sync::Of::State(state)) => {
+            let Ok(peer) = AccountId::try_from(&state.peer[..]) else { return Ok(()) };
+            if state.read_up_to < PENDING_PLACE && cx.tx.raise_read(peer, MessageId::new(state.read_up_to))? {
+                cx.event(Event::ConversationChanged { conversation: peer });
+            }
+            Ok(())
+        }
+        Some(pb::sync::Of::Trust(change)) => on_trust(cx, &change),
+        Some(pb::sync::Of::Block(change)) => {
+            let Ok(account) = AccountId::try_from(&change.account[..]) else { return Ok(()) };
+            let mut contact = cx.tx.contact(account)?.unwrap_or_else(|| Contact::new(account));
+            contact.blocked = change.blocked;
+            cx.tx.put_contact(&contact)?;
+            cx.contact_changed(account)
+        }
+        None => Ok(()),
+    }
+}
+
+/// The person verified (or not) on another device: it counts for the key seen there, no other.
+fn on_trust(cx: &mut Cx<'_, '_>, change: &pb::TrustChange) -> Result<(), StoreError> {
+    let Ok(account) = AccountId::try_from(&change.account[..]) else { return Ok(()) };
+    let Some(contact) = cx.tx.contact(account)? else { return Ok(()) };
+    let known = contact.pending_key.as_ref().or(contact.identity_key.as_ref());
+    if known.map(|key| &key[..]) != Some(&change.identity_key[..]) {
+        return Ok(());
+    }
+    trust::set_verified(cx, None, account, change.verified)?;
+    let contact = views::contact(cx, account)?;
+    cx.event(Event::ContactChanged { contact });
+    Ok(())
+}
