@@ -218,6 +218,9 @@ pub(crate) struct PartReader<R> {
     pub bytes: u64,
 }
 
+/// Key and value.
+type Record = (Vec<u8>, Vec<u8>);
+
 /// Why a part does not read.
 #[derive(Debug)]
 pub(crate) enum PartError {
@@ -252,7 +255,7 @@ impl<R: Read> PartReader<R> {
     }
 
     /// The next record, or none at the end.
-    pub fn next(&mut self) -> Result<Option<(Vec<u8>, Vec<u8>)>, PartError> {
+    pub fn next(&mut self) -> Result<Option<Record>, PartError> {
         const CUT: PartError = PartError::Damaged("it is cut off");
         let mut head = [0; 6];
         match self.fill(&mut head)? {

@@ -5,6 +5,7 @@
 //! - the order of operations is the order of the queue, so compare-and-set, dedup and taking a key once need no lock;
 //! - nobody is answered before the batch is as durable as one of its operations asked for;
 //! - after a write error nothing is answered and the process ends: what fjall has in memory may no longer be what is on disk.
+//!
 //! Elsewhere: the batch itself is in `txn`, what operations do in `ops`, the clock on a hanging commit in `watch`.
 
 use crate::cache::AccountCache;
