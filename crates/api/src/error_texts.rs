@@ -1,7 +1,7 @@
 use sotto_types::ErrorCode;
 
 /// What each error means and what to do, for developers. Exhaustive: a new code does not compile without its line.
-pub(crate) fn meaning(code: ErrorCode) -> &'static str {
+pub fn meaning(code: ErrorCode) -> &'static str {
     use ErrorCode::*;
     match code {
         HelloRequired => "The first frame was not Hello, or none came within 10 s.",

@@ -22,6 +22,7 @@ mod problem;
 
 pub use client_ip::ClientIp;
 pub use config::{ApiConfig, Network, NetworkError};
+pub use error_texts::meaning as error_meaning;
 pub use problem::problem_response;
 
 use axum::Router;
