@@ -42,11 +42,13 @@ fn decode(bytes: &[u8]) -> Vec<Seen> {
     let mut rest = bytes.to_vec();
     let mut seen = Vec::new();
     loop {
+        let length = rest.len();
         let (taken, item) = match decoder.next(&mut rest) {
             Ok(Some((taken, item))) => (taken, item),
-            Ok(None) if rest.is_empty() => return seen,
             Ok(None) => {
-                seen.push(Seen::Waiting(rest.len()));
+                if length > 0 {
+                    seen.push(Seen::Waiting(length));
+                }
                 return seen;
             }
             Err(violation) => {

@@ -21,8 +21,6 @@ use std::time::Duration;
 
 /// One page is what a blocked socket may cost, so it is small.
 const PAGE_BYTES: usize = 64 * 1024;
-/// A page waits for this much room in the window, so that a slow acker does not cause a read per entry.
-const PAGE_ENTRIES_MIN: usize = 64;
 
 #[derive(Debug)]
 struct InFlight {
@@ -44,6 +42,7 @@ pub(crate) struct AckFound {
 struct Page {
     work: BoxFuture<Result<Vec<Queued>, StoreError>>,
     entries_max: usize,
+    bytes_max: usize,
 }
 
 #[derive(Default)]
@@ -137,7 +136,8 @@ impl Delivery {
         let config = &gateway.config;
         let entries_free = config.window_entries.saturating_sub(self.in_flight.len());
         let bytes_free = config.window_bytes.saturating_sub(self.in_flight_bytes);
-        let room = entries_free >= PAGE_ENTRIES_MIN && bytes_free >= PAGE_BYTES;
+        // A page waits for a quarter of the window, so that a slow acker does not cause a read per entry.
+        let room = entries_free >= config.window_entries.div_ceil(4) && bytes_free >= config.window_bytes.div_ceil(4);
         if !room && !self.in_flight.is_empty() {
             self.pause(gateway);
             return false;
@@ -147,8 +147,9 @@ impl Delivery {
         self.feed = VecDeque::new();
         handle.resume_feed();
         let (domain, cursor) = (gateway.domain.clone(), self.cursor);
-        let work = Box::pin(async move { domain.read_inbox(of, cursor, entries_free, PAGE_BYTES).await });
-        self.page = Some(Page { work, entries_max: entries_free });
+        let bytes_max = PAGE_BYTES.min(bytes_free.max(1));
+        let work = Box::pin(async move { domain.read_inbox(of, cursor, entries_free, bytes_max).await });
+        self.page = Some(Page { work, entries_max: entries_free, bytes_max });
         true
     }
 
@@ -160,7 +161,7 @@ impl Delivery {
     ) -> Result<bool, Refusal> {
         let Some(page) = &mut self.page else { return Ok(false) };
         let Poll::Ready(result) = page.work.as_mut().poll(cx) else { return Ok(false) };
-        let entries_max = page.entries_max;
+        let (entries_max, bytes_max) = (page.entries_max, page.bytes_max);
         self.page = None;
         let entries = result.map_err(Refusal::from)?;
         let mut pushed = 0;
@@ -174,7 +175,7 @@ impl Delivery {
         gateway.stats.entries_out.increment(pushed);
         // The store stops early only at a limit; how exactly it counts bytes is its own affair, so only a page well below
         // both limits is taken for the last.
-        let reached_end = entries.len() < entries_max / 2 && ciphertext_bytes < PAGE_BYTES / 4;
+        let reached_end = entries.len() < entries_max / 2 && ciphertext_bytes < bytes_max / 4;
         if !reached_end {
             self.behind = true;
         } else if !self.drained {

@@ -190,12 +190,17 @@ impl Gateway {
         }
     }
 
-    fn sweep(&self) {
+    pub(crate) fn sweep(&self) {
         let tick = self.tick.fetch_add(1, Ordering::Relaxed).saturating_add(1);
         let write_timeout = self.ticks(self.config.write_timeout);
         for handle in self.connections.lock().values() {
             handle.expire_if_due(tick, write_timeout);
         }
+    }
+
+    #[cfg(test)]
+    pub(crate) fn waiting_in_mailboxes(&self) -> usize {
+        self.connections.lock().values().map(|handle| handle.waiting()).sum()
     }
 
     /// Takes no more connections, tells every client when to come back, lets sends in flight finish, and closes.

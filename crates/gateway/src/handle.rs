@@ -202,6 +202,11 @@ impl Handle {
         mailbox.notices = Vec::new();
     }
 
+    #[cfg(test)]
+    pub(crate) fn waiting(&self) -> usize {
+        self.mailbox.lock().feed.len()
+    }
+
     pub(crate) fn set_deadline(&self, tick: u32) {
         self.deadline.store(tick, Ordering::Relaxed);
     }

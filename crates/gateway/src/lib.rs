@@ -22,6 +22,8 @@ mod parse;
 mod router;
 mod session;
 mod stats;
+#[cfg(test)]
+mod tests;
 mod upgrade;
 
 pub use config::GatewayConfig;

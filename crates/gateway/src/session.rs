@@ -281,6 +281,8 @@ impl Session {
         };
         encode::frame(out, reference, Body::Welcome(welcome));
         self.phase = Phase::Live;
+        // Until now it was the time for a Hello.
+        self.handle.set_deadline(self.gateway.ticks_from_now(self.gateway.config.idle_timeout));
         self.delivery.begin();
     }
 
