@@ -2,6 +2,7 @@
 
 use crate::outcome::Outcome;
 use crate::plan::{Go, Plan, Say};
+use crate::server::Probe;
 use anyhow::{Context, Result, bail};
 use std::process::Stdio;
 use std::time::Duration;
@@ -11,8 +12,7 @@ use tokio::sync::mpsc;
 
 #[derive(Debug)]
 pub struct Fleet {
-    /// Killed when dropped.
-    _children: Vec<Child>,
+    children: Vec<Child>,
     orders: Vec<ChildStdin>,
     said: mpsc::Receiver<(usize, Option<Say>)>,
 }
@@ -21,16 +21,14 @@ impl Fleet {
     pub async fn start(plans: &[Plan]) -> Result<Self> {
         // Full: the workers' pipes fill and they wait, which only a flood of progress could cause.
         let (tell, said) = mpsc::channel(64);
-        let mut fleet = Self { _children: Vec::new(), orders: Vec::new(), said };
+        let mut fleet = Self { children: Vec::new(), orders: Vec::new(), said };
         for (number, plan) in plans.iter().enumerate() {
             let mut command = Command::new(std::env::current_exe().context("this executable has no path")?);
             command.arg("worker").stdin(Stdio::piped()).stdout(Stdio::piped()).kill_on_drop(true);
-            // What it would say there comes as `Failed`, too.
-            command.stderr(Stdio::null());
             let mut child = command.spawn().context("cannot start a worker process")?;
             let stdout = child.stdout.take().context("the worker's output was asked for")?;
             fleet.orders.push(child.stdin.take().context("the worker's input was asked for")?);
-            fleet._children.push(child);
+            fleet.children.push(child);
             let tell = tell.clone();
             tokio::spawn(async move {
                 let mut lines = BufReader::new(stdout).lines();
@@ -52,6 +50,11 @@ impl Fleet {
         line.push(b'\n');
         let pipe = self.orders.get_mut(number).context("no such worker")?;
         pipe.write_all(&line).await.context("a worker process is gone")
+    }
+
+    /// For the client's own share of the machine.
+    pub fn probes(&self) -> Vec<Probe> {
+        self.children.iter().filter_map(|child| Probe::of(child.id()?).ok()).collect()
     }
 
     /// Begins the next phase everywhere.

@@ -27,6 +27,7 @@ const COUNTED_MAX_S: u64 = 600;
 struct Run {
     server: Option<Server>,
     probe: Option<Probe>,
+    clients: Vec<Probe>,
     metrics: Metrics,
     fleet: Fleet,
     patience: Duration,
@@ -59,7 +60,8 @@ impl Run {
         };
         let plans: Vec<_> = (0..workers).map(plan).collect();
         let fleet = Fleet::start(&plans).await?;
-        Ok(Self { server, probe, metrics, fleet, patience: BASE_PATIENCE + PER_ACCOUNT * accounts })
+        let clients = fleet.probes();
+        Ok(Self { server, probe, clients, metrics, fleet, patience: BASE_PATIENCE + PER_ACCOUNT * accounts })
     }
 
     /// Waits for the workers; if they failed because the server died, says that.
@@ -77,8 +79,8 @@ impl Run {
         Ok(go)
     }
 
-    fn cpu(&self) -> Result<Option<Duration>> {
-        self.probe.map(Probe::cpu).transpose()
+    fn usage(&self) -> Result<Usage> {
+        Usage::now(self.probe, &self.clients)
     }
 
     fn rss(&self) -> Result<Option<u64>> {
@@ -92,13 +94,12 @@ impl Run {
         }
     }
 
-    /// Processor time of the server between two moments.
-    async fn cpu_between(probe: Option<Probe>, from_ns: u64, to_ns: u64) -> Result<Option<Duration>> {
-        let Some(probe) = probe else { return Ok(None) };
+    /// Processor time between two moments; apart from `self`, whose fleet is waited for meanwhile.
+    async fn usage_between(probe: Option<Probe>, clients: Vec<Probe>, from_ns: u64, to_ns: u64) -> Result<Usage> {
         sleep_until(from_ns).await;
-        let before = probe.cpu()?;
+        let before = Usage::now(probe, &clients)?;
         sleep_until(to_ns).await;
-        Ok(Some(probe.cpu()?.saturating_sub(before)))
+        Ok(Usage::now(probe, &clients)?.since(before))
     }
 
     async fn end(self) -> Result<()> {
@@ -107,6 +108,26 @@ impl Run {
             Some(server) => server.end().await,
             None => Ok(()),
         }
+    }
+}
+
+/// Processor time of the server and of the client processes, as far as it is known.
+#[derive(Debug, Clone, Copy)]
+struct Usage {
+    server: Option<Duration>,
+    clients: Option<Duration>,
+}
+
+impl Usage {
+    fn now(server: Option<Probe>, clients: &[Probe]) -> Result<Self> {
+        // A client that has finished is no error, only no figure.
+        let clients = clients.iter().map(|client| client.cpu().ok()).sum();
+        Ok(Self { server: server.map(Probe::cpu).transpose()?, clients })
+    }
+
+    fn since(self, before: Self) -> Self {
+        let spent = |now: Option<Duration>, before: Option<Duration>| Some(now?.saturating_sub(before?));
+        Self { server: spent(self.server, before.server), clients: spent(self.clients, before.clients) }
     }
 }
 
@@ -147,25 +168,25 @@ pub async fn direct(args: &Direct) -> Result<Report> {
     let go = run.go().await?;
     let from = go.start_ns + warm_up_ns;
     let patience = BASE_PATIENCE + Duration::from_nanos(warm_up_ns + measure_ns);
-    let (outcome, cpu, elapsed_ns) = if args.messages.is_some() {
-        let cpu_before = run.cpu()?;
+    let (outcome, usage, elapsed_ns) = if args.messages.is_some() {
+        let before = run.usage()?;
         let outcome = run.boundary(patience).await?;
-        let cpu = run.cpu()?.zip(cpu_before).map(|(after, before)| after.saturating_sub(before));
         let elapsed = outcome.last_ns.saturating_sub(go.start_ns);
-        (outcome, cpu, elapsed)
+        (outcome, run.usage()?.since(before), elapsed)
     } else {
-        let watching = Run::cpu_between(run.probe, from, from + measure_ns);
-        let (outcome, cpu) = tokio::try_join!(run.fleet.boundary(patience), watching)
+        let watching = Run::usage_between(run.probe, run.clients.clone(), from, from + measure_ns);
+        let (outcome, usage) = tokio::try_join!(run.fleet.boundary(patience), watching)
             .map_err(|error| with_obituary(error, run.server.as_mut()))?;
-        (outcome, cpu, measure_ns)
+        (outcome, usage, measure_ns)
     };
     let mut report = Report::default();
     report.text("scenario", "direct");
     report.figure("messages_per_s", per_second(outcome.measured, elapsed_ns));
     report.latency("", &outcome.delivered_latency);
     report.latency("accepted_", &outcome.accepted_latency);
-    report.figure("server_cpu_us_per_message", us_each(cpu, outcome.measured));
-    report.figure("server_cpu_cores", cpu.map(|cpu| cpu.as_secs_f64() * 1e9 / elapsed_ns.max(1) as f64));
+    report.figure("server_cpu_us_per_message", us_each(usage.server, outcome.measured));
+    report.figure("client_cpu_us_per_message", us_each(usage.clients, outcome.measured));
+    report.figure("server_cpu_cores", usage.server.map(|cpu| cpu.as_secs_f64() * 1e9 / elapsed_ns.max(1) as f64));
     put_rss(&mut report, run.rss()?);
     run.metrics.read().await.since(&before, &mut report);
     report.count("messages", outcome.sent);
@@ -197,9 +218,9 @@ pub async fn idle(args: &Idle) -> Result<Report> {
     let all = run.boundary(run.patience).await?;
     let rss_n = run.settled_rss().await?;
     let go = run.go().await?;
-    let watching = Run::cpu_between(run.probe, go.start_ns, go.start_ns + hold_ns);
+    let watching = Run::usage_between(run.probe, Vec::new(), go.start_ns, go.start_ns + hold_ns);
     let holding = run.fleet.boundary(BASE_PATIENCE + Duration::from_nanos(hold_ns));
-    let (outcome, cpu) =
+    let (outcome, usage) =
         tokio::try_join!(holding, watching).map_err(|error| with_obituary(error, run.server.as_mut()))?;
     let mut report = Report::default();
     report.text("scenario", "idle");
@@ -216,7 +237,7 @@ pub async fn idle(args: &Idle) -> Result<Report> {
     }
     report.figure("connects_per_s", per_second(half.connects, opened_ns));
     if hold_ns > 0 {
-        report.figure("server_cpu_percent", cpu.map(|cpu| cpu.as_secs_f64() * 1e11 / hold_ns as f64));
+        report.figure("server_cpu_percent", usage.server.map(|cpu| cpu.as_secs_f64() * 1e11 / hold_ns as f64));
     }
     report.verdict(&outcome);
     run.end().await?;
@@ -237,11 +258,11 @@ pub async fn offline(args: &Offline) -> Result<Report> {
     let mut run = Run::start(&args.common, processes, args.pairs * 2, Job::Offline(job)).await?;
     run.boundary(run.patience).await?;
     let patience = BASE_PATIENCE + Duration::from_nanos(patience_ns);
-    let cpu_before = run.cpu()?;
+    let before = run.usage()?;
     let go = run.go().await?;
     let stored = run.boundary(patience).await?;
     let store_ns = stored.last_ns.saturating_sub(go.start_ns);
-    let cpu_between = run.cpu()?;
+    let between = run.usage()?;
     if stored.accepted < args.messages {
         bail!("only {} of {} messages were accepted within {COUNTED_MAX_S} s", stored.accepted, args.messages);
     }
@@ -249,8 +270,7 @@ pub async fn offline(args: &Offline) -> Result<Report> {
     let go = run.go().await?;
     let drained = run.boundary(patience).await?;
     let drain_ns = drained.last_ns.saturating_sub(go.start_ns);
-    let cpu_after = run.cpu()?;
-    let spent = |from: Option<Duration>, to: Option<Duration>| Some(to?.saturating_sub(from?));
+    let after = run.usage()?;
     let mut report = Report::default();
     report.text("scenario", "offline");
     report.count("messages", drained.delivered);
@@ -258,9 +278,9 @@ pub async fn offline(args: &Offline) -> Result<Report> {
     report.figure("drained_per_s", per_second(drained.delivered, drain_ns));
     report.figure("messages_per_s", per_second(drained.delivered, store_ns + drain_ns));
     report.latency("accepted_", &stored.accepted_latency);
-    report.figure("server_cpu_us_per_message", us_each(spent(cpu_before, cpu_after), drained.delivered));
-    report.figure("store_cpu_us_per_message", us_each(spent(cpu_before, cpu_between), stored.accepted));
-    report.figure("drain_cpu_us_per_message", us_each(spent(cpu_between, cpu_after), drained.delivered));
+    report.figure("server_cpu_us_per_message", us_each(after.since(before).server, drained.delivered));
+    report.figure("store_cpu_us_per_message", us_each(between.since(before).server, stored.accepted));
+    report.figure("drain_cpu_us_per_message", us_each(after.since(between).server, drained.delivered));
     put_rss(&mut report, run.rss()?);
     report.verdict(&drained);
     run.end().await?;
@@ -275,15 +295,16 @@ pub async fn sign_in(args: &SignIn) -> Result<Report> {
     run.boundary(run.patience).await?;
     let go = run.go().await?;
     let from = go.start_ns + warm_up_ns;
-    let watching = Run::cpu_between(run.probe, from, from + measure_ns);
+    let watching = Run::usage_between(run.probe, run.clients.clone(), from, from + measure_ns);
     let working = run.fleet.boundary(BASE_PATIENCE + Duration::from_nanos(warm_up_ns + measure_ns));
-    let (outcome, cpu) =
+    let (outcome, usage) =
         tokio::try_join!(working, watching).map_err(|error| with_obituary(error, run.server.as_mut()))?;
     let mut report = Report::default();
     report.text("scenario", "signin");
     report.figure("connects_per_s", per_second(outcome.connects, measure_ns));
     report.latency("", &outcome.connect_latency);
-    report.figure("server_cpu_us_per_connect", us_each(cpu, outcome.connects));
+    report.figure("server_cpu_us_per_connect", us_each(usage.server, outcome.connects));
+    report.figure("client_cpu_us_per_connect", us_each(usage.clients, outcome.connects));
     put_rss(&mut report, run.rss()?);
     report.verdict(&outcome);
     run.end().await?;

@@ -3,7 +3,7 @@
 use crate::job;
 use crate::outcome::Outcome;
 use crate::plan::{Go, Plan, Say};
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use rustix::process::{Signal, set_parent_process_death_signal};
 use std::cell::Cell;
 use std::io::Write;
@@ -62,13 +62,12 @@ pub fn run() -> Result<()> {
         let plan: Plan = serde_json::from_str(&parent.line().await?)?;
         job::run(plan, parent).await
     });
-    match result {
-        Ok(outcome) => say(&Say::Done(Box::new(outcome)))?,
-        Err(error) => {
-            say(&Say::Failed(format!("{error:#}")))?;
-            bail!("{error:#}");
-        }
-    }
+    let last = match result {
+        Ok(outcome) => Say::Done(Box::new(outcome)),
+        Err(error) => Say::Failed(format!("{error:#}")),
+    };
+    // A parent that is gone needs no answer.
+    let _ = say(&last);
     // Not through the runtime's drop: the thread that reads stdin never ends while the parent keeps it open.
     std::process::exit(0)
 }
