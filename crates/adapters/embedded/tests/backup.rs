@@ -64,9 +64,9 @@ async fn a_backup_under_load_has_everything_acknowledged_before_it() {
     let inbox = store.read(address(2), EntryId::ZERO, 10_000, usize::MAX).await.unwrap();
     assert!(inbox.len() >= before, "{} of {before}", inbox.len());
     assert_eq!(store.read(address(3), EntryId::ZERO, 10_000, usize::MAX).await.unwrap(), inbox);
-    for n in 0..inbox.len() {
-        let answer = store.commit_send(send(n as u128, &[address(2)], T0)).await.unwrap();
-        assert_eq!(EntryId::from(answer.message_id), inbox[n].entry_id, "the restored record answers a retry");
+    for (n, queued) in (0..).zip(&inbox) {
+        let answer = store.commit_send(send(n, &[address(2)], T0)).await.unwrap();
+        assert_eq!(EntryId::from(answer.message_id), queued.entry_id, "the restored record answers a retry");
     }
     assert_eq!(store.routing(account(2)).await.unwrap().unwrap().list_version, 1);
 
