@@ -87,6 +87,18 @@ impl Happenings {
     }
 }
 
+impl Happenings {
+    /// None if nothing waits.
+    pub fn try_next(&mut self) -> Option<Happening> {
+        match self.0.try_recv() {
+            Ok(happening) => Some(happening),
+            Err(broadcast::error::TryRecvError::Lagged(_)) => Some(Happening::Missed),
+            Err(broadcast::error::TryRecvError::Empty) => None,
+            Err(broadcast::error::TryRecvError::Closed) => Some(Happening::Ended("the profile was closed".into())),
+        }
+    }
+}
+
 impl Client {
     /// Owns the profile that `opener` opens, or attaches to its owner.
     pub async fn with_opener(opener: Arc<dyn Opener>, config: HostConfig) -> Result<Self, ProfileError> {

@@ -182,8 +182,12 @@ impl Host {
             })
             .map_err(|error| ProfileError::Other(format!("cannot start a thread: {error}")))?;
         is_open.await.unwrap_or_else(|_| Err(ProfileError::Other("the engine stopped while opening".into())))?;
-        let socket = if config.attach { Some(attach::serve(dir, handle.clone(), &tasks, &stop)?) } else { None };
-        Ok(Self { handle, stop, tasks, connections, ended, socket, _lock: lock })
+        let mut host = Self { handle, stop, tasks, connections, ended, socket: None, _lock: lock };
+        if config.attach {
+            // If this fails, dropping `host` stops the engine again.
+            host.socket = Some(attach::serve(dir, host.handle.clone(), &host.tasks, &host.stop)?);
+        }
+        Ok(host)
     }
 
     pub fn handle(&self) -> &Handle {

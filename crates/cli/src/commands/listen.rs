@@ -31,7 +31,14 @@ struct EventLine<'a> {
 
 pub async fn run(session: &Session, args: Listen) -> Result<(), Failure> {
     let happenings = session.client.happenings();
-    let mut listener = Listener { session, args, printed: Names::default(), newest: HashMap::new(), left: None };
+    let mut listener = Listener {
+        session,
+        args,
+        printed: Names::default(),
+        newest: HashMap::new(),
+        to_mark: HashSet::new(),
+        left: None,
+    };
     listener.left = listener.args.once;
     tokio::select! {
         result = listener.listen(happenings) => result,
@@ -46,6 +53,8 @@ struct Listener<'a> {
     printed: Names,
     /// Per conversation, the newest position that needs no look any more.
     newest: HashMap<AccountId, u64>,
+    /// Printed and not yet marked read: done when nothing waits to be printed, so that "up to the newest" is what was printed.
+    to_mark: HashSet<AccountId>,
     left: Option<u64>,
 }
 
@@ -55,9 +64,16 @@ impl Listener<'_> {
         let mut drained = self.start().await?;
         loop {
             if self.left == Some(0) || (self.args.until_drained && drained) {
-                return Ok(());
+                return self.mark_read().await;
             }
-            match happenings.next().await {
+            let happening = match happenings.try_next() {
+                Some(happening) => happening,
+                None => {
+                    self.mark_read().await?;
+                    happenings.next().await
+                }
+            };
+            match happening {
                 Happening::Event(event) => {
                     drained |= matches!(*event, Event::QueueDrained)
                         || matches!(
@@ -186,15 +202,22 @@ impl Listener<'_> {
             return Ok(());
         }
         if self.args.mark_read {
+            self.to_mark.insert(conversation);
+        }
+        if let Some(left) = &mut self.left {
+            *left = left.saturating_sub(1);
+        }
+        Ok(())
+    }
+
+    async fn mark_read(&mut self) -> Result<(), Failure> {
+        for conversation in std::mem::take(&mut self.to_mark) {
             match self.session.client.command(Command::MarkRead { conversation }).await {
                 // Read receipts wait for the connection by themselves; a listener goes on.
                 Ok(_) => {}
                 Err(error) if error.kind == ErrorKind::Offline => {}
                 Err(error) => return Err(error.into()),
             }
-        }
-        if let Some(left) = &mut self.left {
-            *left = left.saturating_sub(1);
         }
         Ok(())
     }

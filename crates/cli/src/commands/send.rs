@@ -13,8 +13,8 @@ use crate::ticks::tick;
 use serde::{Deserialize, Serialize};
 use sotto_engine::api::{Command, ConnectionView, Event, MessageStatus, MessageView, Reply, Who};
 use sotto_engine_native::{Happening, Happenings};
-use sotto_types::{ClientMsgId, MessageId, limits};
-use std::collections::HashMap;
+use sotto_types::{AccountId, ClientMsgId, MessageId, limits};
+use std::collections::{BTreeMap, HashSet};
 use std::time::Duration;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
 use tokio::sync::mpsc;
@@ -174,24 +174,28 @@ async fn not_in_time(session: &Session, message: &MessageView) -> Failure {
     }
 }
 
-/// A saved message of the stream.
+/// A saved line of the stream.
 struct InFlight {
-    line: u64,
+    name: ClientMsgId,
+    conversation: AccountId,
     to: String,
     deadline: Option<Instant>,
+    /// Got as far as asked, or will not; reported when the earlier lines of its conversation are.
+    settled: Option<(MessageView, Result<(), Failure>)>,
 }
 
 struct Stream<'a> {
     session: &'a Session,
     wait: Wait,
     timeout: Option<Duration>,
-    in_flight: HashMap<ClientMsgId, InFlight>,
+    /// By line number. The same name may stand on two lines.
+    in_flight: BTreeMap<u64, InFlight>,
     first_failure: Option<Failure>,
 }
 
 async fn stream(session: &Session, wait: Wait, timeout: Option<Duration>) -> Result<(), Failure> {
     let happenings = session.client.happenings();
-    let mut stream = Stream { session, wait, timeout, in_flight: HashMap::new(), first_failure: None };
+    let mut stream = Stream { session, wait, timeout, in_flight: BTreeMap::new(), first_failure: None };
     tokio::select! {
         result = stream.run(happenings) => result?,
         () = stop_signal() => {
@@ -255,8 +259,9 @@ impl Stream<'_> {
         match sent {
             Ok(message) => {
                 let deadline = self.timeout.map(|timeout| Instant::now() + timeout);
-                self.in_flight.insert(message.name, InFlight { line: number, to: line.to, deadline });
-                self.progress(message)
+                let (name, conversation) = (message.name, message.conversation);
+                self.in_flight.insert(number, InFlight { name, conversation, to: line.to, deadline, settled: None });
+                self.progress(&message)
             }
             Err(failure) if failure.kind == "signed_out" || failure.kind == "storage" => Err(failure),
             Err(failure) => self.failed(Some(number), line.name, Some(&line.to), failure),
@@ -266,14 +271,14 @@ impl Stream<'_> {
     async fn on_happening(&mut self, happening: Happening) -> Result<(), Failure> {
         match happening {
             Happening::Event(event) => match *event {
-                Event::MessageChanged { message } => self.progress(message),
+                Event::MessageChanged { message } => self.progress(&message),
                 Event::SignedOut { error } => Err(error.into()),
                 _ => Ok(()),
             },
             Happening::Missed => {
-                for name in self.in_flight.keys().copied().collect::<Vec<_>>() {
+                for name in self.in_flight.values().map(|sent| sent.name).collect::<Vec<_>>() {
                     let message = look_up(self.session, name).await?;
-                    self.progress(message)?;
+                    self.progress(&message)?;
                 }
                 Ok(())
             }
@@ -281,43 +286,60 @@ impl Stream<'_> {
         }
     }
 
-    /// Reports a message that got as far as was asked for.
-    fn progress(&mut self, message: MessageView) -> Result<(), Failure> {
-        if !self.in_flight.contains_key(&message.name) {
-            return Ok(());
-        }
+    /// Notes how far a message got, and reports what is settled.
+    fn progress(&mut self, message: &MessageView) -> Result<(), Failure> {
         let wait = if message.conversation == message.from { self.wait.min(Wait::Sent) } else { self.wait };
-        let Some(result) = settled(&message, wait) else { return Ok(()) };
-        let Some(sent) = self.in_flight.remove(&message.name) else { return Ok(()) };
-        match result {
-            Err(failure) => self.failed(Some(sent.line), Some(message.name), Some(&sent.to), failure),
-            Ok(()) if self.session.out.json => self.session.out.json(&Outcome {
-                line: Some(sent.line),
-                name: Some(message.name),
-                to: Some(&sent.to),
-                status: Some(message.status),
-                message_id: message.message_id,
-                error: None,
-            }),
-            Ok(()) => self.session.out.line(format!("{} {}", tick(message.status), clean_line(&sent.to))),
+        for sent in self.in_flight.values_mut().filter(|sent| sent.name == message.name && sent.settled.is_none()) {
+            sent.settled = settled(message, wait).map(|result| (message.clone(), result));
         }
+        self.report()
+    }
+
+    /// In the order of the lines within each conversation: a reply may overtake the event of an earlier message.
+    fn report(&mut self) -> Result<(), Failure> {
+        let mut waiting = HashSet::new();
+        let mut done = Vec::new();
+        for (line, sent) in &self.in_flight {
+            if sent.settled.is_none() {
+                waiting.insert(sent.conversation);
+            } else if !waiting.contains(&sent.conversation) {
+                done.push(*line);
+            }
+        }
+        for line in done {
+            let Some(sent) = self.in_flight.remove(&line) else { continue };
+            match sent.settled {
+                Some((_, Err(failure))) => self.failed(Some(line), Some(sent.name), Some(&sent.to), failure)?,
+                Some((message, Ok(()))) if self.session.out.json => self.session.out.json(&Outcome {
+                    line: Some(line),
+                    name: Some(sent.name),
+                    to: Some(&sent.to),
+                    status: Some(message.status),
+                    message_id: message.message_id,
+                    error: None,
+                })?,
+                Some((message, Ok(()))) => {
+                    self.session.out.line(format!("{} {}", tick(message.status), clean_line(&sent.to)))?;
+                }
+                None => {}
+            }
+        }
+        Ok(())
     }
 
     async fn expire(&mut self) -> Result<(), Failure> {
         let now = Instant::now();
-        let late: Vec<_> = self
-            .in_flight
-            .iter()
-            .filter(|(_, sent)| sent.deadline.is_some_and(|at| at <= now))
-            .map(|(name, _)| *name)
-            .collect();
-        for name in late {
+        let late = self.in_flight.iter().filter(|(_, sent)| sent.deadline.is_some_and(|at| at <= now));
+        for line in late.map(|(line, _)| *line).collect::<Vec<_>>() {
+            let Some(name) = self.in_flight.get(&line).map(|sent| sent.name) else { continue };
             let message = look_up(self.session, name).await?;
-            let Some(sent) = self.in_flight.remove(&name) else { continue };
             let failure = not_in_time(self.session, &message).await;
-            self.failed(Some(sent.line), Some(name), Some(&sent.to), failure)?;
+            if let Some(sent) = self.in_flight.get_mut(&line) {
+                sent.deadline = None;
+                sent.settled.get_or_insert((message, Err(failure)));
+            }
         }
-        Ok(())
+        self.report()
     }
 
     fn failed(

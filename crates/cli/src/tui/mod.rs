@@ -113,10 +113,11 @@ struct Screen {
 
 impl Screen {
     fn enter() -> Result<Self, Failure> {
+        let screen = Self { terminal: Terminal::new(CrosstermBackend::new(std::io::stdout()))? };
+        // From here on, `drop` gives back whatever was taken.
         enable_raw_mode()?;
-        let mut stdout = std::io::stdout();
-        execute!(stdout, EnterAlternateScreen, EnableMouseCapture, EnableBracketedPaste, EnableFocusChange)?;
-        Ok(Self { terminal: Terminal::new(CrosstermBackend::new(stdout))? })
+        execute!(std::io::stdout(), EnterAlternateScreen, EnableMouseCapture, EnableBracketedPaste, EnableFocusChange)?;
+        Ok(screen)
     }
 }
 

@@ -280,6 +280,9 @@ fn message_pane(
     selecting: bool,
 ) -> bool {
     let (width, height) = (usize::from(area.width), usize::from(area.height));
+    if width == 0 || height == 0 {
+        return false;
+    }
     if open.messages.is_empty() {
         let text = if open.loading { "" } else { "Nothing here yet. What you write is encrypted end to end." };
         for (row, line) in (0u16..).zip(wrap(text, width)) {
@@ -311,7 +314,6 @@ fn message_pane(
         }
     }
     open.scroll = open.scroll.min(lines.len().saturating_sub(height));
-    let top = open.scroll + height;
     let shown: Vec<Line<'static>> = lines.into_iter().skip(open.scroll).take(height).collect();
     // A short conversation stands at the bottom, near the field.
     let first = height.saturating_sub(shown.len());
@@ -324,7 +326,7 @@ fn message_pane(
         let hint = Rect { x, y: area.y + area.height - 1, width: area.x + area.width - x, height: 1 };
         frame.render_widget(Paragraph::new(text).style(Style::new().add_modifier(Modifier::REVERSED)), hint);
     }
-    complete && top > 0
+    complete
 }
 
 fn status_bar(frame: &mut Frame<'_>, app: &App, theme: &Theme, area: Rect) {
