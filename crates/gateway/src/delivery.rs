@@ -64,9 +64,14 @@ impl Delivery {
         self.behind = true;
     }
 
-    pub(crate) fn take_feed(&mut self, feed: VecDeque<Fed>, behind: bool) {
+    /// `max`: more than this is left to the store.
+    pub(crate) fn take_feed(&mut self, feed: VecDeque<Fed>, behind: bool, max: usize) {
         self.behind |= behind;
-        if self.feed.is_empty() {
+        if self.feed.len().saturating_add(feed.len()) > max {
+            // Only while a page is being read, which takes unusually long.
+            self.feed = VecDeque::new();
+            self.behind = true;
+        } else if self.feed.is_empty() {
             self.feed = feed;
         } else {
             self.feed.extend(feed);

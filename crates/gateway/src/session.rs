@@ -139,7 +139,7 @@ impl Session {
             self.drain(out, reconnect_after_ms);
         }
         if self.end.is_none() && self.is_live() {
-            self.delivery.take_feed(feed, behind);
+            self.delivery.take_feed(feed, behind, self.gateway.config.window_entries);
             for Notice { account, list_version, prekeys_low } in notices {
                 let account_id = Bytes::copy_from_slice(account.as_bytes());
                 let body = pb::AccountChanged { account_id, device_list_version: list_version, prekeys_low };

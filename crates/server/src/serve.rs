@@ -23,7 +23,7 @@ use sotto_types::{Clock, SystemClock};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use tokio::net::{TcpListener, UnixListener};
+use tokio::net::{TcpListener, TcpSocket, UnixListener};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -147,9 +147,9 @@ impl Server {
         let tls_files = TlsFiles::of(config);
         let tls = tls_files.as_ref().map(TlsFiles::load).transpose();
         let tls = tls.map_err(|problem| Failure::new(Reason::Access, format!("TLS: {problem}")))?.map(TlsSource::new);
-        let listener = listen(config.listen_address().map_err(failed)?, "--listen").await?;
+        let listener = listen(config.listen_address().map_err(failed)?, "--listen")?;
         let listening = listener.local_addr().map_err(|error| failed(error.to_string()))?;
-        let metrics_listener = listen_for_metrics(config).await?;
+        let metrics_listener = listen_for_metrics(config)?;
         let metrics = metrics_listener.as_ref().and_then(|listener| listener.local_addr().ok());
         // Before the store and the domain make their counters.
         let prometheus = install_metrics()?;
@@ -242,8 +242,19 @@ impl Server {
     }
 }
 
-async fn listen(address: SocketAddr, flag: &str) -> Result<TcpListener, Failure> {
-    TcpListener::bind(address).await.map_err(|error| {
+/// Connections that may wait to be accepted: after a restart all clients come at once.
+const BACKLOG: u32 = 4096;
+
+fn bind(address: SocketAddr) -> std::io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+    // A restart need not wait for the connections of the last life to be forgotten.
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
+}
+
+fn listen(address: SocketAddr, flag: &str) -> Result<TcpListener, Failure> {
+    bind(address).map_err(|error| {
         let what_to_do = match error.kind() {
             std::io::ErrorKind::AddrInUse => {
                 let next = address.port().checked_add(1).unwrap_or(8080);
@@ -263,10 +274,10 @@ async fn listen(address: SocketAddr, flag: &str) -> Result<TcpListener, Failure>
 }
 
 /// A busy default must not keep a second server on this machine from starting; a busy address that was asked for does.
-async fn listen_for_metrics(config: &Config) -> Result<Option<TcpListener>, Failure> {
+fn listen_for_metrics(config: &Config) -> Result<Option<TcpListener>, Failure> {
     let Some(address) = config.metrics_address() else { return Ok(None) };
     let address = address.map_err(failed)?;
-    match listen(address, "SOTTO_METRICS_LISTEN =").await {
+    match listen(address, "SOTTO_METRICS_LISTEN =") {
         Ok(listener) => Ok(Some(listener)),
         Err(failure) if config.metrics == crate::config::Metrics::default() => {
             tracing::warn!("metrics are off: {failure}");
