@@ -1,5 +1,5 @@
 use super::Kind;
-use super::prekeys::put_keys;
+use super::prekeys::{put_keys, weight};
 use crate::EmbeddedStore;
 use crate::keys::{self, Ending};
 use crate::records::{self, Name};
@@ -18,7 +18,8 @@ use std::sync::Arc;
 #[async_trait]
 impl DirectoryStore for EmbeddedStore {
     async fn create_account(&self, create: CreateAccount) -> Result<CreateOutcome, StoreError> {
-        self.submit(Kind::GROWS.weighing(200_000), move |txn| create_account(txn, create)).await
+        let weight = weight(&create.device.keys);
+        self.submit(Kind::GROWS.weighing(weight), move |txn| create_account(txn, create)).await
     }
 
     async fn account(&self, id: AccountId) -> Result<Option<Arc<Account>>, StoreError> {
@@ -55,7 +56,9 @@ impl DirectoryStore for EmbeddedStore {
     async fn change_devices(&self, change: DeviceChange) -> Result<DeviceChangeOutcome, StoreError> {
         // Unlinking must work on a full disk, adding need not.
         let kind = if change.add.is_empty() { Kind::SHRINKS } else { Kind::GROWS };
-        self.submit(kind.weighing(200_000).scans(), move |txn| change_devices(txn, change)).await
+        let uploads = change.add.iter().map(|new| &new.keys).chain(change.rekey.iter().map(|(_, keys)| keys));
+        let weight = uploads.map(weight).sum::<usize>() + 4096;
+        self.submit(kind.weighing(weight).scans(), move |txn| change_devices(txn, change)).await
     }
 
     async fn touch_device(&self, of: DeviceAddress, seen: Timestamp) -> Result<(), StoreError> {

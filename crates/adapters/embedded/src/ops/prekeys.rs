@@ -14,8 +14,7 @@ use std::collections::BTreeMap;
 #[async_trait]
 impl PreKeyStore for EmbeddedStore {
     async fn put_keys(&self, of: DeviceAddress, upload: PreKeyUpload) -> Result<KeyCounts, StoreError> {
-        // About what 100 one-time keys of both kinds weigh, so that uploads do not crowd out sends unnoticed.
-        let weight = 1024 + 64 * upload.one_time_ec.len() + 1700 * upload.one_time_kyber.len();
+        let weight = weight(&upload);
         let change = move |txn: &mut Txn| {
             txn.must_be_durable();
             if !txn.is_listed(of)? {
@@ -35,6 +34,11 @@ impl PreKeyStore for EmbeddedStore {
         let record = self.tables.get(Table::PreKeys, &keys::prekey(of, PreKey::Index, 0))?;
         Ok(counts(&parse_index(record)?))
     }
+}
+
+/// Roughly what an upload weighs in the queue, so that uploads do not crowd out sends unnoticed.
+pub(crate) fn weight(upload: &PreKeyUpload) -> usize {
+    4096 + 64 * upload.one_time_ec.len() + 1700 * upload.one_time_kyber.len()
 }
 
 fn parse_index(record: Option<Slice>) -> Result<KeyIndex, StoreError> {
