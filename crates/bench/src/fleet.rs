@@ -4,6 +4,7 @@ use crate::outcome::Outcome;
 use crate::plan::{Go, Plan, Say};
 use crate::server::Probe;
 use anyhow::{Context, Result, bail};
+use std::collections::HashSet;
 use std::process::Stdio;
 use std::time::Duration;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
@@ -15,13 +16,15 @@ pub struct Fleet {
     children: Vec<Child>,
     orders: Vec<ChildStdin>,
     said: mpsc::Receiver<(usize, Option<Say>)>,
+    /// Those whose last word was said: their end is no fault.
+    done: HashSet<usize>,
 }
 
 impl Fleet {
     pub async fn start(plans: &[Plan]) -> Result<Self> {
         // Full: the workers' pipes fill and they wait, which only a flood of progress could cause.
         let (tell, said) = mpsc::channel(64);
-        let mut fleet = Self { children: Vec::new(), orders: Vec::new(), said };
+        let mut fleet = Self { children: Vec::new(), orders: Vec::new(), said, done: HashSet::new() };
         for (number, plan) in plans.iter().enumerate() {
             let mut command = Command::new(std::env::current_exe().context("this executable has no path")?);
             command.arg("worker").stdin(Stdio::piped()).stdout(Stdio::piped()).kill_on_drop(true);
@@ -76,11 +79,17 @@ impl Fleet {
             };
             match said.context("the workers are gone")? {
                 (number, Some(Say::Progress(text))) => eprintln!("worker {}: {text}", number + 1),
-                (_, Some(Say::Ready(part) | Say::Done(part))) => {
+                (_, Some(Say::Ready(part))) => {
+                    outcome.merge(&part);
+                    waiting -= 1;
+                }
+                (number, Some(Say::Done(part))) => {
+                    self.done.insert(number);
                     outcome.merge(&part);
                     waiting -= 1;
                 }
                 (number, Some(Say::Failed(error))) => bail!("worker {}: {error}", number + 1),
+                (number, None) if self.done.contains(&number) => {}
                 (number, None) => bail!("worker {} ended without a result", number + 1),
             }
         }
