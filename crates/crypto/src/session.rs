@@ -80,7 +80,8 @@ pub enum EncryptError {
 /// Why a ciphertext was refused. Nothing was stored: not the session, no used prekey.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum DecryptError {
-    /// Decrypted before: acknowledge and forget it.
+    /// Decrypted before: acknowledge and forget it. libsignal knows only its last five chains: an older duplicate is
+    /// `Invalid`, so a caller looks an entry up by its id before it asks for a repair.
     #[error("decrypted before")]
     Duplicate,
     /// A first message on the last-resort prekey that was taken before: acknowledge and forget it.
