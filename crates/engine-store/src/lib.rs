@@ -106,6 +106,18 @@ impl Store {
         Ok(store)
     }
 
+    /// A copy in memory of what is committed: for tests and for looking at a profile without touching it. Not for a store
+    /// with a passphrase, whose key it would have to carry.
+    pub fn copy(&self) -> Result<Self, StoreError> {
+        let mut copy = Connection::open_in_memory()?;
+        rusqlite::backup::Backup::new(&self.sql, &mut copy)?.run_to_completion(
+            1024,
+            std::time::Duration::ZERO,
+            None,
+        )?;
+        Self::from_connection(copy, Journal::Truncate, None)
+    }
+
     /// Whether a passphrase is needed to open it again.
     pub fn has_passphrase(&self) -> bool {
         self.locked
@@ -119,6 +131,8 @@ impl Store {
         search::prepare(&tx, passphrase.is_some())?;
         search::fill(&tx, &self.key)?;
         tx.commit()?;
+        // What the log still holds of the old form goes too; in other journal modes this does nothing.
+        self.sql.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
         self.locked = passphrase.is_some();
         self.index_ready.set(true);
         Ok(())

@@ -474,13 +474,4 @@ impl Tx<'_> {
     pub fn newest(&self, peer: AccountId) -> Result<Option<StoredMessage>, StoreError> {
         self.message_where("WHERE conversation = ?1 ORDER BY place DESC LIMIT 1", [peer.as_bytes()])
     }
-
-    /// Highest message id of the own account in any conversation: what the server must know at least.
-    pub fn newest_own(&self, own: AccountId) -> Result<MessageId, StoreError> {
-        let id: Option<i64> = self
-            .sql
-            .prepare_cached("SELECT max(message_id) FROM message WHERE author = ?1")?
-            .query_row([own.as_bytes()], |row| row.get(0))?;
-        Ok(MessageId::new(uint(id.unwrap_or(0))))
-    }
 }

@@ -136,3 +136,22 @@ fn sealed_values_do_not_open_elsewhere() {
         Ok(())
     });
 }
+
+#[test]
+fn a_full_disk_is_told_and_leaves_what_was_committed() {
+    let mut store = Store::memory().expect("opens");
+    run(&mut store, |tx| tx.insert_message(&text(1, "kept", Some(1))));
+    let pages: u32 = store.sql.query_row("PRAGMA page_count", [], |row| row.get(0)).expect("reads");
+    store.sql.query_row(&format!("PRAGMA max_page_count = {}", pages + 1), [], |_| Ok(())).expect("limits");
+    let result: Result<(), StoreError> = store.transaction(|tx| {
+        (2..200).try_for_each(|n| {
+            tx.insert_message(&text(n, &"much ".repeat(500), Some(u64::from(n))))?;
+            Ok(())
+        })
+    });
+    assert_eq!(result, Err(StoreError::Full));
+    assert_eq!(run(&mut store, |tx| tx.history(account(2), None, 1000)).len(), 1);
+    store.sql.query_row("PRAGMA max_page_count = 100000", [], |_| Ok(())).expect("lifts");
+    run(&mut store, |tx| tx.insert_message(&text(3, "works again", Some(3))));
+    assert_eq!(run(&mut store, |tx| tx.history(account(2), None, 1000)).len(), 2);
+}

@@ -102,6 +102,13 @@ impl Link {
         });
     }
 
+    /// Renewing failed while the old one still works: not at once again.
+    pub fn delay_renewal(&mut self, until: Timestamp) {
+        if let Some(token) = &mut self.token {
+            token.renew_at = token.renew_at.max(until);
+        }
+    }
+
     pub fn drop_token(&mut self) {
         self.token = None;
     }

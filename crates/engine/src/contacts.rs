@@ -12,8 +12,8 @@ use sotto_wire::http::{AccountDevices, Found};
 
 #[derive(Debug)]
 pub(crate) enum Step {
-    Named { id: CommandId, command: Box<Command>, name: Username },
-    Devices { id: CommandId, command: Box<Command>, account: AccountId },
+    Named { key: String, name: Username },
+    Devices { key: String, account: AccountId },
 }
 
 /// The account of `who`; `None` means that it is being looked up and the command will run again.
@@ -24,70 +24,80 @@ pub(crate) fn resolve(
     command: &Command,
 ) -> Result<Option<AccountId>, StoreError> {
     let Some(own) = cx.own() else { return Ok(None) };
+    let known = match who {
+        Who::Me => return Ok(Some(own.account())),
+        Who::Account(account) if *account == own.account() => return Ok(Some(*account)),
+        Who::Name(name) if *name == own.username => return Ok(Some(own.account())),
+        Who::Account(account) => cx.tx.contact(*account)?,
+        Who::Name(name) => cx.tx.contact_named(name.as_str())?,
+    };
+    let key = match who {
+        Who::Account(account) => account.to_string(),
+        Who::Name(name) => format!("@{name}"),
+        Who::Me => return Ok(None),
+    };
+    if let Some(waiting) = cx.core.looking.get_mut(&key) {
+        // Behind those that wait already: two messages to somebody new keep their order.
+        waiting.push((id, command.clone()));
+        return Ok(None);
+    }
+    if let Some(contact) = known {
+        return Ok(Some(contact.account));
+    }
+    cx.core.looking.insert(key.clone(), vec![(id, command.clone())]);
     match who {
-        Who::Me => Ok(Some(own.account())),
-        Who::Account(account) if *account == own.account() => Ok(Some(*account)),
-        Who::Name(name) if *name == own.username => Ok(Some(own.account())),
-        Who::Account(account) => {
-            if cx.tx.contact(*account)?.is_some() {
-                return Ok(Some(*account));
-            }
-            look_at(cx, id, command.clone(), *account);
-            Ok(None)
-        }
+        Who::Account(account) => look_at(cx, key, *account),
         Who::Name(name) => {
-            if let Some(contact) = cx.tx.contact_named(name.as_str())? {
-                return Ok(Some(contact.account));
-            }
-            let then = Then::Contacts(Step::Named { id, command: Box::new(command.clone()), name: name.clone() });
+            let then = Then::Contacts(Step::Named { key, name: name.clone() });
             let call = Call::own(cx, HttpMethod::Get, format!("/v1/usernames/{name}"), then);
             http::send(cx, call);
-            Ok(None)
         }
+        Who::Me => (),
     }
+    Ok(None)
 }
 
-fn look_at(cx: &mut Cx<'_, '_>, id: CommandId, command: Command, account: AccountId) {
-    let then = Then::Contacts(Step::Devices { id, command: Box::new(command), account });
+fn look_at(cx: &mut Cx<'_, '_>, key: String, account: AccountId) {
+    let then = Then::Contacts(Step::Devices { key, account });
     let call = Call::own(cx, HttpMethod::Get, format!("/v1/accounts/{account}/devices"), then);
     http::send(cx, call);
 }
 
+fn fail_all(cx: &mut Cx<'_, '_>, key: &str, error: &CommandError) {
+    for (id, _) in cx.core.looking.remove(key).unwrap_or_default() {
+        cx.reply(id, Err(error.clone()));
+    }
+}
+
 pub(crate) fn on_answer(cx: &mut Cx<'_, '_>, step: Step, answer: Result<Vec<u8>, Failure>) -> Result<(), StoreError> {
     match step {
-        Step::Named { id, command, name } => match http::parse::<Found>(answer) {
-            Ok(found) if found.username == name.as_str() => {
-                look_at(cx, id, *command, found.account_id);
-                Ok(())
-            }
+        Step::Named { key, name } => match http::parse::<Found>(answer) {
+            Ok(found) if found.username == name.as_str() => look_at(cx, key, found.account_id),
             Ok(_) => {
-                cx.fail(id, ErrorKind::Internal, "the server answered for another name");
-                Ok(())
+                let text = "the server answered for another name".into();
+                fail_all(cx, &key, &CommandError { kind: ErrorKind::Internal, text });
             }
             Err(failure) if failure.code() == Some(ErrorCode::NotFound) => {
-                cx.fail(id, ErrorKind::NotFound, format!("there is nobody called @{name} on this server"));
-                Ok(())
+                let text = format!("there is nobody called @{name} on this server");
+                fail_all(cx, &key, &CommandError { kind: ErrorKind::NotFound, text });
             }
-            Err(failure) => {
-                cx.reply(id, Err(failure.into()));
-                Ok(())
-            }
+            Err(failure) => fail_all(cx, &key, &failure.into()),
         },
-        Step::Devices { id, command, account } => match http::parse::<AccountDevices>(answer) {
+        Step::Devices { key, account } => match http::parse::<AccountDevices>(answer) {
             Ok(found) => {
                 if cx.tx.contact(account)?.is_none() {
                     cx.tx.put_contact(&Contact::new(account))?;
                 }
                 trust::note_username(cx, account, &found.username)?;
                 trust::offer_list(cx, account, found.list.into())?;
-                commands::run(cx, id, *command)
+                for (id, command) in cx.core.looking.remove(&key).unwrap_or_default() {
+                    commands::run(cx, id, command)?;
+                }
             }
-            Err(failure) => {
-                cx.reply(id, Err(CommandError::from(failure)));
-                Ok(())
-            }
+            Err(failure) => fail_all(cx, &key, &failure.into()),
         },
     }
+    Ok(())
 }
 
 pub(crate) fn show(cx: &mut Cx<'_, '_>, id: CommandId, account: AccountId) -> Result<(), StoreError> {

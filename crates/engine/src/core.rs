@@ -3,7 +3,7 @@
 //! survive is in the store, written in the step's transaction.
 
 use crate::api::{
-    CommandError, CommandId, ConnectionView, Effect, ErrorKind, Event, Input, MessageView, Reply, RequestId,
+    Command, CommandError, CommandId, ConnectionView, Effect, ErrorKind, Event, Input, MessageView, Reply, RequestId,
 };
 use crate::connection::Link;
 use crate::http::Calls;
@@ -27,12 +27,16 @@ pub(crate) struct Core {
     pub signed_out: Option<CommandError>,
     pub link: Link,
     pub calls: Calls,
+    /// Commands that wait, in their order, for the look-up of a person.
+    pub looking: BTreeMap<String, Vec<(CommandId, Command)>>,
     /// Commands not answered yet.
     pub commands: BTreeSet<CommandId>,
     pub in_flight: BTreeMap<ClientMsgId, InFlight>,
     /// Accounts whose device list, or prekeys, are being fetched.
     pub fetching: BTreeSet<AccountId>,
     pub taking: BTreeSet<AccountId>,
+    /// Accounts whose list or prekeys the server refused: not asked for again before this time.
+    pub not_before: BTreeMap<AccountId, Timestamp>,
     /// Devices for which the server had no bundle (suspended), with the list version it was asked under.
     pub bundleless: BTreeMap<DeviceAddress, u32>,
     /// Device lists as parsed and verified, by account; `devices::list_of` checks that they are still the stored ones.
@@ -62,10 +66,12 @@ impl Core {
             signed_out,
             link: Link::new(online),
             calls: Calls::default(),
+            looking: BTreeMap::new(),
             commands: BTreeSet::new(),
             in_flight: BTreeMap::new(),
             fetching: BTreeSet::new(),
             taking: BTreeSet::new(),
+            not_before: BTreeMap::new(),
             bundleless: BTreeMap::new(),
             lists: BTreeMap::new(),
             parked: Vec::new(),
@@ -103,6 +109,7 @@ impl Core {
         effects.push(Effect::Event(Event::Notice { text }));
         effects.push(Effect::Disconnect);
         self.calls.forget_all();
+        self.looking.clear();
         self.in_flight.clear();
         self.fetching.clear();
         self.taking.clear();
@@ -197,7 +204,6 @@ impl<'a, 't> Cx<'a, 't> {
             if self.core.link.is_up() { outbox::next_time(self)? } else { None },
             if self.core.link.is_up() { repair::next_time(self)? } else { None },
             self.core.link.is_up().then_some(self.core.next_housekeeping),
-            crate::link::next_time(self.core),
         ];
         let Some(next) = times.into_iter().flatten().min() else { return Ok(()) };
         let next = next.max(self.now.plus(std::time::Duration::from_millis(1)));

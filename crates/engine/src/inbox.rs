@@ -11,7 +11,7 @@
 use crate::api::{CopyDetails, Event};
 use crate::core::Cx;
 use crate::keys::Protocol;
-use crate::{connection, history, receipts, repair, sync, trust};
+use crate::{connection, history, prekeys, receipts, repair, sync, trust};
 use bytes::Bytes;
 use prost::Message as _;
 use sotto_crypto::IdentityKey;
@@ -231,6 +231,9 @@ fn on_refused(
             finish(cx, failed.entry, true)
         }
         DecryptAction::Repair | DecryptAction::DecideTrust | DecryptAction::Stop => {
+            if let DecryptError::UnknownPreKey(prekey) = error {
+                prekeys::on_unknown(cx, *prekey, failed.from.account)?;
+            }
             repair::on_undecryptable(cx, failed, true)?;
             finish(cx, failed.entry, true)
         }

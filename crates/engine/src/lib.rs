@@ -117,6 +117,11 @@ impl Engine {
         &mut self.store
     }
 
+    /// Ends the engine; what it knew is in the store.
+    pub fn into_store(self) -> Store {
+        self.store
+    }
+
     fn recover_from(&mut self, error: &StoreError, now: Timestamp) -> Vec<Effect> {
         tracing::warn!(%error, "local storage failed; the step is undone");
         let effects = self.core.give_up(error, now);

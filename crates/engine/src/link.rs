@@ -4,7 +4,7 @@
 //! Always true: the server sees only ciphertext; the new device takes the account only with a list that its key signed.
 
 use crate::api::{CommandError, CommandId, ErrorKind, Event, HttpMethod, Reply};
-use crate::core::{Core, Cx};
+use crate::core::Cx;
 use crate::http::{self, Call, Failure, Then};
 use crate::profile::Own;
 use crate::{history, prekeys, recovery, register};
@@ -51,10 +51,6 @@ pub(crate) fn start(cx: &mut Cx<'_, '_>, command: CommandId, server: &str, devic
         }
         Err(error) => cx.reply(command, Err(error)),
     }
-}
-
-pub(crate) fn next_time(core: &Core) -> Option<Timestamp> {
-    core.linking.as_ref().map(|linking| linking.give_up)
 }
 
 pub(crate) fn on_answer(cx: &mut Cx<'_, '_>, step: Step, answer: Result<Vec<u8>, Failure>) -> Result<(), StoreError> {

@@ -181,7 +181,8 @@ pub(crate) fn next_time(cx: &Cx<'_, '_>) -> Result<Option<Timestamp>, StoreError
     let heads = cx.tx.outbox_heads(MESSAGE, HEADS)?;
     let delayed = heads.iter().map(|entry| entry.not_before).filter(|at| *at > cx.now);
     let answers = cx.core.in_flight.values().map(|sent| sent.since.plus(ANSWER_TIMEOUT));
-    Ok(delayed.chain(answers).min())
+    let refused = cx.core.not_before.values().copied().filter(|at| *at > cx.now);
+    Ok(delayed.chain(answers).chain(refused).min())
 }
 
 /// Seals and sends whatever may go now.
@@ -247,6 +248,11 @@ fn try_send(cx: &mut Cx<'_, '_>, entry: &OutboxEntry) -> Result<bool, StoreError
 fn seal(cx: &mut Cx<'_, '_>, entry: &OutboxEntry) -> Result<Sealed, StoreError> {
     let Some(own) = cx.own() else { return Ok(Sealed::Wait) };
     let to_self_only = entry.recipient == own.account();
+    let now = cx.now;
+    cx.core.not_before.retain(|_, at| *at > now);
+    if [entry.recipient, own.account()].iter().any(|account| cx.core.not_before.contains_key(account)) {
+        return Ok(Sealed::Wait);
+    }
     let Some(own_list) = usable_list(cx, own.account())? else { return Ok(Sealed::Wait) };
     let recipient_list = if to_self_only { None } else { usable_list(cx, entry.recipient)? };
     if !to_self_only && recipient_list.is_none() {
@@ -373,6 +379,7 @@ pub(crate) fn on_accepted(cx: &mut Cx<'_, '_>, accepted: &pb::Accepted) -> Resul
     let message_id = MessageId::new(accepted.message_id);
     let server_time = Timestamp::from_ms(accepted.server_time_ms);
     cx.tx.remove_outbox(entry.id)?;
+    note_highest(cx, message_id)?;
     if entry.class != MESSAGE {
         if entry.keep {
             let name = entry.client_msg_id;
@@ -389,6 +396,17 @@ pub(crate) fn on_accepted(cx: &mut Cx<'_, '_>, accepted: &pb::Accepted) -> Resul
         }
     }
     Ok(())
+}
+
+const HIGHEST: &str = "sent.highest";
+
+/// Highest id the server gave to a send of this device: somebody who knows a higher one knows more than this profile.
+pub(crate) fn highest(cx: &Cx<'_, '_>) -> Result<MessageId, StoreError> {
+    Ok(cx.tx.setting_json::<MessageId>(HIGHEST)?.unwrap_or_default())
+}
+
+fn note_highest(cx: &Cx<'_, '_>, id: MessageId) -> Result<(), StoreError> {
+    if id > highest(cx)? { cx.tx.put_setting_json(HIGHEST, &id) } else { Ok(()) }
 }
 
 pub(crate) fn on_mismatch(cx: &mut Cx<'_, '_>, mismatch: pb::DeviceMismatch) -> Result<(), StoreError> {
@@ -472,8 +490,10 @@ pub(crate) fn fail_all(cx: &mut Cx<'_, '_>, recipient: AccountId, note: &str) ->
     }
 }
 
-/// Something needed for this recipient cannot be had now.
+/// Something needed for sending to this account cannot be had now.
 pub(crate) fn delay_all(cx: &mut Cx<'_, '_>, recipient: AccountId) -> Result<(), StoreError> {
+    let wait = backoff::delay(4, &mut cx.core.rng);
+    cx.core.not_before.insert(recipient, cx.now.plus(wait));
     for entry in cx.tx.outbox_heads(MESSAGE, HEADS)?.into_iter().filter(|entry| entry.recipient == recipient) {
         let attempts = entry.attempts.saturating_add(1);
         let wait = backoff::delay(attempts.max(3), &mut cx.core.rng);

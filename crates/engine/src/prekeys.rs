@@ -13,6 +13,7 @@ use sotto_crypto::prekeys::{
     DevicePreKeyIds, generate_device_prekeys, generate_kyber_prekey, generate_one_time_ec_prekey,
     generate_signed_prekey,
 };
+use sotto_crypto::session::PreKeyRef;
 use sotto_crypto::{EcPreKeyId, IdentityKeyPair, KyberPreKeyId, SignedPreKeyId};
 use sotto_engine_store::{MessageKind, NewMessage, PreKeyKind, StoreError};
 use sotto_types::{AccountId, Secret, limits};
@@ -215,6 +216,16 @@ pub(crate) fn replace_all(cx: &mut Cx<'_, '_>) -> Result<(), StoreError> {
         },
     );
     Ok(())
+}
+
+/// Somebody used a prekey that is not here. Used ones are gone; one this profile has not made yet was made in its future.
+pub(crate) fn on_unknown(cx: &mut Cx<'_, '_>, prekey: PreKeyRef, noticed_by: AccountId) -> Result<(), StoreError> {
+    let (counter, id) = match prekey {
+        PreKeyRef::Signed(id) => (NEXT_SIGNED, id.0),
+        PreKeyRef::OneTimeEc(id) => (NEXT_EC, id.0),
+        PreKeyRef::Kyber(id) => (NEXT_KYBER, id.0),
+    };
+    if u64::from(id) > cx.tx.count(counter, 0)? { restored(cx, noticed_by) } else { Ok(()) }
 }
 
 /// This profile is an old copy of itself: others know things of it that it does not. Replaces all prekeys (their private halves

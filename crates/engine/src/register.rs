@@ -254,3 +254,26 @@ pub(crate) fn on_deleted(
     cx.reply(command, Ok(Reply::Done));
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::parse_server;
+
+    #[test]
+    fn server_addresses() {
+        for (text, want) in [
+            ("https://Chat.Example.org/", Some("https://chat.example.org")),
+            ("chat.example.org:8443", Some("https://chat.example.org:8443")),
+            ("127.0.0.1:8480", Some("http://127.0.0.1:8480")),
+            ("localhost", Some("http://localhost")),
+            ("http://[::1]:80", Some("http://[::1]:80")),
+            ("ftp://x", None),
+            ("https://", None),
+            ("https://x/path", None),
+            ("https://user@x", None),
+            ("", None),
+        ] {
+            assert_eq!(parse_server(text).ok().as_deref(), want, "{text}");
+        }
+    }
+}

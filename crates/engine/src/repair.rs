@@ -167,7 +167,8 @@ pub(crate) fn on_retry(cx: &mut Cx<'_, '_>, meta: &Meta, retry: &pb::Retry) -> R
         content.resend_of = message_id.get();
         return enqueue_resend(cx, asking, outbox::CONTROL, &content);
     }
-    if message_id > cx.tx.newest_own(own.account())? && cx.core.in_flight.is_empty() && meta.class != 0 {
+    let all_answered = cx.tx.outbox_heads(outbox::MESSAGE, 1)?.is_empty();
+    if message_id > outbox::highest(cx)? && all_answered {
         // They have something of this device that it does not remember sending.
         prekeys::restored(cx, asking.account)?;
     }

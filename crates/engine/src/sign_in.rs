@@ -15,6 +15,9 @@ use sotto_types::ErrorCode;
 use sotto_wire::http::{AccessToken, Challenge, ChallengeFor, RestoreDevice, SignIn};
 use std::time::Duration;
 
+/// Between tries to renew a token that still works.
+const RENEW_AGAIN: Duration = Duration::from_secs(20);
+
 #[derive(Debug)]
 pub(crate) enum Step {
     Challenge,
@@ -133,6 +136,7 @@ fn on_failed(cx: &mut Cx<'_, '_>, failure: Failure) -> Result<(), StoreError> {
     if out {
         return connection::sign_out(cx, sign_out_error(failure));
     }
+    cx.core.link.delay_renewal(cx.now.plus(RENEW_AGAIN));
     if cx.core.link.phase == Phase::SigningIn {
         connection::lost(cx, None);
     }

@@ -90,6 +90,11 @@ pub(crate) fn offer_list(
     let Some(own) = cx.own() else { return Ok(Offered::Refused) };
     let known = devices::list_of(cx, account)?;
     let contact = cx.tx.contact(account)?.unwrap_or_else(|| Contact::new(account));
+    if known.is_none() && verified.version() < contact.list_version {
+        // The key was accepted by the person; its lists still may not go back behind what was seen.
+        cx.notice(format!("the server showed an old device list of {}; it was refused", name(&contact)));
+        return Ok(Offered::Refused);
+    }
     let is_own = account == own.account();
     let trusted = if is_own {
         Some(own.identity.public())

@@ -1,0 +1,30 @@
+//! Every format ever released still opens: `fixtures/vN.db` were written by `examples/write_fixture.rs` of their time.
+
+use sotto_engine_store::{PreKeyKind, Store, StoreError};
+use sotto_types::{AccountId, ClientMsgId, DeviceAddress, DeviceId, EntryId, MessageId, Secret};
+
+#[test]
+fn stores_of_every_version_open_with_all_they_hold() {
+    for version in 1..=sotto_engine_store::VERSION {
+        let dir = tempfile::tempdir().expect("a folder");
+        let path = dir.path().join("profile.db");
+        std::fs::copy(format!("tests/fixtures/v{version}.db"), &path).expect("a fixture for every version");
+        assert_eq!(Store::open(&path, None).map(|_| ()), Err(StoreError::NeedsPassphrase));
+        let mut store = Store::open(&path, Some(&Secret::new("open sesame".into()))).expect("opens");
+        let (ann, bob) = (AccountId::from_bytes([1; 16]), AccountId::from_bytes([2; 16]));
+        store
+            .transaction(|tx| {
+                assert_eq!(tx.setting("profile")?.expect("there").expose(), b"facts");
+                assert_eq!(tx.contact_named("bob")?.expect("there").account, bob);
+                assert_eq!(tx.prekey(PreKeyKind::Signed, 1)?.expect("there").expose(), b"record");
+                assert!(tx.session(DeviceAddress::new(bob, DeviceId::FIRST))?.is_some());
+                assert_eq!(tx.seen_entry(EntryId::new(7))?, Some(false));
+                let name = ClientMsgId::from_bytes([9; 16]);
+                assert_eq!(tx.message_named(ann, name)?.expect("there").message_id, Some(MessageId::new(7)));
+                assert_eq!(tx.outbox_heads(1, 10)?.len(), 1);
+                assert_eq!(tx.search("long", None, 10)?.len(), 1);
+                Ok::<_, StoreError>(())
+            })
+            .expect("reads");
+    }
+}

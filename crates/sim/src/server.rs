@@ -1,0 +1,311 @@
+//! The server without sockets: the real domain over memory adapters, the real HTTP routes called as functions, and a pump that
+//! does for frames what the gateway does.
+
+use crate::hub::Hub;
+use axum::Router;
+use axum::body::Body;
+use bytes::Bytes;
+use http_body_util::BodyExt as _;
+use sotto_api::{ApiConfig, ClientIp};
+use sotto_domain::{
+    AckedEntry, DirectCiphertext, DirectSend, Domain, DomainConfig, DomainParts, Rate, RateLimits, Refusal,
+    RegistrationPolicy, SendRefused, SignedIn,
+};
+use sotto_engine::{HttpAnswer, HttpMethod, HttpRequest};
+use sotto_ports::memory::{MemoryEphemeral, MemoryStore};
+use sotto_ports::{CiphertextType, EnvelopeClass, Queued, QueuedItem, Step};
+use sotto_types::{
+    AccountId, ClientMsgId, Clock as _, Conversation, DeviceAddress, DeviceId, EntryId, ErrorCode, ManualClock,
+    MessageId, Timestamp,
+};
+use sotto_wire::pb::{self, server_frame::Body as Frame};
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
+use std::time::Duration;
+use tower_service::Service as _;
+
+/// Some Tuesday.
+const START_MS: u64 = 1_763_424_000_000;
+
+#[derive(Debug, Default)]
+pub(crate) struct Connection {
+    who: Option<SignedIn>,
+}
+
+impl Connection {
+    pub fn address(&self) -> Option<DeviceAddress> {
+        self.who.as_ref().map(|who| who.address)
+    }
+}
+
+pub(crate) struct Server {
+    runtime: tokio::runtime::Runtime,
+    clock: Arc<ManualClock>,
+    domain: Arc<Domain>,
+    router: Router,
+    pub hub: Arc<Hub>,
+}
+
+impl Server {
+    pub fn new() -> Self {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime starts");
+        let clock = Arc::new(ManualClock::new(Timestamp::from_ms(START_MS)));
+        let hub = Arc::new(Hub::default());
+        let store = Arc::new(MemoryStore::new(hub.clone()));
+        let plenty = Rate::new(1_000_000, 1_000_000);
+        let limits = RateLimits {
+            sends: plenty,
+            reads: plenty,
+            look_ups: plenty,
+            device_lists: plenty,
+            bundles_of_one: plenty,
+            bundles: plenty,
+            key_uploads: plenty,
+            changes: plenty,
+            ..RateLimits::default()
+        };
+        let parts = DomainParts {
+            inbox: store.clone(),
+            directory: store.clone(),
+            prekeys: store.clone(),
+            meta: store,
+            ephemeral: Arc::new(MemoryEphemeral::new(100_000, 64 << 20)),
+            clock: clock.clone(),
+            connections: hub.clone(),
+        };
+        let config = DomainConfig { registration: RegistrationPolicy::Open, limits, ..DomainConfig::default() };
+        let domain = runtime.block_on(Domain::new(parts, config)).expect("memory works");
+        let router = sotto_api::router(Arc::clone(&domain), ApiConfig::default());
+        Self { runtime, clock, domain, router, hub }
+    }
+
+    pub fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    pub fn advance(&self, by: Duration) {
+        self.clock.advance(by);
+    }
+
+    pub fn sweep(&self) {
+        self.runtime.block_on(self.domain.sweep()).expect("memory works");
+    }
+
+    pub fn disconnected(&self, connection: &Connection) {
+        if let Some(who) = &connection.who {
+            self.hub.connected.lock().remove(&who.address);
+            self.runtime.block_on(self.domain.disconnected(who.address));
+        }
+    }
+
+    pub fn on_request(&mut self, request: &HttpRequest) -> HttpAnswer {
+        let method = match request.method {
+            HttpMethod::Get => http::Method::GET,
+            HttpMethod::Post => http::Method::POST,
+            HttpMethod::Put => http::Method::PUT,
+            HttpMethod::Delete => http::Method::DELETE,
+        };
+        // The simulation asks again by itself instead of waiting in real time.
+        let url = request.url.replace("wait_s=25", "wait_s=0");
+        let mut builder = http::Request::builder().method(method).uri(url);
+        if let Some(bearer) = &request.bearer {
+            builder = builder.header("authorization", format!("Bearer {}", bearer.expose()));
+        }
+        if request.body.is_some() {
+            builder = builder.header("content-type", "application/json");
+        }
+        let body = Body::from(request.body.clone().unwrap_or_default());
+        let request = builder
+            .extension(ClientIp(IpAddr::V4(Ipv4Addr::LOCALHOST)))
+            .body(body)
+            .expect("an engine makes valid requests");
+        let mut router = self.router.clone();
+        self.runtime.block_on(async move {
+            let response = router.call(request).await.expect("a router always answers");
+            let status = response.status().as_u16();
+            let body = response.into_body().collect().await.expect("a body in memory").to_bytes().to_vec();
+            HttpAnswer { status, body }
+        })
+    }
+
+    pub fn on_frame(&mut self, connection: &mut Connection, bytes: Bytes) -> Vec<pb::ServerFrame> {
+        let frame = sotto_wire::decode_client_frame(bytes).expect("an engine sends frames");
+        let Some(body) = frame.body else { return Vec::new() };
+        if let pb::client_frame::Body::Hello(hello) = body {
+            return self.on_hello(connection, &hello);
+        }
+        let Some(who) = connection.who else { return vec![error(ErrorCode::HelloRequired, "hello first")] };
+        match body {
+            pb::client_frame::Body::Hello(_) => Vec::new(),
+            pb::client_frame::Body::SendDirect(send) => vec![self.on_send(who.address, send)],
+            pb::client_frame::Body::Ack(ack) => {
+                let entries = |ids: Vec<u64>| {
+                    ids.into_iter().map(|id| AckedEntry { entry_id: EntryId::new(id), header: None }).collect()
+                };
+                let done = self.domain.ack(who.address, entries(ack.ok), entries(ack.undecryptable));
+                self.runtime.block_on(done).expect("acks are within limits");
+                Vec::new()
+            }
+            pb::client_frame::Body::Read(read) => {
+                let Some(pb::conversation::Of::Peer(peer)) = read.conversation.and_then(|conversation| conversation.of)
+                else {
+                    return Vec::new();
+                };
+                let peer = AccountId::try_from(&peer[..]).expect("an engine names accounts");
+                let up_to = MessageId::new(read.up_to);
+                match self.runtime.block_on(self.domain.read(who.address, Conversation::Peer(peer), up_to)) {
+                    Ok(()) => Vec::new(),
+                    Err(refusal) => vec![refused(&refusal, Bytes::new())],
+                }
+            }
+            pb::client_frame::Body::Heartbeat(_) => {
+                vec![frame_of(Frame::HeartbeatAck(pb::HeartbeatAck { server_time_ms: self.now().as_ms() }))]
+            }
+        }
+    }
+
+    fn on_hello(&mut self, connection: &mut Connection, hello: &pb::Hello) -> Vec<pb::ServerFrame> {
+        let who = match self.runtime.block_on(self.domain.authenticate(&hello.access_token)) {
+            Ok(who) => who,
+            Err(refusal) => return vec![refused(&refusal, Bytes::new())],
+        };
+        self.hub.connected.lock().insert(who.address);
+        let facts = match self.runtime.block_on(self.domain.connected(&who)) {
+            Ok(facts) => facts,
+            Err(refusal) => return vec![refused(&refusal, Bytes::new())],
+        };
+        connection.who = Some(who);
+        let mut frames = vec![frame_of(Frame::Welcome(pb::Welcome {
+            server_time_ms: self.now().as_ms(),
+            generation: facts.generation,
+            heartbeat_interval_s: 30,
+            device_list_version: facts.list_version,
+            one_time_ec_left: facts.key_counts.one_time_ec,
+            one_time_kyber_left: facts.key_counts.one_time_kyber,
+            window_entries: 256,
+            window_bytes: 1 << 20,
+            server: "sim".into(),
+            suspended_devices: facts.suspended.into_iter().map(u32::from).collect(),
+        }))];
+        self.hub.forget_entries(who.address);
+        let waiting = self.domain.read_inbox(who.address, EntryId::ZERO, 100_000, usize::MAX);
+        let waiting = self.runtime.block_on(waiting).expect("memory works");
+        frames.extend(waiting.iter().map(deliver));
+        frames.push(frame_of(Frame::QueueDrained(pb::QueueDrained {})));
+        frames
+    }
+
+    fn on_send(&mut self, from: DeviceAddress, send: pb::SendDirect) -> pb::ServerFrame {
+        let id = send.client_msg_id.clone();
+        let send = DirectSend {
+            client_msg_id: ClientMsgId::try_from(&send.client_msg_id[..]).expect("an engine names sends"),
+            recipient: AccountId::try_from(&send.recipient[..]).expect("an engine names accounts"),
+            class: match send.class {
+                2 => EnvelopeClass::Control,
+                3 => EnvelopeClass::Resend,
+                _ => EnvelopeClass::Message,
+            },
+            seen: MessageId::new(send.seen),
+            recipient_list_version: send.recipient_list_version,
+            own_list_version: send.own_list_version,
+            to_recipient: send.to_recipient.into_iter().map(ciphertext).collect(),
+            to_self: send.to_self.into_iter().map(ciphertext).collect(),
+        };
+        match self.runtime.block_on(self.domain.send_direct(from, send)) {
+            Ok(committed) => frame_of(Frame::Accepted(pb::Accepted {
+                client_msg_id: id,
+                message_id: committed.message_id.get(),
+                server_time_ms: committed.server_time.as_ms(),
+            })),
+            Err(SendRefused::DeviceMismatch(lists)) => frame_of(Frame::DeviceMismatch(pb::DeviceMismatch {
+                client_msg_id: id,
+                lists: lists
+                    .into_iter()
+                    .map(|list| pb::SignedDeviceList { payload: list.payload, signature: list.signature })
+                    .collect(),
+            })),
+            Err(SendRefused::Refused(refusal)) => refused(&refusal, id),
+        }
+    }
+}
+
+fn ciphertext(wire: pb::DeviceCiphertext) -> DirectCiphertext {
+    DirectCiphertext {
+        device: DeviceId::try_from(wire.device_id).expect("an engine names devices"),
+        registration_id: wire.registration_id,
+        ciphertext_type: match wire.r#type {
+            1 => CiphertextType::Ratchet,
+            2 => CiphertextType::PreKey,
+            _ => CiphertextType::SenderKey,
+        },
+        ciphertext: wire.ciphertext,
+    }
+}
+
+fn frame_of(body: Frame) -> pb::ServerFrame {
+    pb::ServerFrame { r#ref: 0, body: Some(body) }
+}
+
+fn refused(refusal: &Refusal, client_msg_id: Bytes) -> pb::ServerFrame {
+    frame_of(Frame::Error(pb::Error {
+        code: refusal.code.number(),
+        detail: refusal.detail.clone(),
+        action: 0,
+        retry_after_ms: refusal.retry_after.map_or(0, |wait| u32::try_from(wait.as_millis()).unwrap_or(u32::MAX)),
+        client_msg_id,
+    }))
+}
+
+pub(crate) fn error(code: ErrorCode, detail: &str) -> pb::ServerFrame {
+    refused(&Refusal::new(code, detail), Bytes::new())
+}
+
+pub(crate) fn account_changed(account: AccountId, list_version: u32, prekeys_low: bool) -> pb::ServerFrame {
+    let account_id = Bytes::copy_from_slice(account.as_bytes());
+    frame_of(Frame::AccountChanged(pb::AccountChanged { account_id, device_list_version: list_version, prekeys_low }))
+}
+
+pub(crate) fn deliver(entry: &Queued) -> pb::ServerFrame {
+    let item = match &entry.item {
+        QueuedItem::Envelope(envelope) => pb::deliver::Item::Envelope(pb::Envelope {
+            sender_account: Bytes::copy_from_slice(envelope.sender.account.as_bytes()),
+            sender_device: envelope.sender.device.into(),
+            class: match envelope.class {
+                EnvelopeClass::Message => 1,
+                EnvelopeClass::Control => 2,
+                EnvelopeClass::Resend => 3,
+            },
+            r#type: match envelope.ciphertext_type {
+                CiphertextType::Ratchet => 1,
+                CiphertextType::PreKey => 2,
+                CiphertextType::SenderKey => 3,
+            },
+            ciphertext: envelope.ciphertext.clone(),
+            message_id: envelope.message_id.get(),
+            server_time_ms: envelope.server_time.as_ms(),
+        }),
+        QueuedItem::Receipt(receipt) => pb::deliver::Item::Receipt(pb::Receipt {
+            conversation: Some(conversation(&receipt.conversation)),
+            member: Bytes::copy_from_slice(receipt.member.as_bytes()),
+            delivered: receipt.delivered.iter().map(step).collect(),
+            read: receipt.read.iter().map(step).collect(),
+        }),
+        QueuedItem::Failure(failure) => pb::deliver::Item::SendFailed(pb::SendFailed {
+            conversation: Some(conversation(&failure.conversation)),
+            message_id: failure.message_id.get(),
+        }),
+    };
+    frame_of(Frame::Deliver(pb::Deliver { entry_id: entry.entry_id.get(), item: Some(item) }))
+}
+
+fn conversation(of: &Conversation) -> pb::Conversation {
+    let of = match of {
+        Conversation::Peer(account) => pb::conversation::Of::Peer(Bytes::copy_from_slice(account.as_bytes())),
+        Conversation::Group(group) => pb::conversation::Of::Group(Bytes::copy_from_slice(group.as_bytes())),
+    };
+    pb::Conversation { of: Some(of) }
+}
+
+fn step(step: &Step) -> pb::Step {
+    pb::Step { message_id: step.up_to.get(), at_ms: step.at.as_ms() }
+}

@@ -1,0 +1,189 @@
+//! Several devices of one person: linking with history, what siblings send, removal, recovery.
+
+use sotto_engine::{Command, ErrorKind, Event, MessageStatus, Reply, Who};
+use sotto_sim::{Device, SERVER, Sim};
+use sotto_types::{DeviceId, Username};
+
+fn device_ids(sim: &mut Sim, device: Device) -> Vec<u32> {
+    match sim.ask(device, Command::Devices) {
+        Ok(Reply::Devices { devices }) => devices.into_iter().map(|view| view.device.into()).collect(),
+        other => panic!("no devices: {other:?}"),
+    }
+}
+
+fn signed_out(sim: &Sim, device: Device) -> bool {
+    sim.events(device).iter().any(|event| matches!(event, Event::SignedOut { .. }))
+}
+
+#[test]
+fn a_linked_device_gets_history_and_everything_new() {
+    let mut sim = Sim::new(21);
+    let (ann, bob) = (sim.register("ann"), sim.register("bob"));
+    let (ann_id, bob_id) = (sim.account(ann), sim.account(bob));
+    let long = "x".repeat(20_000);
+    let mut all: Vec<String> = (0..12).map(|n| format!("before {n} {long}")).collect();
+    for text in &all {
+        sim.send(ann, "bob", text);
+    }
+    sim.run();
+    let second = sim.link(ann);
+    let third = sim.link(second);
+    let total = sim.events(third).iter().rev().find_map(|event| match event {
+        Event::HistoryReceived { done, total } => Some((*done, *total)),
+        _ => None,
+    });
+    assert_eq!(total, Some((12, 12)));
+    assert_eq!(sim.texts(third, bob_id), all);
+    assert_eq!(sim.statuses(third, bob_id), [MessageStatus::Delivered; 12]);
+
+    sim.send(bob, "ann", "to all of ann");
+    sim.run();
+    sim.send(second, "bob", "from the second");
+    sim.run();
+    sim.send(ann, "bob", "from the first");
+    sim.run();
+    all.extend(["to all of ann", "from the second", "from the first"].map(String::from));
+    for device in [ann, second, third] {
+        assert_eq!(sim.texts(device, bob_id), all, "{device:?}");
+        assert_eq!(sim.statuses(device, bob_id)[13..], [MessageStatus::Delivered; 2], "{device:?}");
+    }
+    assert_eq!(sim.texts(bob, ann_id), all);
+
+    sim.command(third, Command::MarkRead { conversation: bob_id });
+    sim.run();
+    for device in [ann, second, third] {
+        let Ok(Reply::Conversations { conversations }) = sim.ask(device, Command::Conversations) else {
+            panic!("none")
+        };
+        assert_eq!(conversations[0].unread, 0, "{device:?}");
+    }
+}
+
+#[test]
+fn notes_to_self_reach_the_own_devices() {
+    let mut sim = Sim::new(22);
+    let ann = sim.register("ann");
+    let ann_id = sim.account(ann);
+    sim.command(ann, Command::SendText { to: Who::Me, body: "alone".into(), name: None });
+    sim.run();
+    assert_eq!(sim.statuses(ann, ann_id), [MessageStatus::Sent]);
+    let second = sim.link(ann);
+    sim.command(ann, Command::SendText { to: Who::Me, body: "together".into(), name: None });
+    sim.run();
+    assert_eq!(sim.texts(second, ann_id), ["alone", "together"]);
+}
+
+#[test]
+fn a_removed_device_is_out_at_once() {
+    let mut sim = Sim::new(23);
+    let (ann, bob) = (sim.register("ann"), sim.register("bob"));
+    let ann_id = sim.account(ann);
+    let second = sim.link(ann);
+    sim.send(bob, "ann", "for both");
+    sim.run();
+    let reply = sim.ask(ann, Command::RemoveDevice { device: DeviceId::try_from(2).unwrap(), recovery_code: None });
+    assert!(matches!(reply, Ok(Reply::Done)), "{reply:?}");
+    sim.run();
+    assert!(signed_out(&sim, second));
+    assert_eq!(device_ids(&mut sim, ann), [1]);
+    sim.send(bob, "ann", "for one");
+    sim.run();
+    let bob_id = sim.account(bob);
+    assert_eq!(sim.texts(ann, bob_id), ["for both", "for one"]);
+    assert_eq!(sim.texts(second, bob_id), ["for both"], "its history stays readable");
+    let refused = sim.ask(second, Command::SendText { to: Who::Account(bob_id), body: "no".into(), name: None });
+    assert_eq!(refused.map_err(|error| error.kind), Err(ErrorKind::SignedOut).map(|(): ()| Reply::Done));
+    assert_eq!(sim.texts(bob, ann_id), ["for both", "for one"]);
+}
+
+#[test]
+fn the_recovery_code_brings_a_person_back_without_any_device() {
+    let mut sim = Sim::new(24);
+    let (ann, code) = sim.register_with_code("ann");
+    let bob = sim.register("bob");
+    let (ann_id, bob_id) = (sim.account(ann), sim.account(bob));
+    sim.send(ann, "bob", "before the loss");
+    sim.run();
+    sim.crash(ann);
+    let new = sim.device();
+    let recover = |code: &str| Command::Recover {
+        server: SERVER.into(),
+        username: Username::parse("ann").unwrap(),
+        code: code.into(),
+        device_name: "new".into(),
+    };
+    let typo = sim.ask(new, recover("0000-0000")).map_err(|error| error.kind);
+    assert_eq!(typo.err(), Some(ErrorKind::Invalid));
+    let reply = sim.ask(new, recover(&code));
+    let Ok(Reply::Recovered { me, other_devices }) = reply else { panic!("not recovered: {reply:?}") };
+    assert_eq!((me.account, other_devices), (ann_id, 1));
+    sim.run();
+    sim.send(bob, "ann", "welcome back");
+    sim.run();
+    assert_eq!(sim.texts(new, bob_id), ["welcome back"]);
+    // The lost device turns up: its history comes over.
+    sim.start(ann);
+    sim.run();
+    assert_eq!(sim.texts(new, bob_id), ["before the loss", "welcome back"]);
+    assert!(!sim.events(bob).iter().any(|event| matches!(event, Event::KeyChanged { .. })), "the key is the same");
+}
+
+#[test]
+fn a_stolen_device_is_cut_off_and_contacts_see_a_new_key() {
+    let mut sim = Sim::new(25);
+    let (ann, code) = sim.register_with_code("ann");
+    let (bob, cleo) = (sim.register("bob"), sim.register("cleo"));
+    let ann_id = sim.account(ann);
+    let stolen = sim.link(ann);
+    for to in ["bob", "cleo"] {
+        sim.send(ann, to, "hello");
+    }
+    sim.run();
+    let verified = sim.ask(cleo, Command::SetVerified { who: Who::Account(ann_id), verified: true });
+    assert!(matches!(verified, Ok(Reply::Contact { .. })));
+    let device = DeviceId::try_from(2).unwrap();
+    let reply = sim.ask(ann, Command::RemoveDevice { device, recovery_code: Some(code) });
+    assert!(matches!(reply, Ok(Reply::Done)), "{reply:?}");
+    sim.run();
+    assert!(signed_out(&sim, stolen));
+
+    // Not verified: adopted and shown.
+    sim.send(bob, "ann", "still you?");
+    sim.run();
+    assert!(sim.events(bob).iter().any(|event| matches!(event, Event::KeyChanged { was_verified: false, .. })));
+    let bob_id = sim.account(bob);
+    assert_eq!(sim.texts(ann, bob_id), ["hello", "still you?"]);
+
+    // Verified: held until the person decides; what comes in is shown.
+    sim.send(cleo, "ann", "held");
+    sim.run();
+    assert!(sim.events(cleo).iter().any(|event| matches!(event, Event::KeyChanged { was_verified: true, .. })));
+    assert!(sim.statuses(cleo, ann_id).contains(&MessageStatus::Held));
+    sim.send(ann, "cleo", "it is me");
+    sim.run();
+    assert!(sim.texts(cleo, ann_id).contains(&"it is me".into()));
+    let accepted = sim.ask(cleo, Command::AcceptKey { who: Who::Account(ann_id) });
+    assert!(matches!(accepted, Ok(Reply::Contact { .. })));
+    sim.run();
+    let cleo_id = sim.account(cleo);
+    assert!(sim.texts(ann, cleo_id).contains(&"held".into()));
+}
+
+#[test]
+fn a_device_away_for_a_month_leaves_the_list() {
+    let mut sim = Sim::new(26);
+    let ann = sim.register("ann");
+    let second = sim.link(ann);
+    sim.crash(second);
+    for _ in 0..32 {
+        sim.run_for(std::time::Duration::from_secs(86_400));
+        sim.break_connection(ann);
+        sim.run();
+        sim.sweep();
+    }
+    sim.run();
+    assert_eq!(device_ids(&mut sim, ann), [1]);
+    sim.start(second);
+    sim.run();
+    assert!(signed_out(&sim, second));
+}

@@ -1,0 +1,139 @@
+//! What does not decrypt is asked for again; a profile restored from an old copy repairs itself.
+
+use sotto_engine::{Event, MessageBody, MessageStatus};
+use sotto_sim::{Fate, Sim};
+use sotto_wire::pb::{self, server_frame::Body};
+use std::cell::Cell;
+use std::rc::Rc;
+use std::time::Duration;
+
+/// Flips a byte in the middle of an envelope's ciphertext.
+fn damage(frame: &mut pb::ServerFrame) -> bool {
+    let Some(Body::Deliver(deliver)) = &mut frame.body else { return false };
+    let Some(pb::deliver::Item::Envelope(envelope)) = &mut deliver.item else { return false };
+    let mut bytes = envelope.ciphertext.to_vec();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 0x40;
+    envelope.ciphertext = bytes.into();
+    true
+}
+
+#[test]
+fn a_damaged_message_comes_again_in_its_place() {
+    let mut sim = Sim::new(31);
+    let (ann, bob) = (sim.register("ann"), sim.register("bob"));
+    let (ann_id, bob_id) = (sim.account(ann), sim.account(bob));
+    sim.send(ann, "bob", "first");
+    sim.run();
+    sim.send(bob, "ann", "answer");
+    sim.run();
+    let damaged = Rc::new(Cell::new(0));
+    let count = Rc::clone(&damaged);
+    sim.frame_hook = Some(Box::new(move |device, frame| {
+        if device == bob && count.get() == 0 && damage(frame) {
+            count.set(1);
+        }
+        Fate::Pass
+    }));
+    sim.send(ann, "bob", "damaged");
+    sim.send(ann, "bob", "after it");
+    sim.run();
+    assert_eq!(damaged.get(), 1);
+    assert!(
+        sim.events(bob).iter().any(
+            |event| matches!(event, Event::MessageAdded { message, .. } if message.status == MessageStatus::Waiting)
+        )
+    );
+    let want = ["first", "answer", "damaged", "after it"];
+    assert_eq!(sim.texts(bob, ann_id), want);
+    assert_eq!(sim.history(bob, ann_id).len(), 4, "no placeholder is left");
+    assert_eq!(sim.texts(ann, bob_id), want);
+    assert_eq!(sim.statuses(ann, bob_id)[2..], [MessageStatus::Delivered; 2]);
+}
+
+#[test]
+fn a_server_that_damages_everything_for_a_while_loses_nothing() {
+    for seed in 0..6 {
+        let mut sim = Sim::new(3100 + seed);
+        let (ann, bob) = (sim.register("ann"), sim.register("bob"));
+        let ann_id = sim.account(ann);
+        sim.send(ann, "bob", "m 0");
+        sim.run();
+        let left = Rc::new(Cell::new(6));
+        let hook = Rc::clone(&left);
+        sim.frame_hook = Some(Box::new(move |_, frame| {
+            if hook.get() > 0 && damage(frame) {
+                hook.set(hook.get() - 1);
+            }
+            Fate::Pass
+        }));
+        for n in 1..10 {
+            sim.send(ann, "bob", &format!("m {n}"));
+        }
+        sim.run_for(Duration::from_secs(3600));
+        assert_eq!(left.get(), 0);
+        let want: Vec<_> = (0..10).map(|n| format!("m {n}")).collect();
+        assert_eq!(sim.texts(bob, ann_id), want, "seed {seed}");
+    }
+}
+
+#[test]
+fn what_cannot_be_repaired_stays_visible() {
+    let mut sim = Sim::new(32);
+    let (ann, bob) = (sim.register("ann"), sim.register("bob"));
+    let ann_id = sim.account(ann);
+    sim.frame_hook = Some(Box::new(move |device, frame| {
+        if device == bob {
+            damage(frame);
+        }
+        Fate::Pass
+    }));
+    sim.send(ann, "bob", "never");
+    sim.run_for(Duration::from_secs(4 * 3600));
+    let history = sim.history(bob, ann_id);
+    assert_eq!(history.len(), 1);
+    assert_eq!((&history[0].body, history[0].status), (&MessageBody::Undecryptable, MessageStatus::Waiting));
+    assert!(history[0].note.as_deref().is_some_and(|note| note.contains("three times")));
+}
+
+#[test]
+fn a_profile_restored_from_an_old_copy_repairs_itself() {
+    for seed in 0..6 {
+        let mut sim = Sim::new(3200 + seed);
+        let (ann, bob) = (sim.register("ann"), sim.register("bob"));
+        let (ann_id, bob_id) = (sim.account(ann), sim.account(bob));
+        for n in 0..4 {
+            sim.send(ann, "bob", &format!("early a {n}"));
+            sim.run();
+            sim.send(bob, "ann", &format!("early b {n}"));
+            sim.run();
+        }
+        let copy = sim.copy_profile(bob);
+        for n in 0..4 {
+            sim.send(ann, "bob", &format!("lost a {n}"));
+            sim.run();
+            sim.send(bob, "ann", &format!("lost b {n}"));
+            sim.run();
+        }
+        sim.restore_profile(bob, copy);
+        sim.run();
+        sim.clear_events(bob);
+        for n in 0..4 {
+            sim.send(bob, "ann", &format!("after b {n}"));
+            sim.send(ann, "bob", &format!("after a {n}"));
+        }
+        sim.run_for(Duration::from_secs(3600));
+        for (device, with, prefix) in [(bob, ann_id, "after a"), (ann, bob_id, "after b")] {
+            let texts = sim.texts(device, with);
+            let got: Vec<_> = texts.into_iter().filter(|text| text.starts_with(prefix)).collect();
+            let want: Vec<_> = (0..4).map(|n| format!("{prefix} {n}")).collect();
+            assert_eq!(got, want, "seed {seed}");
+        }
+        let waiting = sim.statuses(ann, bob_id).into_iter().filter(|status| *status == MessageStatus::Waiting).count();
+        assert_eq!(waiting, 0, "seed {seed}");
+        let says_so = [ann, bob]
+            .iter()
+            .any(|device| sim.events(*device).iter().any(|event| matches!(event, Event::Repairing { .. })));
+        assert!(says_so, "seed {seed}");
+    }
+}
