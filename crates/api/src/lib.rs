@@ -5,6 +5,7 @@
 //! - router, OpenAPI document and readable docs come from the same rows, so none can miss a path of another;
 //! - whatever goes wrong, also before a handler runs, is answered with a problem that has a stable code;
 //! - a body is read only up to its route's limit and within a time, and never appears in a log.
+//!
 //! Elsewhere: shapes are `sotto_wire::http`, decisions are `sotto_domain`'s, the listener is the server's.
 
 mod client_ip;

@@ -5,6 +5,7 @@
 //! - a method either did all of what it names or answers with a `Refusal` and changed nothing;
 //! - who asks is a `SignedIn` (made only by `authenticate`) or a proof checked in the same call;
 //! - nothing here holds plaintext, a private key of a person, or a request's body longer than the call.
+//!
 //! Elsewhere: shapes of frames and bodies are the gateway's and the api's, durability is the adapters'.
 
 mod account;

@@ -1,4 +1,4 @@
-use metrics::{Counter, counter};
+use metrics::{Counter, counter, describe_counter};
 use sotto_ports::EnvelopeClass;
 
 /// Handles of the counters on the hot paths; made once, after the process has installed its recorder.
@@ -23,6 +23,17 @@ impl std::fmt::Debug for Meters {
 
 impl Meters {
     pub fn new() -> Self {
+        describe_counter!("sotto_refusals_total", "Requests and frames refused by the domain, by reason.");
+        describe_counter!("sotto_sends_total", "Sends committed, by class.");
+        describe_counter!("sotto_sends_repeated_total", "Sends answered from their dedup record.");
+        describe_counter!("sotto_sends_mismatched_total", "Sends refused because device lists changed.");
+        describe_counter!("sotto_undecryptable_total", "Entries that devices reported as undecryptable.");
+        describe_counter!("sotto_acked_total", "Entries acknowledged as stored.");
+        describe_counter!("sotto_dead_letters_total", "Messages that nobody took within 30 days.");
+        describe_counter!("sotto_devices_suspended_total", "Devices suspended after 30 days of absence.");
+        describe_counter!("sotto_sign_ins_total", "Access tokens issued.");
+        describe_counter!("sotto_prekey_bundles_total", "Prekey bundles handed out.");
+        describe_counter!("sotto_prekey_bundles_last_resort_total", "Those without a one-time Kyber key.");
         let sends = ["message", "control", "resend"].map(|class| counter!("sotto_sends_total", "class" => class));
         Self {
             sends,

@@ -3,15 +3,20 @@
 
 use crate::inbox::ExpiryCursor;
 use crate::{Domain, Refusal};
-use sotto_types::{DeviceAddress, ErrorCode, limits};
+use parking_lot::Mutex;
+use sotto_types::{DeviceAddress, ErrorCode, Timestamp, limits};
+use std::time::Duration;
 
 const EXPIRED_DEVICES: usize = 10_000;
 const SUSPENDED_DEVICES: usize = 1_000;
 const FORGOTTEN_RECORDS: usize = 1_000_000;
+/// Finding absent devices looks at every device; a minute more or less does not matter after 30 days.
+const SUSPEND_EVERY: Duration = Duration::from_secs(600);
 
 #[derive(Debug, Default)]
 pub(crate) struct SweepCursor {
     pub expiry: ExpiryCursor,
+    next_suspension: Mutex<Timestamp>,
 }
 
 /// What one round did.
@@ -37,8 +42,15 @@ impl Domain {
 
     /// Devices absent for 30 days. Their siblings are told, so that one of them signs a list without them.
     async fn suspend_absent(&self) -> Result<(usize, usize), Refusal> {
-        let before = self.now().minus(limits::ABSENT_DEVICE);
+        let now = self.now();
+        if now < *self.sweep.next_suspension.lock() {
+            return Ok((0, 0));
+        }
+        let before = now.minus(limits::ABSENT_DEVICE);
         let devices = self.parts.directory.suspend_absent(before, SUSPENDED_DEVICES).await?;
+        if devices.len() < SUSPENDED_DEVICES {
+            *self.sweep.next_suspension.lock() = now.plus(SUSPEND_EVERY);
+        }
         let mut buried = 0;
         for device in &devices {
             self.parts.connections.close(*device, ErrorCode::DeviceSuspended);

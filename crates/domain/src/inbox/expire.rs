@@ -1,7 +1,7 @@
 //! Expiry: what nobody acknowledged within 30 days leaves the inbox; its sender is told once, and for good.
 //! Always true:
 //! - a message failed only if none of the recipient's devices acknowledged it: the delivered watermark did not reach it;
-//! - to someone who was blocked nothing ever fails: what they send is not stored, so it cannot expire.
+//! - to someone who was blocked nothing ever fails, also not what waited when the block came.
 
 use crate::{Domain, Refusal};
 use parking_lot::Mutex;
@@ -62,8 +62,7 @@ impl Domain {
             let delivered = match watermarks.get(&author) {
                 Some(up_to) => *up_to,
                 None => {
-                    let step = self.parts.inbox.watermark(author, of.account, WatermarkKind::Delivered).await?;
-                    let up_to = step.map_or(MessageId::ZERO, |step| step.up_to);
+                    let up_to = self.settled_up_to(author, of.account).await?;
                     watermarks.insert(author, up_to);
                     up_to
                 }
@@ -80,6 +79,17 @@ impl Domain {
         self.parts.inbox.bury(of, remove, failures, self.now()).await?;
         self.meters.dead_letters.increment(count as u64);
         Ok(count)
+    }
+}
+
+impl Domain {
+    /// Nothing up to here can fail any more: it was delivered, or the member blocked the author, who then learns nothing.
+    async fn settled_up_to(&self, author: AccountId, member: AccountId) -> Result<MessageId, Refusal> {
+        if self.parts.directory.is_blocked(member, author).await? {
+            return Ok(MessageId::MAX);
+        }
+        let step = self.parts.inbox.watermark(author, member, WatermarkKind::Delivered).await?;
+        Ok(step.map_or(MessageId::ZERO, |step| step.up_to))
     }
 }
 

@@ -95,14 +95,11 @@ impl Domain {
             push_entries(&mut entries, &recipient, send.to_recipient);
         }
         push_entries(&mut entries, &own, send.to_self);
-        let mut expect = Vec::with_capacity(2);
-        if to_other {
-            expect.push((send.recipient, recipient.list_version));
-        }
-        if own_matters {
-            expect.push((from.account, own.list_version));
-        }
-        let checked = expect.clone();
+        let checked = [
+            to_other.then_some((send.recipient, recipient.list_version)),
+            own_matters.then_some((from.account, own.list_version)),
+        ];
+        let expect = checked.iter().flatten().copied().collect();
         let commit = SendCommit { send: id, class: send.class, seen: send.seen, expect, entries, now };
         match self.parts.inbox.commit_send(commit).await {
             Ok(committed) => {
@@ -110,7 +107,7 @@ impl Domain {
                 Ok(committed)
             }
             Err(CommitRefused::Store(error)) => Err(error.into()),
-            Err(CommitRefused::ListChanged) => self.changed_meanwhile(from, &checked).await,
+            Err(CommitRefused::ListChanged) => self.changed_meanwhile(from, checked).await,
         }
     }
 
@@ -130,13 +127,17 @@ impl Domain {
     }
 
     /// A list changed between the check and the commit: tell which.
-    async fn changed_meanwhile<T>(&self, from: DeviceAddress, checked: &[(AccountId, u32)]) -> Result<T, SendRefused> {
+    async fn changed_meanwhile<T>(
+        &self,
+        from: DeviceAddress,
+        checked: [Option<(AccountId, u32)>; 2],
+    ) -> Result<T, SendRefused> {
         let mut changed = [None, None];
-        for (slot, (account, version)) in changed.iter_mut().zip(checked) {
-            match self.parts.directory.signed_list(*account).await? {
-                Some(list) if list.version == *version => {}
-                None if *account == from.account => return Err(unlinked().into()),
-                Some(_) | None => *slot = Some(*account),
+        for (slot, (account, version)) in changed.iter_mut().zip(checked.into_iter().flatten()) {
+            match self.parts.directory.signed_list(account).await? {
+                Some(list) if list.version == version => {}
+                None if account == from.account => return Err(unlinked().into()),
+                Some(_) | None => *slot = Some(account),
             }
         }
         if changed == [None, None] {

@@ -5,6 +5,7 @@
 //! - a token is verified only with the key its `kid` names and only as EdDSA; our headers are constants, compared as text,
 //!   so no header can choose another algorithm;
 //! - yesterday's key verifies until the last of its tokens has expired: a rotation logs nobody out.
+//!
 //! Elsewhere: that the device still exists is checked in `authenticate`.
 
 use crate::Refusal;

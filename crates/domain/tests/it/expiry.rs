@@ -73,3 +73,16 @@ async fn what_a_suspended_device_never_took_fails_too() {
     assert_eq!(failures(&bed, ann.address(0)).await, [sent.message_id]);
     assert_eq!(bed.depth(bob.address(0)).await, 0);
 }
+
+#[tokio::test]
+async fn what_waited_when_the_block_came_expires_without_a_word() {
+    let bed = Bed::new().await;
+    let (ann, bob) = (bed.register("ann").await, bed.register("bob").await);
+    bed.send(ann.address(0), ann.message(0, &bob)).await.unwrap();
+    let who = bed.sign_in(&bob, 0).await;
+    bed.domain.set_block(&who, ann.account, true).await.unwrap();
+    bed.clock.advance(limits::UNDELIVERED_RETENTION + DAY);
+    stay(&bed, &[&ann, &bob]).await;
+    assert_eq!(bed.domain.sweep().await.unwrap().failed, 0);
+    assert_eq!((bed.depth(ann.address(0)).await, bed.depth(bob.address(0)).await), (0, 0));
+}
