@@ -2,6 +2,7 @@
 # A bot that answers every message with the same text. Needs a running server and nothing else.
 #   SOTTO_SERVER  the server                  (default http://127.0.0.1:8080)
 #   SOTTO_HOME    where the bot's profile is  (default sotto's own place; set it to keep the bot apart from you)
+#   SOTTO_INVITE  an invite code, if the server wants one to register
 #   SOTTO_BIN     the sotto program           (default: sotto)
 #   ECHO_BIN      the answering program       (default: sotto-echo beside SOTTO_BIN, else on the PATH)
 #   ECHO_NAME     the bot's username          (default: echo)
@@ -19,7 +20,7 @@ fi
 if [ $? -eq 4 ]; then
     umask 077
     # The recovery code is printed once: keep it beside the profile.
-    "$sotto" --json register "$name" --yes --device-name echo-bot >"${SOTTO_HOME:-.}/echo-registered.json" || {
+    "$sotto" --json register "$name" ${SOTTO_INVITE:+--invite "$SOTTO_INVITE"} --yes --device-name echo-bot >"${SOTTO_HOME:-.}/echo-registered.json" || {
         cat "${SOTTO_HOME:-.}/echo-registered.json" >&2
         exit 1
     }

@@ -26,7 +26,7 @@ mod stats;
 mod tests;
 mod upgrade;
 
-pub use config::GatewayConfig;
+pub use config::{GatewayConfig, TrustedProxies};
 pub use gateway::Gateway;
 pub use listen::{ClientIp, TlsSource, serve};
 pub use router::Router;

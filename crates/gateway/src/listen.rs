@@ -3,6 +3,7 @@
 //! - a peer has `hello_timeout` for the TLS handshake and as long for each request's head;
 //! - every request carries the address of its client (`ClientIp`), which is the socket's unless a trusted proxy names another.
 
+use crate::config::TrustedProxies;
 use crate::gateway::Gateway;
 use crate::stats::Stats;
 use axum::Router as HttpRouter;
@@ -177,9 +178,9 @@ impl Client {
 }
 
 /// The rightmost address that is no trusted proxy: everything left of it the client may have written itself.
-fn client_ip(socket: IpAddr, headers: &HeaderMap, trusted: &[IpAddr]) -> IpAddr {
+fn client_ip(socket: IpAddr, headers: &HeaderMap, trusted: &TrustedProxies) -> IpAddr {
     let socket = socket.to_canonical();
-    if !trusted.contains(&socket) {
+    if !trusted.contains(socket) {
         return socket;
     }
     let mut client = socket;
@@ -187,7 +188,7 @@ fn client_ip(socket: IpAddr, headers: &HeaderMap, trusted: &[IpAddr]) -> IpAddr 
         for part in value.to_str().unwrap_or_default().rsplit(',') {
             let Ok(named) = part.trim().parse::<IpAddr>() else { return client };
             client = named.to_canonical();
-            if !trusted.contains(&client) {
+            if !trusted.contains(client) {
                 return client;
             }
         }
@@ -201,7 +202,8 @@ mod tests {
 
     #[test]
     fn only_trusted_proxies_name_the_client() {
-        let trusted = ["10.0.0.1".parse().unwrap(), "10.0.0.2".parse().unwrap()];
+        let proxies: [IpAddr; 2] = ["10.0.0.1".parse().unwrap(), "10.0.0.2".parse().unwrap()];
+        let trusted = TrustedProxies::new(move |address| proxies.contains(&address));
         // (socket, X-Forwarded-For, client)
         for (socket, forwarded, want) in [
             ("192.0.2.1", "203.0.113.9", "192.0.2.1"),
@@ -216,6 +218,6 @@ mod tests {
             let got = client_ip(socket.parse().unwrap(), &headers, &trusted);
             assert_eq!(got, want.parse::<IpAddr>().unwrap(), "{socket} {forwarded}");
         }
-        assert_eq!(client_ip(trusted[0], &HeaderMap::new(), &trusted), trusted[0]);
+        assert_eq!(client_ip(proxies[0], &HeaderMap::new(), &trusted), proxies[0]);
     }
 }

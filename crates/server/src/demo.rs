@@ -50,8 +50,15 @@ impl Demo {
         Ok(Self { script: absolute(script)?, sotto: absolute(sotto)? })
     }
 
-    /// Runs it, again and again, until `stop`.
-    pub async fn run(self, paths: Paths, listening: SocketAddr, tls: bool, stop: CancellationToken) {
+    /// Runs it, again and again, until `stop`. `invite` is for its first start, when it registers.
+    pub async fn run(
+        self,
+        paths: Paths,
+        listening: SocketAddr,
+        tls: bool,
+        invite: Option<String>,
+        stop: CancellationToken,
+    ) {
         let profile = paths.demo_profile();
         if let Err(failure) = make_private_dir(&profile) {
             tracing::warn!("the demo bot does not run: {failure}");
@@ -62,7 +69,7 @@ impl Demo {
         let mut backoff = BACKOFF_MIN;
         loop {
             let began = Instant::now();
-            match self.start(&profile, &server) {
+            match self.start(&profile, &server, invite.as_deref()) {
                 Err(error) => tracing::warn!(%error, script = %self.script.display(), "the demo bot did not start"),
                 Ok(mut child) => {
                     tokio::select! {
@@ -82,8 +89,9 @@ impl Demo {
         }
     }
 
-    fn start(&self, profile: &Path, server: &str) -> std::io::Result<tokio::process::Child> {
+    fn start(&self, profile: &Path, server: &str, invite: Option<&str>) -> std::io::Result<tokio::process::Child> {
         Command::new(&self.script)
+            .envs(invite.map(|code| ("SOTTO_INVITE", code)))
             .env("SOTTO_SERVER", server)
             .env("SOTTO_HOME", profile)
             .env("SOTTO_BIN", &self.sotto)

@@ -15,7 +15,7 @@ use axum::extract::Request;
 use axum::middleware::{Next, from_fn};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use sotto_api::ApiConfig;
-use sotto_domain::{Domain, DomainConfig, DomainParts};
+use sotto_domain::{Domain, DomainConfig, DomainParts, RegistrationPolicy};
 use sotto_embedded::{EmbeddedConfig, EmbeddedStore};
 use sotto_gateway::{Gateway, GatewayConfig, Router, TlsSource};
 use sotto_ports::memory::MemoryEphemeral;
@@ -173,6 +173,16 @@ impl Server {
         if let (Some(files), Some(source)) = (tls_files, tls) {
             tasks.spawn(files.watch(source, stop.clone()));
         }
+        if config.demo.enabled {
+            match Demo::find(&config.demo.script) {
+                Ok(demo) => {
+                    let invite = invite_for_demo(config, &paths, &domain).await;
+                    let (paths, stop) = (paths.clone(), stop_demo.clone());
+                    tasks.spawn(demo.run(paths, listening, config.has_tls(), invite, stop));
+                }
+                Err(problem) => tracing::warn!("the demo bot does not run: {problem}"),
+            }
+        }
         let data = std::path::absolute(&paths.data).unwrap_or_else(|_| paths.data.clone());
         spawn_admin(
             &tasks,
@@ -180,12 +190,6 @@ impl Server {
             admin_listener,
             &stop,
         );
-        if config.demo.enabled {
-            match Demo::find(&config.demo.script) {
-                Ok(demo) => drop(tasks.spawn(demo.run(paths.clone(), listening, config.has_tls(), stop_demo.clone()))),
-                Err(problem) => tracing::warn!("the demo bot does not run: {problem}"),
-            }
-        }
         Ok(Self { listening, metrics, gateway, tasks, stop, stop_demo, paths, began })
     }
 
@@ -327,6 +331,16 @@ async fn make_domain(
     Domain::new(parts, config)
         .await
         .map_err(|error| Failure::new(Reason::Store, format!("the store does not answer: {error}")))
+}
+
+/// Where an invite is needed, the bot gets one for its first start.
+async fn invite_for_demo(config: &Config, paths: &Paths, domain: &Domain) -> Option<String> {
+    let first_start = !paths.demo_profile().exists();
+    if config.registration_policy() != RegistrationPolicy::Invite || !first_start {
+        return None;
+    }
+    let made = domain.create_invite(1, Duration::from_secs(3600)).await;
+    made.inspect_err(|error| tracing::warn!(%error, "no invite for the demo bot")).ok()
 }
 
 /// Everything on the main listener.

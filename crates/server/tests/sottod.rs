@@ -272,7 +272,8 @@ fn the_demo_bot_is_started_watched_and_stopped() {
     let pid: i32 =
         common::eventually("the bot lives", || fs::read_to_string(profile.join("pid")).ok()?.trim().parse().ok());
     let starts = fs::read_to_string(profile.join("starts")).unwrap();
-    assert_eq!(lines_of(&starts), [format!("http://{}", server.address()); 2]);
+    let url = format!("http://{}", server.address());
+    assert_eq!(lines_of(&starts), [&url, &url]);
     assert!(server.terminate().success());
     let pid = rustix::process::Pid::from_raw(pid).unwrap();
     common::eventually("the bot is gone", || rustix::process::test_kill_process(pid).is_err().then_some(()));

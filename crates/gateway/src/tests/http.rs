@@ -90,7 +90,7 @@ async fn requests_that_are_no_handshake() {
 async fn over_the_limit_clients_are_told_when_to_come_back() {
     let world = World::with(|config| {
         config.max_connections_per_ip = 1;
-        config.trusted_proxies = vec![LOCAL];
+        config.trusted_proxies = crate::TrustedProxies::new(|address| address == LOCAL);
     })
     .await;
     let server = listening(&world, None).await;
@@ -109,7 +109,8 @@ async fn over_the_limit_clients_are_told_when_to_come_back() {
 
 #[tokio::test]
 async fn handlers_learn_the_clients_address() {
-    let world = World::with(|config| config.trusted_proxies = vec![LOCAL]).await;
+    let world =
+        World::with(|config| config.trusted_proxies = crate::TrustedProxies::new(|address| address == LOCAL)).await;
     let server = listening(&world, None).await;
     let mut stream = TcpStream::connect(server.address).await.unwrap();
     let request = "GET /who HTTP/1.1\r\nHost: x\r\nConnection: close\r\nX-Forwarded-For: 203.0.113.5\r\n\r\n";

@@ -1,8 +1,10 @@
 //! What no type can say: values that contradict each other or cannot be used.
 
 use super::Config;
+use sotto_api::Network;
 use sotto_domain::RegistrationPolicy;
-use std::net::{IpAddr, SocketAddr, ToSocketAddrs as _};
+use sotto_gateway::TrustedProxies;
+use std::net::{SocketAddr, ToSocketAddrs as _};
 
 impl Config {
     /// Every problem, in words that say what to do.
@@ -14,8 +16,8 @@ impl Config {
             problems.push("server.data is empty: name a folder".into());
         }
         for proxy in &server.trusted_proxies {
-            if proxy.parse::<IpAddr>().is_err() {
-                problems.push(format!("server.trusted_proxies: {proxy:?} is not an IP address"));
+            if let Err(error) = proxy.parse::<Network>() {
+                problems.push(format!("server.trusted_proxies: {error}"));
             }
         }
         if !matches!(self.registration.policy.as_str(), "auto" | "open" | "invite" | "closed") {
@@ -99,8 +101,9 @@ impl Config {
         (!self.metrics.listen.is_empty()).then(|| resolve(&self.metrics.listen))
     }
 
-    pub fn trusted_proxies(&self) -> Vec<IpAddr> {
-        self.server.trusted_proxies.iter().filter_map(|text| text.parse::<IpAddr>().ok()).collect()
+    pub fn trusted_proxies(&self) -> TrustedProxies {
+        let networks: Vec<Network> = self.server.trusted_proxies.iter().filter_map(|text| text.parse().ok()).collect();
+        TrustedProxies::new(move |address| networks.iter().any(|network| network.contains(address)))
     }
 
     pub fn registration_policy(&self) -> RegistrationPolicy {

@@ -67,7 +67,8 @@ config! {
         /// Set to true if a reverse proxy in front of the server does TLS. Without it and without a certificate the server
         /// listens on loopback addresses only: access tokens must not travel in the clear.
         behind_proxy: bool = false,
-        /// Addresses of reverse proxies whose X-Forwarded-For header is believed, for limits per address.
+        /// Addresses or networks ("10.0.0.0/8") of reverse proxies whose X-Forwarded-For header is believed, for limits per
+        /// address.
         trusted_proxies: Vec<String> = Vec::<String>::new(),
         /// Threads that serve connections; 0 is one per processor core.
         workers: u32 = 0u32,

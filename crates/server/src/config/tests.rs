@@ -73,7 +73,7 @@ fn what_is_refused_and_what_to_do() {
         ("[server]\nlisten = \"nowhere\"", &[], "server.listen: \"nowhere\" is not an address and port"),
         ("[server]\nlisten = \"0.0.0.0:80\"", &[], "there is no TLS"),
         ("[server]\ntls_cert = \"a.pem\"", &[], "one of them is missing"),
-        ("[server]\ntrusted_proxies = [\"proxy\"]", &[], "is not an IP address"),
+        ("[server]\ntrusted_proxies = [\"proxy\"]", &[], "is not an address or a network"),
         ("[registration]\npolicy = \"anyone\"", &[], "registration.policy is"),
         ("[log]\nformat = \"xml\"", &[], "log.format is"),
         ("[log]\nlevel = \"a=b=c\"", &[], "log.level"),
