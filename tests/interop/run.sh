@@ -15,6 +15,6 @@ if [[ $installed != "$wanted" ]]; then
     npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
 fi
 
-(cd "$root" && cargo build --quiet --locked --package sotto-crypto --example interop)
+(cd "$root" && cargo build --quiet --locked --workspace --example interop)
 target=${CARGO_TARGET_DIR:-$root/target}
 exec node interop.mjs "$target/debug/examples/interop"
