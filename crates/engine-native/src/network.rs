@@ -259,24 +259,31 @@ async fn run_request(http: reqwest::Client, request: HttpRequest) -> Result<Http
     if let Some(body) = request.body {
         builder = builder.header(http::header::CONTENT_TYPE, "application/json").body(body);
     }
+    let place = host_of(&request.url);
+    let failure = |error| failure(error, &place);
     let mut answer = builder.send().await.map_err(failure)?;
     let status = answer.status().as_u16();
     let mut body = Vec::new();
     while let Some(chunk) = answer.chunk().await.map_err(failure)? {
         if body.len().saturating_add(chunk.len()) > ANSWER_BYTES {
-            return Err(HttpFailure::Unreachable("its answer is too long".into()));
+            return Err(HttpFailure::Unreachable(format!("{place}: its answer is too long")));
         }
         body.extend_from_slice(&chunk);
     }
     Ok(HttpAnswer { status, body })
 }
 
-fn failure(error: reqwest::Error) -> HttpFailure {
+/// "127.0.0.1:8080": people need to see where we looked.
+fn host_of(url: &str) -> String {
+    url.parse::<http::Uri>().ok().and_then(|uri| uri.authority().map(ToString::to_string)).unwrap_or_default()
+}
+
+fn failure(error: reqwest::Error, place: &str) -> HttpFailure {
     if let Some(reason) = tls::tls_reason(&error) {
         HttpFailure::Tls(reason)
     } else if error.is_timeout() {
         HttpFailure::Timeout
     } else {
-        HttpFailure::Unreachable(tls::root_cause(&error))
+        HttpFailure::Unreachable(format!("{place}: {}", tls::root_cause(&error)))
     }
 }

@@ -1,18 +1,20 @@
 //! history, search, export, conversations: what this profile has stored. Nothing here needs the server.
 
-use super::show::{contact_line, line, message_line, time_of};
+use super::show::{contact_line, message_line, time_of};
 use crate::args::{History, Search};
 use crate::failure::{Exit, Failure};
 use crate::out::{Style, write_failure};
 use crate::session::{Session, parse_who};
 use crate::text::{clean_line, date_time, to_json};
-use crate::ticks::stand_in;
+use crate::ticks::{stand_in, tick};
+use crate::tui::shorten;
 use sotto_engine::api::{Command, MessageBody, Reply};
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::PathBuf;
 
 const PAGE: u32 = 200;
+const PREVIEW: usize = 60;
 
 pub async fn history(session: &Session, args: History) -> Result<(), Failure> {
     let conversation = session.conversation(parse_who(&args.name)?).await?;
@@ -132,15 +134,15 @@ pub async fn conversations(session: &Session) -> Result<(), Failure> {
                 0 => String::new(),
                 n => out.paint(Style::Good, &format!(" ({n} unread)")),
             };
-            let last = conversation.last.as_ref().map(|message| match &message.body {
-                MessageBody::Text { body } => {
-                    let mut short = message.clone();
-                    short.body = MessageBody::Text { body: clean_line(body).chars().take(60).collect() };
-                    line(out, &short, if message.from_me { "me" } else { "" })
-                }
-                other => stand_in(other).unwrap_or_default().into(),
+            let last = conversation.last.as_ref().map(|message| {
+                let body = match &message.body {
+                    MessageBody::Text { body } => shorten(&clean_line(body), PREVIEW),
+                    other => stand_in(other).unwrap_or_default().into(),
+                };
+                let (time, mark) = (date_time(time_of(message)), tick(message.status));
+                format!("{}  {body} {mark}", out.paint(Style::Dim, &time))
             });
-            out.line(format!("{who}{unread}  {}", last.unwrap_or_default()))?;
+            out.line(format!("{who}{unread}  {}", last.unwrap_or_default().trim_end()))?;
         }
         Ok(())
     })

@@ -24,7 +24,7 @@ pub async fn message_line(session: &Session, message: &MessageView) -> String {
     line(out, message, &who)
 }
 
-pub fn line(out: &Out, message: &MessageView, who: &str) -> String {
+fn line(out: &Out, message: &MessageView, who: &str) -> String {
     let body = match &message.body {
         MessageBody::Text { body } => indent(body, "                  "),
         other => out.paint(Style::Dim, stand_in(other).unwrap_or_default()),

@@ -95,12 +95,14 @@ impl App {
             KeyCode::Home => self.composer.home(),
             KeyCode::End => self.composer.end(),
             KeyCode::Up => {
-                if !self.composer.up() {
+                let moved = self.composer.up();
+                if !moved {
                     self.scroll_up(1);
                 }
             }
             KeyCode::Down => {
-                if !self.composer.down() {
+                let moved = self.composer.down();
+                if !moved {
                     self.scroll_down(1);
                 }
             }
@@ -273,21 +275,17 @@ impl App {
                     self.search();
                 }
             },
-            Some(Sheet::Safety { contact, .. }) => {
-                if key.code == KeyCode::Char('v') {
-                    let (who, verified) = (Who::Account(contact.account), !contact.verified);
-                    contact.verified = verified;
-                    self.ask(Why::Contact, Command::SetVerified { who, verified });
-                }
+            Some(Sheet::Safety { contact, .. }) if key.code == KeyCode::Char('v') => {
+                let (who, verified) = (Who::Account(contact.account), !contact.verified);
+                contact.verified = verified;
+                self.ask(Why::Contact, Command::SetVerified { who, verified });
             }
-            Some(Sheet::ConfirmBlock(contact)) => {
-                if key.code == KeyCode::Char('y') {
-                    let (who, blocked) = (Who::Account(contact.account), !contact.blocked);
-                    self.ask(Why::Contact, Command::SetBlocked { who, blocked });
-                    self.sheet = None;
-                }
+            Some(Sheet::ConfirmBlock(contact)) if key.code == KeyCode::Char('y') => {
+                let (who, blocked) = (Who::Account(contact.account), !contact.blocked);
+                self.ask(Why::Contact, Command::SetBlocked { who, blocked });
+                self.sheet = None;
             }
-            None => {}
+            Some(Sheet::Safety { .. } | Sheet::ConfirmBlock(_)) | None => {}
         }
     }
 

@@ -29,6 +29,7 @@ use std::io::IsTerminal;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
+pub use wrap::shorten;
 
 const FRAME: Duration = Duration::from_millis(16);
 /// Answers on their way to the app. When full, the tasks that bring them wait.
