@@ -33,7 +33,7 @@ lint:
 	@$(STAGE) "clippy" cargo clippy --workspace --all-targets --locked -q -- -D warnings
 
 unit: ## unit, property, conformance and simulation tests
-	@$(STAGE) "tests" scripts/nextest.sh --workspace --exclude sotto-e2e --locked
+	@$(STAGE) "tests" scripts/nextest.sh unit
 
 interop: ## against Signal's official library from npm
 	@$(STAGE) "interop with the official Signal library" tests/interop/run.sh

@@ -3,10 +3,7 @@
 # Further arguments go to the test runner: tests/e2e/run.sh server_crash
 set -euo pipefail
 cd "$(dirname "$0")/../.."
-cargo build --locked -q -p sotto-server -p sotto-cli
-if cargo nextest --version >/dev/null 2>&1; then
-    profile=default
-    if [ "${SOTTO_SOAK:-0}" != 0 ]; then profile=soak; fi
-    exec cargo nextest run --locked --no-fail-fast --profile "$profile" -p sotto-e2e "$@"
-fi
-exec cargo test --locked --no-fail-fast -p sotto-e2e "$@" -- --test-threads=2
+# With the tests, as `make unit` builds them: the same features, so nothing is built twice.
+cargo build --locked -q --workspace --bins --tests
+if [ "${SOTTO_SOAK:-0}" != 0 ]; then export NEXTEST_PROFILE=soak; fi
+exec scripts/nextest.sh e2e "$@"

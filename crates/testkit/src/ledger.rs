@@ -136,8 +136,11 @@ impl Ledger {
     /// Acknowledged messages that their recipient has not seen yet.
     pub fn missing(&self) -> Vec<String> {
         let book = self.book();
-        let seen: HashSet<(&str, &str)> =
-            book.shown.iter().flat_map(|((viewer, _), shown)| shown.iter().map(|s| (viewer.as_str(), s.text.as_str()))).collect();
+        let seen: HashSet<(&str, &str)> = book
+            .shown
+            .iter()
+            .flat_map(|((viewer, _), shown)| shown.iter().map(|s| (viewer.as_str(), s.text.as_str())))
+            .collect();
         let acknowledged = book.sent.iter().filter(|sent| book.accepted.contains_key(&sent.text));
         acknowledged.filter(|s| !seen.contains(&(s.to.as_str(), s.text.as_str()))).map(|s| s.text.clone()).collect()
     }
@@ -145,10 +148,12 @@ impl Ledger {
     /// Every promise at once: nothing acknowledged is missing, nothing is shown twice or without having been sent, every
     /// viewer sees each sender's messages in the order of sending and with rising ids, under the id that was acknowledged.
     pub fn assert_exactly_once_in_order(&self) {
-        let mut wrong = self.missing().iter().map(|text| format!("{text}: acknowledged, never shown")).collect::<Vec<_>>();
+        let mut wrong =
+            self.missing().iter().map(|text| format!("{text}: acknowledged, never shown")).collect::<Vec<_>>();
         let book = self.book();
         wrong.extend(book.faults.iter().chain(&book.undecryptable).cloned());
-        let order: HashMap<&str, usize> = book.sent.iter().enumerate().map(|(at, sent)| (sent.text.as_str(), at)).collect();
+        let order: HashMap<&str, usize> =
+            book.sent.iter().enumerate().map(|(at, sent)| (sent.text.as_str(), at)).collect();
         for ((viewer, from), shown) in &book.shown {
             let mut seen = HashSet::new();
             let mut last: Option<(usize, u64, &str)> = None;
@@ -183,7 +188,12 @@ impl Ledger {
             }
         }
         let shown = wrong.len().min(20);
-        assert!(wrong.is_empty(), "{} broken promises, the first of them:\n  {}", wrong.len(), wrong[..shown].join("\n  "));
+        assert!(
+            wrong.is_empty(),
+            "{} broken promises, the first of them:\n  {}",
+            wrong.len(),
+            wrong[..shown].join("\n  ")
+        );
     }
 }
 

@@ -4,10 +4,14 @@
 //! test prints its seed and the server's last lines.
 //! Elsewhere: the promises themselves are in `tests/e2e`, one file each.
 
+pub mod cli;
+pub mod client;
+pub mod dump;
 pub mod ledger;
 pub mod needle;
 pub mod process;
 pub mod proxy;
+pub mod pty;
 pub mod raw;
 pub mod seed;
 pub mod server;

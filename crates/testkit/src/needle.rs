@@ -121,7 +121,7 @@ mod tests {
     fn finds_nothing_in_what_is_only_close() {
         let canary = Canary::new("canary-of-sixteen-bytes");
         assert_eq!(canary.find(b"canary-of-sixteen-byte"), None);
-        assert_eq!(canary.find(STANDARD.encode("canary-of-sixteen-bytez").as_bytes()), None);
+        assert_eq!(canary.find(STANDARD.encode("canary-of-sixtean-bytes").as_bytes()), None);
         assert_eq!(canary.find(b""), None);
     }
 

@@ -18,7 +18,7 @@ pub fn program(name: &str) -> PathBuf {
     }
     let test = std::env::current_exe().expect("a running test has a path");
     let path = test.ancestors().skip(1).take(2).map(|folder| folder.join(name)).find(|path| path.is_file());
-    path.unwrap_or_else(|| panic!("{name} is not built: cargo build -p sotto-server -p sotto-cli -p sotto-testkit"))
+    path.unwrap_or_else(|| panic!("{name} is not built: cargo build -p sotto-server -p sotto-cli -p echo-bot"))
 }
 
 /// Lines of one output stream, growing; everybody may wait for one.
@@ -137,7 +137,7 @@ impl Process {
 
     /// Its end by itself, with all output read.
     pub async fn wait(&mut self, deadline: Duration) -> ExitStatus {
-        let status = within(deadline, format_args!("the end of {}", self.name), self.child.wait()).await;
+        let status = within(deadline, format!("the end of {}", self.name), self.child.wait()).await;
         for pump in &mut self.pumps {
             // A grandchild may hold the pipe open; what came until now is enough then.
             tokio::time::timeout(Duration::from_secs(2), pump).await.ok();
@@ -176,9 +176,5 @@ pub async fn run<A: AsRef<OsStr>>(mut command: Command, args: &[A], input: &str,
     }
     process.close_stdin();
     let status = process.wait(deadline).await;
-    Finished {
-        code: status.code(),
-        stdout: process.stdout.all().join("\n"),
-        stderr: process.stderr.all().join("\n"),
-    }
+    Finished { code: status.code(), stdout: process.stdout.all().join("\n"), stderr: process.stderr.all().join("\n") }
 }

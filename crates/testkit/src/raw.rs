@@ -244,8 +244,7 @@ impl RawApi {
     }
 
     pub async fn challenge(&self, device: &RawDevice) -> Vec<u8> {
-        let body =
-            http::ChallengeFor { account_id: device.address.account, device_id: device.address.device.into() };
+        let body = http::ChallengeFor { account_id: device.address.account, device_id: device.address.device.into() };
         self.post("/v1/auth/challenge", None, &body).await.ok::<http::Challenge>().challenge.0
     }
 
@@ -378,7 +377,9 @@ impl RawSocket {
 
     pub async fn answer_to(&mut self, id: &[u8]) -> SendAnswer {
         self.until("the answer to a send", |body| match body {
-            server_frame::Body::Accepted(accepted) if accepted.client_msg_id == id => Some(SendAnswer::Accepted(accepted)),
+            server_frame::Body::Accepted(accepted) if accepted.client_msg_id == id => {
+                Some(SendAnswer::Accepted(accepted))
+            }
             server_frame::Body::DeviceMismatch(other) if other.client_msg_id == id => Some(SendAnswer::Mismatch(other)),
             server_frame::Body::Error(error) if error.client_msg_id == id => Some(SendAnswer::Refused(error)),
             _ => None,

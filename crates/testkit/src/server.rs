@@ -102,7 +102,9 @@ impl TestServer {
         } else {
             command.env("SOTTO_METRICS_LISTEN", "127.0.0.1:0");
         }
-        command.args(&self.options.args).envs(&self.options.env).env_remove("SOTTO_DATA").current_dir(self.folder.path());
+        // Clients of a test come back at once, not spread over half a minute.
+        command.env("SOTTO_GATEWAY_DRAIN_SPAN_S", "1");
+        command.args(&self.options.args).envs(&self.options.env).current_dir(self.folder.path());
         let process = Process::start(command);
         self.past.push(process.stdout.clone());
         self.past.push(process.stderr.clone());
@@ -163,7 +165,7 @@ impl TestServer {
 
     /// Waits until the sum of a metric satisfies `good`.
     pub async fn until_metric(&self, name: &str, good: impl Fn(f64) -> bool) -> f64 {
-        eventually(DEADLINE, format_args!("metric {name}"), || async {
+        eventually(DEADLINE, format!("metric {name}"), || async {
             Some(self.metric(name).await).filter(|value| good(*value))
         })
         .await

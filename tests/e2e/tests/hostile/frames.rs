@@ -167,11 +167,7 @@ pub async fn sends(world: &World) -> usize {
         ("device 128", |send| send.to_recipient[0].device_id = 128, bad()),
         ("device 4294967295", |send| send.to_recipient[0].device_id = u32::MAX, bad()),
         ("one device twice", |send| send.to_recipient.push(send.to_recipient[0].clone()), bad()),
-        (
-            "a thousand ciphertexts",
-            |send| send.to_recipient = vec![send.to_recipient[0].clone(); 1000],
-            bad(),
-        ),
+        ("a thousand ciphertexts", |send| send.to_recipient = vec![send.to_recipient[0].clone(); 1000], bad()),
         ("an empty ciphertext", |send| send.to_recipient[0].ciphertext = Bytes::new(), bad()),
         (
             "a ciphertext over 64 KiB",
@@ -329,7 +325,8 @@ pub async fn others(world: &World) -> usize {
             }
         }
     };
-    within(DEADLINE, "the flood to be taken or refused", flood).await;
+    // Taken, refused or simply not read on: all three are fine as long as nobody else notices.
+    tokio::time::timeout(std::time::Duration::from_secs(5), flood).await.ok();
     world.assert_unharmed(case).await;
     drop(socket);
     count + 4
@@ -358,7 +355,10 @@ pub async fn raw_bytes(world: &World) {
             b"POST /v1/accounts HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n{}".to_vec(),
         ),
         ("an old WebSocket version", upgrade.replace("13", "8").into_bytes()),
-        ("an upgrade without a key", upgrade.replace("Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n", "").into_bytes()),
+        (
+            "an upgrade without a key",
+            upgrade.replace("Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n", "").into_bytes(),
+        ),
         ("an unmasked frame", after(&[0x82, 0x02, 0x08, 0x01])),
         ("reserved bits", after(&[0xf2, 0x81, 1, 2, 3, 4, 5])),
         ("an unknown opcode", after(&[0x83, 0x81, 1, 2, 3, 4, 5])),
@@ -376,7 +376,7 @@ pub async fn raw_bytes(world: &World) {
         socket.write_all(bytes).await.ok();
         let mut answer = Vec::new();
         let mut chunk = [0; 4096];
-        within(DEADLINE, format_args!("{case}: the server to hang up or answer"), async {
+        within(DEADLINE, format!("{case}: the server to hang up or answer"), async {
             while let Ok(read @ 1..) = socket.read(&mut chunk).await {
                 answer.extend_from_slice(&chunk[..read]);
                 let upgraded = answer.starts_with(b"HTTP/1.1 101");

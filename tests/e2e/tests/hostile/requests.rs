@@ -5,14 +5,14 @@ use sotto_crypto::{DeviceAuthKey, IdentityKeyPair, RecoveryAuthKey};
 use sotto_testkit::raw::RawDevice;
 use sotto_testkit::seed::TestRng;
 use sotto_testkit::{RawApi, TestServer};
-use sotto_types::ErrorCode::{self, *};
 use sotto_types::AccountId;
+use sotto_types::ErrorCode::{self, *};
 use sotto_wire::http::{self, Base64};
 
 /// A u-coordinate of order 8 in libsignal's serialization: every secret gives the same shared value with it.
 const LOW_ORDER: [u8; 33] = [
-    5, 0xe0, 0xeb, 0x7a, 0x7c, 0x3b, 0x41, 0xb8, 0xae, 0x16, 0x56, 0xe3, 0xfa, 0xf1, 0x9f, 0xc4, 0x6a, 0xda, 0x09, 0x8d,
-    0xeb, 0x9c, 0x32, 0xb1, 0xfd, 0x86, 0x62, 0x05, 0x16, 0x5f, 0x49, 0xb8, 0x00,
+    5, 0xe0, 0xeb, 0x7a, 0x7c, 0x3b, 0x41, 0xb8, 0xae, 0x16, 0x56, 0xe3, 0xfa, 0xf1, 0x9f, 0xc4, 0x6a, 0xda, 0x09,
+    0x8d, 0xeb, 0x9c, 0x32, 0xb1, 0xfd, 0x86, 0x62, 0x05, 0x16, 0x5f, 0x49, 0xb8, 0x00,
 ];
 
 async fn check(world: &World, case: &str, answer: sotto_testkit::raw::Answer, want: &[ErrorCode]) {
@@ -38,19 +38,75 @@ pub async fn shapes(world: &World) -> usize {
         ("the wrong JSON", Method::POST, "/v1/accounts".into(), None, json, b"[1,2]".to_vec(), &[BadRequest]),
         ("deep JSON", Method::POST, "/v1/accounts".into(), None, json, deep.into_bytes(), &[BadRequest, TooLarge]),
         ("20 MB", Method::POST, "/v1/accounts".into(), None, json, big.into_bytes(), &[TooLarge]),
-        ("another type", Method::POST, "/v1/accounts".into(), None, "text/xml", b"{}".to_vec(), &[UnsupportedMediaType]),
+        (
+            "another type",
+            Method::POST,
+            "/v1/accounts".into(),
+            None,
+            "text/xml",
+            b"{}".to_vec(),
+            &[UnsupportedMediaType],
+        ),
         ("no UTF-8", Method::POST, "/v1/accounts".into(), None, json, vec![b'"', 0xff, b'"'], &[BadRequest]),
         ("no token", Method::GET, "/v1/keys".into(), None, "", vec![], &[TokenInvalid]),
         ("a garbage token", Method::GET, "/v1/keys".into(), Some("x.y.z"), "", vec![], &[TokenInvalid]),
-        ("an account that is none", Method::GET, "/v1/accounts/xyz/devices".into(), token, "", vec![], &[BadRequest, NotFound, UnknownAccount]),
-        ("the zero account", Method::GET, format!("/v1/accounts/{zero}/devices"), token, "", vec![], &[BadRequest, UnknownAccount]),
-        ("an unknown account", Method::GET, format!("/v1/accounts/{nobody}/devices"), token, "", vec![], &[UnknownAccount]),
-        ("a name that can be none", Method::GET, "/v1/usernames/a%20b".into(), token, "", vec![], &[UsernameInvalid, NotFound, BadRequest]),
+        (
+            "an account that is none",
+            Method::GET,
+            "/v1/accounts/xyz/devices".into(),
+            token,
+            "",
+            vec![],
+            &[BadRequest, NotFound, UnknownAccount],
+        ),
+        (
+            "the zero account",
+            Method::GET,
+            format!("/v1/accounts/{zero}/devices"),
+            token,
+            "",
+            vec![],
+            &[BadRequest, UnknownAccount],
+        ),
+        (
+            "an unknown account",
+            Method::GET,
+            format!("/v1/accounts/{nobody}/devices"),
+            token,
+            "",
+            vec![],
+            &[UnknownAccount],
+        ),
+        (
+            "a name that can be none",
+            Method::GET,
+            "/v1/usernames/a%20b".into(),
+            token,
+            "",
+            vec![],
+            &[UsernameInvalid, NotFound, BadRequest],
+        ),
         ("an unknown name", Method::GET, "/v1/usernames/nobody.here".into(), token, "", vec![], &[NotFound]),
         ("an unknown link", Method::GET, "/v1/links/abcdefgh?wait_s=0".into(), None, "", vec![], &[LinkExpired]),
-        ("an answer to an unknown link", Method::PUT, "/v1/links/abcdefgh".into(), token, json, br#"{"provisioning":"AAAA"}"#.to_vec(), &[LinkExpired]),
+        (
+            "an answer to an unknown link",
+            Method::PUT,
+            "/v1/links/abcdefgh".into(),
+            token,
+            json,
+            br#"{"provisioning":"AAAA"}"#.to_vec(),
+            &[LinkExpired],
+        ),
         ("blocking nobody", Method::PUT, "/v1/blocks/xyz".into(), token, "", vec![], &[BadRequest, NotFound]),
-        ("removing device 200", Method::DELETE, "/v1/devices/200".into(), token, json, br#"{"payload":"","signature":""}"#.to_vec(), &[BadRequest, UnknownDevice, NotFound]),
+        (
+            "removing device 200",
+            Method::DELETE,
+            "/v1/devices/200".into(),
+            token,
+            json,
+            br#"{"payload":"","signature":""}"#.to_vec(),
+            &[BadRequest, UnknownDevice, NotFound],
+        ),
     ];
     let count = cases.len();
     for (case, method, path, bearer, content_type, body, want) in cases {
@@ -71,11 +127,7 @@ pub async fn registrations(world: &World) -> usize {
             |body, _, world, rng| body.list = world.ann.signed_list(rng).into(),
             &[ListInvalid, ListSignatureInvalid],
         ),
-        (
-            "another device than listed",
-            |body, _, _, _| body.device_id = 2,
-            &[ListInvalid, BadRequest, UnknownDevice],
-        ),
+        ("another device than listed", |body, _, _, _| body.device_id = 2, &[ListInvalid, BadRequest, UnknownDevice]),
         ("device 0", |body, _, _, _| body.device_id = 0, &[BadRequest, ListInvalid]),
         ("a name of 2 letters", |body, _, _, _| body.username = "ab".into(), &[UsernameInvalid]),
         ("a name with a space", |body, _, _, _| body.username = "a b c".into(), &[UsernameInvalid]),
@@ -107,17 +159,13 @@ pub async fn registrations(world: &World) -> usize {
         ),
         ("a forged signed prekey", |body, _, _, _| flip(&mut body.keys.signed_prekey.signature), &[KeyRejected]),
         ("a forged last resort", |body, _, _, _| flip(&mut body.keys.last_resort_kyber.public_key), &[KeyRejected]),
-        ("a forged one-time Kyber key", |body, _, _, _| flip(&mut body.keys.one_time_kyber[1].signature), &[KeyRejected]),
         (
-            "a short Kyber key",
-            |body, _, _, _| body.keys.one_time_kyber[0].public_key.0.truncate(100),
+            "a forged one-time Kyber key",
+            |body, _, _, _| flip(&mut body.keys.one_time_kyber[1].signature),
             &[KeyRejected],
         ),
-        (
-            "keys of somebody else",
-            |body, _, world, rng| body.keys = world.ann.keys(1, 3, rng),
-            &[KeyRejected],
-        ),
+        ("a short Kyber key", |body, _, _, _| body.keys.one_time_kyber[0].public_key.0.truncate(100), &[KeyRejected]),
+        ("keys of somebody else", |body, _, world, rng| body.keys = world.ann.keys(1, 3, rng), &[KeyRejected]),
         (
             "a thousand one-time keys",
             |body, _, _, _| body.keys.one_time_ec = vec![body.keys.one_time_ec[0].clone(); 1000],
@@ -128,8 +176,16 @@ pub async fn registrations(world: &World) -> usize {
             |body, _, _, _| body.recovery.auth_key.0 = [&[1], &[0; 31][..]].concat(),
             &[KeyRejected],
         ),
-        ("a recovery key of 31 bytes", |body, _, _, _| body.recovery.auth_key.0.truncate(31), &[KeyRejected, BadRequest]),
-        ("a recovery backup of 1 MB", |body, _, _, _| body.recovery.backup.0 = vec![0; 1 << 20], &[TooLarge, BadRequest]),
+        (
+            "a recovery key of 31 bytes",
+            |body, _, _, _| body.recovery.auth_key.0.truncate(31),
+            &[KeyRejected, BadRequest],
+        ),
+        (
+            "a recovery backup of 1 MB",
+            |body, _, _, _| body.recovery.backup.0 = vec![0; 1 << 20],
+            &[TooLarge, BadRequest],
+        ),
         ("a device name of 10 kB", |body, _, _, _| body.encrypted_name.0 = vec![0; 10_000], &[TooLarge, BadRequest]),
     ];
     let count = cases.len();
@@ -174,7 +230,11 @@ pub async fn sign_ins(world: &World) -> usize {
     api.post("/v1/auth/token", None, &proof).await.ok::<http::AccessToken>();
     let mut cases: Vec<(&str, http::SignIn, &[ErrorCode])> = vec![("a replayed challenge", proof, &[ChallengeInvalid])];
     let challenge = fresh(ann).await;
-    cases.push(("another's key", sign_in(ann, challenge.clone(), mallory.auth.sign(&challenge).to_vec()), &[SignatureInvalid]));
+    cases.push((
+        "another's key",
+        sign_in(ann, challenge.clone(), mallory.auth.sign(&challenge).to_vec()),
+        &[SignatureInvalid],
+    ));
     let challenge = fresh(mallory).await;
     cases.push((
         "another's challenge",
@@ -204,7 +264,11 @@ pub async fn sign_ins(world: &World) -> usize {
         &[ChallengeInvalid],
     ));
     let own = vec![7; 64];
-    cases.push(("a challenge of one's own", sign_in(ann, own.clone(), ann.auth.sign(&own).to_vec()), &[ChallengeInvalid]));
+    cases.push((
+        "a challenge of one's own",
+        sign_in(ann, own.clone(), ann.auth.sign(&own).to_vec()),
+        &[ChallengeInvalid],
+    ));
     cases.push(("no challenge", sign_in(ann, vec![], ann.auth.sign(&[]).to_vec()), &[ChallengeInvalid, BadRequest]));
     let count = cases.len();
     for (case, body, want) in cases {
@@ -216,7 +280,8 @@ pub async fn sign_ins(world: &World) -> usize {
     // Recovery: the wrong code, and a name that nobody has, look the same.
     let mut rng = world.seed.rng(32);
     for (case, username) in [("a wrong recovery code", "ann"), ("recovery of nobody", "nobody.here")] {
-        let challenge = api.post("/v1/recovery/challenge", None, &http::RecoveryFor { username: username.into() }).await;
+        let challenge =
+            api.post("/v1/recovery/challenge", None, &http::RecoveryFor { username: username.into() }).await;
         let challenge: http::Challenge = challenge.ok();
         let wrong = RecoveryAuthKey::from_seed(&DeviceAuthKey::generate(&mut rng).seed());
         let signature = wrong.sign(&challenge.challenge.0).to_vec().into();
@@ -251,13 +316,36 @@ pub async fn devices(world: &World) -> usize {
     // Each with a code that is good, so that only the list is wrong.
     type Spoil = fn(&World, &mut RawDevice, &mut TestRng);
     let lists: Vec<(&str, Spoil, &[ErrorCode])> = vec![
-        ("a list signed by a stranger", |_, device, rng| device.identity = IdentityKeyPair::generate(rng), &[ListSignatureInvalid, ListInvalid, KeyRejected]),
+        (
+            "a list signed by a stranger",
+            |_, device, rng| device.identity = IdentityKeyPair::generate(rng),
+            &[ListSignatureInvalid, ListInvalid, KeyRejected],
+        ),
         ("an old list", |_, device, _| device.list_version -= 1, &[ListVersionConflict]),
         ("a list from the future", |_, device, _| device.list_version += 10, &[ListVersionConflict, ListInvalid]),
-        ("a list that drops a device", |world, device, _| device.devices.retain(|listed| listed.id != world.laptop.address.device), &[ListInvalid]),
-        ("a list that changes a device", |_, device, rng| device.devices[0].auth_key = DeviceAuthKey::generate(rng).public(), &[ListInvalid]),
-        ("a list without the new device", |_, device, _| { let own = device.address.device; device.devices.retain(|listed| listed.id != own); }, &[ListInvalid, UnknownDevice]),
-        ("a list of another account", |world, device, _| device.address.account = world.ann.address.account, &[LinkCodeInvalid, ListInvalid]),
+        (
+            "a list that drops a device",
+            |world, device, _| device.devices.retain(|listed| listed.id != world.laptop.address.device),
+            &[ListInvalid],
+        ),
+        (
+            "a list that changes a device",
+            |_, device, rng| device.devices[0].auth_key = DeviceAuthKey::generate(rng).public(),
+            &[ListInvalid],
+        ),
+        (
+            "a list without the new device",
+            |_, device, _| {
+                let own = device.address.device;
+                device.devices.retain(|listed| listed.id != own);
+            },
+            &[ListInvalid, UnknownDevice],
+        ),
+        (
+            "a list of another account",
+            |world, device, _| device.address.account = world.ann.address.account,
+            &[LinkCodeInvalid, ListInvalid],
+        ),
     ];
     let count_lists = lists.len();
     for (case, spoil, want) in lists {
@@ -279,11 +367,35 @@ pub async fn devices(world: &World) -> usize {
     stranger.identity = IdentityKeyPair::generate(&mut rng);
     let path = format!("/v1/devices/{}", u32::from(world.laptop.address.device));
     let mut removals: Vec<(&str, &str, http::SignedList, &str, &[ErrorCode])> = Vec::new();
-    removals.push(("a removal that removes nothing", &path, removal(&still_there, &mut rng), &bob_token, &[ListInvalid]));
+    removals.push((
+        "a removal that removes nothing",
+        &path,
+        removal(&still_there, &mut rng),
+        &bob_token,
+        &[ListInvalid],
+    ));
     removals.push(("a removal by an old list", &path, removal(&old, &mut rng), &bob_token, &[ListVersionConflict]));
-    removals.push(("a removal signed by a stranger", &path, removal(&stranger, &mut rng), &bob_token, &[ListSignatureInvalid, ListInvalid]));
-    removals.push(("a removal of another's device", &path, removal(&without, &mut rng), &world.token, &[ListInvalid, UnknownDevice, ListSignatureInvalid]));
-    removals.push(("a removal of device 77", "/v1/devices/77", removal(&without, &mut rng), &bob_token, &[UnknownDevice, ListInvalid]));
+    removals.push((
+        "a removal signed by a stranger",
+        &path,
+        removal(&stranger, &mut rng),
+        &bob_token,
+        &[ListSignatureInvalid, ListInvalid],
+    ));
+    removals.push((
+        "a removal of another's device",
+        &path,
+        removal(&without, &mut rng),
+        &world.token,
+        &[ListInvalid, UnknownDevice, ListSignatureInvalid],
+    ));
+    removals.push((
+        "a removal of device 77",
+        "/v1/devices/77",
+        removal(&without, &mut rng),
+        &bob_token,
+        &[UnknownDevice, ListInvalid],
+    ));
     let count_removals = removals.len();
     for (case, path, body, bearer, want) in removals {
         check(world, case, api.json(Method::DELETE, path, Some(bearer), &body).await, want).await;
@@ -338,7 +450,15 @@ pub async fn keys(world: &World) -> usize {
         ("an all-zero key", |keys| keys.one_time_ec[0].public_key.0 = [&[5], &[0; 32][..]].concat(), &[KeyRejected]),
         ("a key of no bytes", |keys| keys.one_time_ec[0].public_key.0.clear(), &[KeyRejected]),
         ("a forged Kyber key", |keys| flip(&mut keys.one_time_kyber[0].signature), &[KeyRejected]),
-        ("another's signed prekey", |keys| if let Some(key) = &mut keys.signed_prekey { flip(&mut key.public_key) }, &[KeyRejected]),
+        (
+            "another's signed prekey",
+            |keys| {
+                if let Some(key) = &mut keys.signed_prekey {
+                    flip(&mut key.public_key)
+                }
+            },
+            &[KeyRejected],
+        ),
         ("a thousand keys", |keys| keys.one_time_ec = vec![keys.one_time_ec[0].clone(); 1000], &[BadRequest, TooLarge]),
     ];
     let mut count = uploads.len();

@@ -34,8 +34,7 @@ impl World {
         let laptop = api.add_device(&bob, &mut rng).await;
         let token = api.token(&mallory).await;
         let rng = Mutex::new(StdRng::seed_from_u64(seed.value()));
-        let world =
-            Self { server, api, mallory, token, ann, bob, laptop, seed, before: Mutex::new(Vec::new()), rng };
+        let world = Self { server, api, mallory, token, ann, bob, laptop, seed, before: Mutex::new(Vec::new()), rng };
         *world.before.lock().await = world.state().await;
         world
     }
@@ -65,7 +64,7 @@ impl World {
     pub async fn assert_unharmed(&self, case: &str) {
         let before = self.before.lock().await;
         // Acks and receipts of the round before may still be on their way out of the store.
-        eventually(DEADLINE, format_args!("everything to be as it was before {case}"), || async {
+        eventually(DEADLINE, format!("everything to be as it was before {case}"), || async {
             let now = self.state().await;
             if *before != now {
                 eprintln!("{case}:\n before {before:?}\n now    {now:?}");
