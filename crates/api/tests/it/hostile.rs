@@ -504,7 +504,8 @@ async fn floods_are_told_to_wait() {
         challenge: challenge.unwrap().challenge.into(),
         signature: vec![0; 64].into(),
     };
-    let floods: Vec<(&str, Box<dyn Fn() -> Request<Body>>)> = vec![
+    type Flood = Box<dyn Fn() -> Request<Body>>;
+    let floods: Vec<(&str, Flood)> = vec![
         ("sign-ins", Box::new(device(Method::POST, "/v1/auth/token", value(&sign_in)))),
         ("links", Box::new(device(Method::POST, "/v1/links", empty.clone()))),
         ("polls", Box::new(device(Method::GET, "/v1/links/x", empty.clone()))),

@@ -1,5 +1,7 @@
 //! The API as a client meets it: requests in, answers out, over memory stores.
 
+#![allow(clippy::unwrap_used, reason = "a helper of tests may fail its test")]
+
 mod bed;
 mod documents;
 mod flows;

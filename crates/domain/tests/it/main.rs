@@ -1,5 +1,7 @@
 //! The domain's use cases against the reference stores, with a clock that only moves when told to.
 
+#![allow(clippy::unwrap_used, reason = "a helper of tests may fail its test")]
+
 mod acking;
 mod bed;
 mod devices;
