@@ -2,6 +2,7 @@
 //! Always true:
 //! - whatever can be refused from a header is refused before its payload is waited for, so nothing oversized is buffered;
 //! - only the fragments of an unfinished message are kept, and nothing while none is.
+//!
 //! Elsewhere: bytes of a partial frame are kept by `connection`; what a message means, by `session`.
 
 use std::borrow::Cow;

@@ -8,6 +8,7 @@
 //!   `OUT_BYTES_MAX` and one frame;
 //! - a poll ends after `ROUNDS`, so that a flood starves neither its own pushes nor the other connections;
 //! - after an error the peer gets the bytes that say so: the socket is shut down for writing first and read to its end.
+//!
 //! Elsewhere: what frames mean is `session`'s, deadlines are set here and watched by the gateway's sweeper.
 
 use crate::bucket::Bucket;

@@ -6,6 +6,7 @@
 //! - every queue is bounded, and a reader that is slow costs a cursor into its inbox, not a buffer;
 //! - an idle connection owns one task and one mailbox, and no buffer, channel or timer;
 //! - a malformed frame gets a typed error, is counted, and changes nothing else.
+//!
 //! Elsewhere: what a send or an ack means is the domain's; configuration and certificates are the server's.
 
 mod bucket;

@@ -6,6 +6,7 @@
 //! - sends start in the order of their frames, each polled once on arrival, so that they reach the store in that order;
 //! - at most `sends_in_flight` answers and one ack are outstanding; beyond that the socket is not read;
 //! - an error never touches another connection.
+//!
 //! Elsewhere: bytes and frames in `connection`, meaning and durability in the domain.
 
 use crate::delivery::{AckFound, Delivery};

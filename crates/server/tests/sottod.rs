@@ -1,5 +1,8 @@
 //! The program as an operator meets it: started, asked, stopped, and started wrongly.
 
+// Helpers of tests fail by panicking, as the tests do.
+#![allow(clippy::unwrap_used)]
+
 mod common;
 
 use common::{Sottod, lines_of, sottod};

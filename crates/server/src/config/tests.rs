@@ -53,8 +53,9 @@ fn file_then_environment_then_flags() {
 
 #[test]
 fn what_is_refused_and_what_to_do() {
-    // (file, environment, part of the message)
-    let cases: &[(&str, &[(&str, &str)], &str)] = &[
+    /// (file, environment, part of the message)
+    type Case<'a> = (&'a str, &'a [(&'a str, &'a str)], &'a str);
+    let cases: &[Case<'_>] = &[
         ("[server]\nlisen = \"x\"", &[], "unknown key server.lisen; did you mean listen?"),
         ("[servr]\n", &[], "unknown section [servr]; did you mean server?"),
         ("[zzz]\n", &[], "`sottod config --explain` lists all"),
