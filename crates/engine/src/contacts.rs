@@ -90,6 +90,13 @@ pub(crate) fn on_answer(cx: &mut Cx<'_, '_>, step: Step, answer: Result<Vec<u8>,
                 }
                 trust::note_username(cx, account, &found.username)?;
                 trust::offer_list(cx, account, found.list.into())?;
+                if let Some(name) = key.strip_prefix('@')
+                    && cx.tx.contact_named(name)?.is_none()
+                {
+                    let text = "the server answered for another name".into();
+                    fail_all(cx, &key, &CommandError { kind: ErrorKind::Internal, text });
+                    return Ok(());
+                }
                 for (id, command) in cx.core.looking.remove(&key).unwrap_or_default() {
                     commands::run(cx, id, command)?;
                 }

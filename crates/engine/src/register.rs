@@ -28,7 +28,7 @@ pub(crate) struct Step(CommandId);
 
 /// "chat.example.org" -> "https://chat.example.org"; plain HTTP only where it is asked for, or on this machine.
 pub(crate) fn parse_server(text: &str) -> Result<String, CommandError> {
-    let text = text.trim().trim_end_matches('/');
+    let text = text.trim();
     let invalid = || CommandError {
         kind: ErrorKind::Invalid,
         text: format!(
@@ -43,6 +43,7 @@ pub(crate) fn parse_server(text: &str) -> Result<String, CommandError> {
         }
         None => ("https", text),
     };
+    let authority = authority.trim_end_matches('/');
     let good = !authority.is_empty()
         && authority.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | ':' | '[' | ']'));
     if good { Ok(format!("{scheme}://{}", authority.to_ascii_lowercase())) } else { Err(invalid()) }
