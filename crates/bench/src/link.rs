@@ -216,10 +216,10 @@ pub fn unexpected(frame: &pb::ServerFrame) -> Result<()> {
         Some(Body::HeartbeatAck(_) | Body::AccountChanged(_) | Body::Welcome(_)) => Ok(()),
         Some(Body::Error(error)) => {
             let name = ErrorCode::from_number(error.code).map_or("unknown", ErrorCode::slug);
-            let hint = if error.code == ErrorCode::RateLimited.number() {
-                "; raise the server's rate limits for a benchmark"
-            } else {
-                ""
+            let hint = match ErrorCode::from_number(error.code) {
+                Some(ErrorCode::RateLimited) => "; raise the server's rate limits for a benchmark",
+                Some(ErrorCode::Unavailable) => "; its queue is full: fewer pairs, or a smaller window",
+                _ => "",
             };
             bail!("the server refused: {name} (error {}): {}{hint}", error.code, error.detail)
         }

@@ -10,8 +10,8 @@ use crate::outcome::Outcome;
 use crate::plan::{DirectJob, Go, IdleJob, Job, OfflineJob, Plan, SignInJob};
 use crate::report::Report;
 use crate::server::{Probe, Server};
-use crate::target::{Target, allow_open_files};
-use anyhow::{Context, Result, bail};
+use crate::target::{Target, open_files_max};
+use anyhow::{Result, bail};
 use std::time::Duration;
 
 /// From the order to begin until the first send, so that all workers have read it.
@@ -209,10 +209,9 @@ pub async fn idle(args: &Idle) -> Result<Report> {
     let mut run = Run::start(&args.common, args.processes, args.connections, job).await?;
     run.boundary(run.patience).await?;
     let rss_0 = run.settled_rss().await?;
-    let begun = now_ns();
-    run.go().await?;
+    let begun = run.go().await?.start_ns;
     let half = run.boundary(run.patience).await?;
-    let opened_ns = now_ns() - begun;
+    let opened_ns = now_ns().saturating_sub(begun);
     let rss_half = run.settled_rss().await?;
     run.go().await?;
     let all = run.boundary(run.patience).await?;
@@ -318,6 +317,11 @@ fn check_own_limit(common: &Common, connections: u32) -> Result<()> {
     if common.server.is_some() {
         return Ok(());
     }
-    allow_open_files(u64::from(connections) + SERVER_FILES)
-        .with_context(|| format!("a server of this machine cannot hold {connections} connections"))
+    match open_files_max() {
+        Some(limit) if limit < u64::from(connections) + SERVER_FILES => bail!(
+            "a server of ours is one process, which may open {limit} files here: not enough for {connections} connections; raise \
+             the limit (ulimit -Hn), or measure a server elsewhere with --server"
+        ),
+        _ => Ok(()),
+    }
 }

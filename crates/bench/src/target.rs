@@ -77,6 +77,11 @@ impl Target {
     }
 }
 
+/// How many files a process of this user may open, if that is limited.
+pub fn open_files_max() -> Option<u64> {
+    getrlimit(Resource::Nofile).maximum
+}
+
 /// Makes room for so many connections in this process, or says what to do.
 pub fn allow_open_files(connections: u64) -> Result<()> {
     let needed = connections + OTHER_FILES;

@@ -1,5 +1,6 @@
 //! A worker process: reads its `Plan` from stdin, does its share, says what it measured on stdout. It ends with its parent.
 
+use crate::clock::sleep_until;
 use crate::job;
 use crate::outcome::Outcome;
 use crate::plan::{Go, Plan, Say};
@@ -27,10 +28,12 @@ impl Parent {
         self.orders.lock().await.next_line().await?.context("the parent is gone")
     }
 
-    /// Says `Ready` and waits for the order to begin.
+    /// Says `Ready` and waits for the moment to begin: the same for all workers, and the one that rates count from.
     pub async fn ready(&self, so_far: &Outcome) -> Result<Go> {
         say(&Say::Ready(Box::new(so_far.clone())))?;
-        Ok(serde_json::from_str(&self.line().await?)?)
+        let go: Go = serde_json::from_str(&self.line().await?)?;
+        sleep_until(go.start_ns).await;
+        Ok(go)
     }
 
     /// For the person; at most every two seconds.

@@ -3,7 +3,7 @@
 
 use super::members;
 use crate::accounts::Member;
-use crate::clock::{NS_PER_S, now_ns, sleep_until};
+use crate::clock::{NS_PER_S, now_ns};
 use crate::link::Link;
 use crate::outcome::Outcome;
 use crate::pair::Shared;
@@ -22,7 +22,6 @@ pub async fn run(plan: &Plan, job: &SignInJob, parent: &Rc<Parent>) -> Result<Ou
     let go = parent.ready(&Outcome::default()).await?;
     let from = go.start_ns + job.warm_up_ns;
     let to = from + job.measure_ns;
-    sleep_until(go.start_ns).await;
     let (shared, source) = (Shared::default(), Rc::new(Cell::new(plan.first_number())));
     let mut running = JoinSet::new();
     for lane in 0..lanes as usize {
