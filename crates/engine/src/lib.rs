@@ -8,6 +8,9 @@
 //! - the same inputs, times and seed give the same effects; whoever opens an engine passes a fresh seed.
 //! Elsewhere: sockets, HTTP and timers are the host's (`engine-native`, `engine-wasm`); rows are `engine-store`'s.
 
+// Module documents are read as text: their last line belongs to no list.
+#![allow(clippy::doc_lazy_continuation)]
+
 pub mod api;
 mod backoff;
 mod blocks;

@@ -33,7 +33,7 @@ pub(crate) struct Linking {
 #[derive(Debug)]
 pub(crate) enum Step {
     Opened { command: CommandId, server: String, device_name: String },
-    Polled,
+    Polled { link: String },
     Added { own: Box<Own>, list: SignedDeviceList },
     Code { command: CommandId, invitation: LinkInvitation },
     Answered { command: CommandId, device: DeviceId },
@@ -59,7 +59,7 @@ pub(crate) fn on_answer(cx: &mut Cx<'_, '_>, step: Step, answer: Result<Vec<u8>,
             on_opened(cx, command, server, device_name, answer);
             Ok(())
         }
-        Step::Polled => on_polled(cx, answer),
+        Step::Polled { link } => on_polled(cx, &link, answer),
         Step::Added { own, list } => on_added(cx, *own, list, answer),
         Step::Code { command, invitation } => on_code(cx, command, &invitation, answer),
         Step::Answered { command, device } => on_answered(cx, command, device, answer),
@@ -91,8 +91,9 @@ fn on_opened(
 
 fn poll(cx: &mut Cx<'_, '_>) {
     let Some(linking) = &cx.core.linking else { return };
-    let path = format!("/v1/links/{}?wait_s={POLL_S}", linking.invitation.link());
-    let mut call = Call::open(linking.server.clone(), HttpMethod::Get, path, Then::Link(Step::Polled));
+    let link = linking.invitation.link().to_owned();
+    let path = format!("/v1/links/{link}?wait_s={POLL_S}");
+    let mut call = Call::open(linking.server.clone(), HttpMethod::Get, path, Then::Link(Step::Polled { link }));
     call.timeout_ms = (POLL_S + 10) * 1000;
     http::send(cx, call.in_background());
 }
@@ -105,8 +106,11 @@ fn link_failed(cx: &mut Cx<'_, '_>, error: CommandError) -> Result<(), StoreErro
     Ok(())
 }
 
-fn on_polled(cx: &mut Cx<'_, '_>, answer: Result<Vec<u8>, Failure>) -> Result<(), StoreError> {
-    let Some(linking) = &cx.core.linking else { return Ok(()) };
+fn on_polled(cx: &mut Cx<'_, '_>, link: &str, answer: Result<Vec<u8>, Failure>) -> Result<(), StoreError> {
+    // An answer to a link that was given up for a newer one concerns nobody.
+    let Some(linking) = cx.core.linking.as_ref().filter(|linking| linking.invitation.link() == link) else {
+        return Ok(());
+    };
     let sealed = match http::parse::<LinkAnswer>(answer) {
         Ok(LinkAnswer { provisioning: Some(sealed) }) => sealed,
         Ok(LinkAnswer { provisioning: None }) if linking.give_up > cx.now => {

@@ -13,7 +13,7 @@ use sotto_crypto::device_list::{generate_registration_id, sign_device_list, veri
 use sotto_crypto::recovery::RecoveryContents;
 use sotto_crypto::{DeviceAuthKey, IdentityKeyPair, ListedDevice, RecoveryCode, SignedDeviceList, device_name};
 use sotto_engine_store::{Contact, StoreError};
-use sotto_types::{AccountId, DeviceAddress, DeviceId, Secret, Username};
+use sotto_types::{AccountId, Action, DeviceAddress, DeviceId, Secret, Username};
 use sotto_wire::http::{RecoveryKeys, Register, Registered, SignedList};
 
 /// Settings of a registration under way.
@@ -157,8 +157,8 @@ pub(crate) fn on_answer(
     let registered = match http::parse::<Registered>(answer) {
         Ok(registered) => registered,
         Err(failure) => {
-            if matches!(failure, Failure::Refused { .. }) {
-                // Nothing was made there; the next try may have another name.
+            if failure.code().is_some_and(|code| code.action() == Action::Stop) {
+                // Nothing was made there, for certain; the next try may have another name.
                 cx.tx.wipe()?;
             }
             cx.reply(command, Err(failure.into()));

@@ -8,6 +8,9 @@
 //! - the same seed gives the same run.
 //! Elsewhere: sockets and disks are for the end-to-end tests; the fake server here is the real domain behind a small pump.
 
+// Module documents are read as text: their last line belongs to no list.
+#![allow(clippy::doc_lazy_continuation)]
+
 mod hub;
 mod server;
 
@@ -351,8 +354,8 @@ impl Sim {
         }
         let pick = self.rng.random_range(0..choices.len());
         match choices.swap_remove(pick) {
-            Choice::ToServer(at) => self.to_server(at),
-            Choice::ToDevice(at) => self.to_device(at),
+            Choice::ToServer(at) => self.pass_to_server(at),
+            Choice::ToDevice(at) => self.pass_to_device(at),
             Choice::Request(at) => self.request(at),
             Choice::Answer(at) => {
                 if let Some((request, outcome)) = self.slots[at].answers.pop_front() {
@@ -363,7 +366,7 @@ impl Sim {
         true
     }
 
-    fn to_server(&mut self, at: usize) {
+    fn pass_to_server(&mut self, at: usize) {
         let slot = &mut self.slots[at];
         let (Some(frame), Some(connection)) = (slot.to_server.pop_front(), &mut slot.connection) else { return };
         let answers = self.server.on_frame(connection, frame);
@@ -419,7 +422,7 @@ impl Sim {
         }
     }
 
-    fn to_device(&mut self, at: usize) {
+    fn pass_to_device(&mut self, at: usize) {
         let input = match self.slots[at].to_device.pop_front() {
             Some(ToDevice::Opened) => Input::TransportOpened,
             Some(ToDevice::Closed) => Input::TransportClosed { reason: "simulated".into() },
@@ -471,7 +474,7 @@ impl Sim {
         self.perform(device.0, done);
         // What was written to the socket before the crash may still arrive.
         while !self.slots[device.0].to_server.is_empty() && self.rng.random() {
-            self.to_server(device.0);
+            self.pass_to_server(device.0);
         }
         self.crash(device);
     }

@@ -156,7 +156,9 @@ fn storm(seed: u64) {
 
 #[test]
 fn nothing_is_lost_doubled_or_disordered_in_a_storm() {
-    (0..12).for_each(|seed| storm(1000 + seed));
+    // For a soak: SOTTO_SIM_SEEDS=1000 cargo test -p sotto-sim storm
+    let seeds = std::env::var("SOTTO_SIM_SEEDS").ok().and_then(|text| text.parse().ok()).unwrap_or(12);
+    (0..seeds).for_each(|seed| storm(1000 + seed));
 }
 
 #[test]

@@ -1,0 +1,159 @@
+//! Smaller promises: failed messages, blocks, clocks, search, export, retries of commands, clear errors.
+
+use sotto_engine::{Command, ErrorKind, Event, MessageStatus, Reply, Who};
+use sotto_sim::{Device, Fate, SERVER, Sim};
+use sotto_types::{ClientMsgId, Username};
+use sotto_wire::pb::server_frame::Body;
+use std::time::Duration;
+
+fn kind(result: Result<Reply, sotto_engine::CommandError>) -> Option<ErrorKind> {
+    result.err().map(|error| error.kind)
+}
+
+fn name(text: &str) -> Who {
+    Who::Name(Username::parse(text).expect("a good name"))
+}
+
+fn set_online(sim: &mut Sim, device: Device, online: bool) {
+    assert!(matches!(sim.ask(device, Command::SetOnline { online }), Ok(Reply::Done)));
+}
+
+#[test]
+fn a_message_nobody_took_fails_for_good() {
+    let mut sim = Sim::new(51);
+    let (ann, bob) = (sim.register("ann"), sim.register("bob"));
+    let bob_id = sim.account(bob);
+    set_online(&mut sim, bob, false);
+    sim.send(ann, "bob", "too late");
+    sim.run();
+    for _ in 0..4 {
+        set_online(&mut sim, ann, false);
+        sim.run_for(Duration::from_secs(8 * 86_400));
+        set_online(&mut sim, ann, true);
+        sim.run();
+        sim.sweep();
+        sim.run();
+    }
+    assert_eq!(sim.statuses(ann, bob_id), [MessageStatus::Failed]);
+    let failed = sim.history(ann, bob_id)[0].clone();
+    assert!(failed.note.is_some());
+    // Trying again is a new message; the failed one stays.
+    let retried = sim.ask(ann, Command::RetryMessage { name: failed.name });
+    assert!(matches!(retried, Ok(Reply::Queued { message }) if message.name != failed.name));
+    assert_eq!(sim.statuses(ann, bob_id)[0], MessageStatus::Failed);
+}
+
+#[test]
+fn to_somebody_who_blocked_it_looks_undelivered() {
+    let mut sim = Sim::new(52);
+    let (ann, bob) = (sim.register("ann"), sim.register("bob"));
+    let (ann_id, bob_id) = (sim.account(ann), sim.account(bob));
+    let blocked = sim.ask(bob, Command::SetBlocked { who: name("ann"), blocked: true });
+    assert!(matches!(blocked, Ok(Reply::Contact { contact }) if contact.blocked));
+    sim.send(ann, "bob", "hello?");
+    sim.run();
+    assert_eq!(sim.statuses(ann, bob_id), [MessageStatus::Sent]);
+    assert!(sim.texts(bob, ann_id).is_empty());
+    let freed = sim.ask(bob, Command::SetBlocked { who: name("ann"), blocked: false });
+    assert!(matches!(freed, Ok(Reply::Contact { contact }) if !contact.blocked));
+    sim.send(ann, "bob", "hello again");
+    sim.run();
+    assert_eq!(sim.texts(bob, ann_id), ["hello again"]);
+}
+
+#[test]
+fn a_clock_that_is_far_off_is_told_once() {
+    let mut sim = Sim::new(53);
+    sim.frame_hook = Some(Box::new(|_, frame| {
+        match &mut frame.body {
+            Some(Body::Welcome(welcome)) => welcome.server_time_ms += 3_600_000,
+            Some(Body::HeartbeatAck(ack)) => ack.server_time_ms += 3_600_000,
+            _ => {}
+        }
+        Fate::Pass
+    }));
+    let ann = sim.register("ann");
+    sim.run();
+    let told: Vec<_> = sim.events(ann).iter().filter(|event| matches!(event, Event::ClockOff { .. })).collect();
+    assert_eq!(told, [&Event::ClockOff { by_ms: 3_600_000 }]);
+}
+
+#[test]
+fn a_repeated_command_is_one_message() {
+    let mut sim = Sim::new(54);
+    let (ann, bob) = (sim.register("ann"), sim.register("bob"));
+    let ann_id = sim.account(ann);
+    let send =
+        || Command::SendText { to: name("bob"), body: "once".into(), name: Some(ClientMsgId::from_bytes([7; 16])) };
+    for _ in 0..3 {
+        assert!(matches!(sim.ask(ann, send()), Ok(Reply::Queued { .. })));
+        sim.run();
+    }
+    assert_eq!(sim.texts(bob, ann_id), ["once"]);
+}
+
+#[test]
+fn search_and_export_see_both_sides() {
+    let mut sim = Sim::new(55);
+    let (ann, bob) = (sim.register("ann"), sim.register("bob"));
+    sim.send(ann, "bob", "the quick brown fox");
+    sim.run();
+    sim.send(bob, "ann", "jumps over the lazy dog");
+    sim.run();
+    let Ok(Reply::Found { hits }) =
+        sim.ask(ann, Command::Search { query: "the laz".into(), conversation: None, limit: 10 })
+    else {
+        panic!("no answer")
+    };
+    assert_eq!(hits.len(), 1);
+    assert!(hits[0].snippet.contains("\u{1}lazy\u{2}"), "{}", hits[0].snippet);
+    let Ok(Reply::ExportPage { lines, next }) = sim.ask(ann, Command::Export { next: None }) else {
+        panic!("no answer")
+    };
+    assert_eq!(next, None);
+    let types: Vec<_> = lines.iter().map(|line| line["type"].as_str().unwrap_or_default()).collect();
+    assert_eq!(types, ["sotto_export", "contact", "message", "message"]);
+    assert_eq!(lines[2]["body"]["body"], "the quick brown fox");
+}
+
+#[test]
+fn people_are_told_what_is_wrong() {
+    let mut sim = Sim::new(56);
+    let ann = sim.register("ann");
+    let send = |to: &str, body: &str| Command::SendText { to: name(to), body: body.into(), name: None };
+    assert_eq!(kind(sim.ask(ann, send("nobody", "x"))), Some(ErrorKind::NotFound));
+    assert_eq!(kind(sim.ask(ann, send("ann", ""))), Some(ErrorKind::Invalid));
+    assert_eq!(kind(sim.ask(ann, send("ann", &"x".repeat(40_000)))), Some(ErrorKind::Invalid));
+    let register = |server: &str, username: &str| Command::Register {
+        server: server.into(),
+        username: Username::parse(username).expect("a good name"),
+        invite: None,
+        device_name: String::new(),
+    };
+    assert_eq!(kind(sim.ask(ann, register(SERVER, "again"))), Some(ErrorKind::WrongState));
+    let other = sim.device();
+    assert_eq!(kind(sim.ask(other, Command::WhoAmI)), Some(ErrorKind::WrongState));
+    assert_eq!(kind(sim.ask(other, register("not a server", "bob"))), Some(ErrorKind::Invalid));
+    assert_eq!(kind(sim.ask(other, register(SERVER, "ann"))), Some(ErrorKind::Refused));
+    sim.set_network(other, false);
+    assert_eq!(kind(sim.ask(other, register(SERVER, "bob"))), Some(ErrorKind::Offline));
+    sim.set_network(other, true);
+    assert!(matches!(sim.ask(other, register(SERVER, "bob")), Ok(Reply::Registered { .. })));
+    let link = Command::ApproveLink { link_text: "https://example.org".into() };
+    assert_eq!(kind(sim.ask(ann, link)), Some(ErrorKind::Invalid));
+}
+
+#[test]
+fn a_deleted_account_leaves_an_empty_profile() {
+    let mut sim = Sim::new(57);
+    let (ann, bob) = (sim.register("ann"), sim.register("bob"));
+    let ann_id = sim.account(ann);
+    sim.send(bob, "ann", "hello");
+    sim.run();
+    assert!(matches!(sim.ask(ann, Command::DeleteAccount), Ok(Reply::Done)));
+    sim.run();
+    assert_eq!(kind(sim.ask(ann, Command::WhoAmI)), Some(ErrorKind::WrongState));
+    sim.send(bob, "ann", "still there?");
+    sim.run();
+    assert_eq!(sim.statuses(bob, ann_id), [MessageStatus::Delivered, MessageStatus::Failed]);
+}
