@@ -92,7 +92,8 @@ fn storm(seed: u64) {
     let owner = [0, 1, 2, 0];
     for device in &devices {
         for (name, account) in names.iter().zip(&accounts) {
-            let found = sim.ask(*device, Command::FindPerson { who: Who::Name(Username::parse(name).unwrap()) });
+            let found =
+                sim.ask(*device, Command::FindPerson { who: Who::Name(Username::parse(name).expect("a username")) });
             assert!(matches!(found, Ok(Reply::Contact { contact }) if contact.account == *account));
         }
     }
