@@ -175,7 +175,13 @@ pub struct RawApi {
 impl RawApi {
     pub fn new(base: &str) -> Self {
         choose_tls_provider();
-        let http = reqwest::Client::builder().timeout(DEADLINE).no_proxy().build().expect("a plain HTTP client");
+        // No pool: after a refused request the server may close the connection, and the next request must not find it so.
+        let http = reqwest::Client::builder()
+            .timeout(DEADLINE)
+            .pool_max_idle_per_host(0)
+            .no_proxy()
+            .build()
+            .expect("a plain HTTP client");
         Self { base: base.trim_end_matches('/').to_owned(), http }
     }
 

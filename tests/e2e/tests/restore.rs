@@ -112,10 +112,11 @@ async fn everybody_goes_on_after_a_restore() {
     }
     pairs[1].0.send("dest1", "from1>dest1#laptop-after").await;
     laptop.until_text("from1>dest1#laptop-after").await;
-    pairs[0].0.send("late", "from0>late#after").await;
-    late.until_text("from0>late#after").await;
+    // The server had never heard of this account; its client brought it back.
     late.send("dest0", "late>dest0#after").await;
     pairs[0].1.until_text("late>dest0#after").await;
+    pairs[0].0.send("late", "from0>late#after").await;
+    late.until_text("from0>late#after").await;
     // What waited is still there, and new people can begin sessions with old ones.
     away.online(true).await;
     for n in 0..10 {

@@ -3,6 +3,7 @@
 
 use sotto_testkit::raw::{RawDevice, new_msg_id};
 use sotto_testkit::{RawApi, Seed, ServerOptions, TestServer, rounds, within};
+use sotto_types::limits::WINDOW_ENTRIES;
 use sotto_wire::pb::{client_frame, server_frame};
 use std::time::Duration;
 use tokio::task::JoinSet;
@@ -27,25 +28,23 @@ async fn peak_mib(messages: usize, reader_acks: bool) -> (f64, usize) {
     let mut socket = api.connected(&reader).await;
     socket.drain(true).await;
     let reading = tokio::spawn(async move {
-        let mut got = 0;
-        // Without acks the server stops at its window; then nothing comes and the task is aborted.
-        loop {
-            let Ok(server_frame::Body::Deliver(deliver)) =
-                socket.next_within(Duration::from_secs(600)).await.expect("longer than the test")
-            else {
-                continue;
-            };
-            got += 1;
-            if reader_acks {
-                socket.ack(&[deliver.entry_id]).await;
-                if got == messages {
-                    return got;
-                }
-            } else if got == 256 {
-                // The window is full. Keep the connection open, reading nothing, as a stuck device would.
-                std::future::pending::<()>().await;
+        let (mut got, mut unacked) = (0, Vec::new());
+        // Without acks the server stops at its window. Then keep the connection open, reading nothing, as a stuck device does.
+        while reader_acks || got < WINDOW_ENTRIES {
+            let body = socket.next_within(Duration::from_secs(120)).await.expect("more deliveries");
+            if let server_frame::Body::Deliver(deliver) = body.expect("the connection holds") {
+                got += 1;
+                unacked.push(deliver.entry_id);
+            }
+            if reader_acks && (unacked.len() == 64 || got == messages) {
+                socket.ack(&unacked).await;
+                unacked.clear();
+            }
+            if got == messages {
+                return got;
             }
         }
+        std::future::pending().await
     });
     let mut sending = JoinSet::new();
     for sender in senders {
