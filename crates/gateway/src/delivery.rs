@@ -66,7 +66,11 @@ impl Delivery {
 
     /// `max`: more than this is left to the store.
     pub(crate) fn take_feed(&mut self, feed: VecDeque<Fed>, behind: bool, max: usize) {
-        self.behind |= behind;
+        if self.behind {
+            // Earlier ones are still in the store, and the next read finds these there too: none may overtake them.
+            return;
+        }
+        self.behind = behind;
         if self.feed.len().saturating_add(feed.len()) > max {
             // Only while a page is being read, which takes unusually long.
             self.feed = VecDeque::new();
@@ -84,6 +88,11 @@ impl Delivery {
 
     /// Pushes what the feed brought. While a page is being read the feed waits: the page comes first.
     pub(crate) fn push_feed(&mut self, gateway: &Gateway, out: &mut Vec<u8>) -> bool {
+        if self.behind {
+            // Entries before these were not taken; pushing these would move the cursor past them. All come from the store.
+            self.feed = VecDeque::new();
+            return false;
+        }
         if self.feed.is_empty() || self.page.is_some() {
             return false;
         }
@@ -182,6 +191,8 @@ impl Delivery {
         // both limits is taken for the last.
         let reached_end = entries.len() < entries_max / 2 && ciphertext_bytes < bytes_max / 4;
         if !reached_end {
+            // What the feed brought meanwhile comes after what the store still has.
+            self.feed = VecDeque::new();
             self.behind = true;
         } else if !self.drained {
             self.drained = true;
