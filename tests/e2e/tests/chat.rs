@@ -12,7 +12,7 @@ async fn a_message_typed_in_the_app_gets_its_ticks() {
     bob.register().await;
     assert_eq!(bob.send("ann", "are you there?").await["status"], "sent");
 
-    let mut command = std::process::Command::from(ann.command().into_std());
+    let mut command = ann.command().into_std();
     command.args(["chat", "bob"]);
     let mut terminal = tokio::task::spawn_blocking(move || {
         let terminal = Terminal::start(&mut command);

@@ -41,7 +41,7 @@ async fn every_acknowledged_message_is_shown_once_in_order() {
             while !stop.is_cancelled() {
                 sender.send(&to, &format!("{}>{to}#{count}", sender.name)).await;
                 count += 1;
-                if count % IN_FLIGHT == 0 {
+                if count.is_multiple_of(IN_FLIGHT) {
                     let room = || async { (sender.status().await.outbox < IN_FLIGHT).then_some(()) };
                     tokio::select! {
                         () = eventually(LONG, "room in the outbox", room) => {}

@@ -31,8 +31,9 @@ async fn peak_mib(messages: usize, reader_acks: bool) -> (f64, usize) {
         let (mut got, mut unacked) = (0, Vec::new());
         // Without acks the server stops at its window. Then keep the connection open, reading nothing, as a stuck device does.
         while reader_acks || got < WINDOW_ENTRIES {
-            let body = socket.next_within(Duration::from_secs(120)).await.expect("more deliveries");
-            if let server_frame::Body::Deliver(deliver) = body.expect("the connection holds") {
+            let body = socket.next_within(Duration::from_secs(120)).await;
+            let body = body.unwrap_or_else(|| panic!("no more deliveries after {got}"));
+            if let server_frame::Body::Deliver(deliver) = body.unwrap_or_else(|ended| panic!("{ended:?} after {got}")) {
                 got += 1;
                 unacked.push(deliver.entry_id);
             }

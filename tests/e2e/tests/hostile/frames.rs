@@ -96,7 +96,7 @@ pub async fn hellos(world: &World) -> usize {
         ("a flipped signature", hello(|_| {}, &flipped), &[TokenInvalid]),
         ("a token without its signature", hello(|_| {}, &token[..token.rfind('.').unwrap_or(0)]), &[TokenInvalid]),
         ("protocol version 0", hello(|hello| hello.protocol_version = 0, token), &[ProtocolVersion]),
-        ("a client name of 10 kB", hello(|hello| hello.client = "x".repeat(10_000), token), &[BadFrame, BadRequest]),
+        ("a client name of 1 kB", hello(|hello| hello.client = "x".repeat(1000), token), &[BadFrame, BadRequest]),
     ];
     let count = cases.len() + 2;
     for (case, body, want) in cases {
@@ -181,7 +181,7 @@ pub async fn sends(world: &World) -> usize {
         ("an old list", |send| send.recipient_list_version -= 1, Mismatch),
         ("a list from the future", |send| send.recipient_list_version = u32::MAX, Mismatch),
         ("an own list from the future", |send| send.own_list_version += 7, Mismatch),
-        ("a copy to itself", |send| send.to_self = vec![send.to_recipient[0].clone()], Mismatch),
+        ("a copy to itself", |send| send.to_self = vec![send.to_recipient[0].clone()], Code(&[BadRequest])),
         (
             "a resend to a device that is not there",
             |send| {
@@ -223,7 +223,7 @@ pub async fn sends(world: &World) -> usize {
             (Code(want), Ok(server_frame::Body::Error(error))) => {
                 expect(case, ErrorCode::from_number(error.code), want, &error);
             }
-            (_, other) => panic!("{case}: {other:?}"),
+            (_, other) => expect(case, None, &[], &other),
         }
         world.assert_unharmed(case).await;
     }
@@ -376,7 +376,8 @@ pub async fn raw_bytes(world: &World) {
         socket.write_all(bytes).await.ok();
         let mut answer = Vec::new();
         let mut chunk = [0; 4096];
-        within(DEADLINE, format!("{case}: the server to hang up or answer"), async {
+        // The server gives a slow request 30 s.
+        within(2 * DEADLINE, format!("{case}: the server to hang up or answer"), async {
             while let Ok(read @ 1..) = socket.read(&mut chunk).await {
                 answer.extend_from_slice(&chunk[..read]);
                 let upgraded = answer.starts_with(b"HTTP/1.1 101");

@@ -16,6 +16,7 @@ async fn hostile_frames_get_their_error_and_change_nothing() {
     cases += frames::hellos(&world).await;
     cases += frames::sends(&world).await;
     cases += frames::others(&world).await;
+    world::assert_all_as_expected();
     println!("{cases} hostile frames");
     assert!(cases >= 45, "{cases}");
 }
@@ -29,6 +30,7 @@ async fn hostile_requests_get_their_error_and_change_nothing() {
     cases += requests::sign_ins(&world).await;
     cases += requests::devices(&world).await;
     cases += requests::keys(&world).await;
+    world::assert_all_as_expected();
     println!("{cases} hostile requests");
     assert!(cases >= 55, "{cases}");
 }

@@ -322,7 +322,6 @@ pub async fn devices(world: &World) -> usize {
             &[ListSignatureInvalid, ListInvalid, KeyRejected],
         ),
         ("an old list", |_, device, _| device.list_version -= 1, &[ListVersionConflict]),
-        ("a list from the future", |_, device, _| device.list_version += 10, &[ListVersionConflict, ListInvalid]),
         (
             "a list that drops a device",
             |world, device, _| device.devices.retain(|listed| listed.id != world.laptop.address.device),

@@ -6,6 +6,7 @@ use sotto_testkit::raw::{RawDevice, new_msg_id};
 use sotto_testkit::{DEADLINE, RawApi, Seed, TestServer, eventually};
 use sotto_types::ErrorCode;
 use sotto_wire::{http, pb};
+use std::cell::RefCell;
 use tokio::sync::Mutex;
 
 pub struct World {
@@ -99,7 +100,19 @@ pub fn envelope_id(deliver: &pb::Deliver) -> Option<u64> {
     }
 }
 
+thread_local! {
+    /// Wrong answers so far: a table is more use when it says all of them. Each test runs on a thread of its own.
+    static WRONG: RefCell<Vec<String>> = const { RefCell::new(Vec::new()) };
+}
+
 /// The answer must be one of these, by its stable number.
 pub fn expect(case: &str, got: Option<ErrorCode>, want: &[ErrorCode], detail: &dyn std::fmt::Debug) {
-    assert!(got.is_some_and(|got| want.contains(&got)), "{case}: wanted {want:?}, got {got:?} ({detail:?})");
+    if !got.is_some_and(|got| want.contains(&got)) {
+        let wrong = format!("{case}: wanted {want:?}, got {got:?} ({detail:?})");
+        WRONG.with_borrow_mut(|all| all.push(wrong));
+    }
+}
+
+pub fn assert_all_as_expected() {
+    WRONG.with_borrow(|all| assert!(all.is_empty(), "{} wrong answers:\n{}", all.len(), all.join("\n")));
 }
