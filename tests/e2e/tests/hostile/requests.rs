@@ -1,4 +1,8 @@
+// Cases are rows: one push each, with their columns spelled out where they are used.
+#![allow(clippy::vec_init_then_push, clippy::type_complexity)]
+
 use crate::world::{World, expect};
+
 use rand::Rng as _;
 use reqwest::Method;
 use sotto_crypto::{DeviceAuthKey, IdentityKeyPair, RecoveryAuthKey};
