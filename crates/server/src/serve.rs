@@ -31,7 +31,7 @@ use tokio_util::task::TaskTracker;
 const SWEEP_EVERY: Duration = Duration::from_secs(60);
 const UPKEEP_EVERY: Duration = Duration::from_secs(5);
 /// Link sessions, link codes and used challenges, all together.
-const EPHEMERAL_VALUES: usize = 200_000;
+const EPHEMERAL_VALUES: usize = 400_000;
 const EPHEMERAL_BYTES: usize = 64 << 20;
 const LATENCY_BUCKETS: &[f64] =
     &[0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 60.0];
