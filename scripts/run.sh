@@ -4,7 +4,7 @@
 set -euo pipefail
 data=$1
 listen=$2
-bin=$PWD/target/release
+bin=target/release
 
 port=${listen##*:}
 if (exec 3<>"/dev/tcp/${listen%:*}/$port") 2>/dev/null; then
