@@ -16,6 +16,7 @@ need() { # command, Debian package, reason
 
 need protoc protobuf-compiler "compiles the .proto files of the wire protocol"
 need cc build-essential "compiles SQLite and links the programs"
+need c++ build-essential "compiles the fuzzing engine of the tests"
 
 if ((${#packages[@]})); then
     printf 'Missing:\n'
