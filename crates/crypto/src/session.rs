@@ -130,7 +130,7 @@ pub enum DecryptError {
 pub enum DecryptAction {
     /// Acknowledge; there is nothing to show.
     Forget,
-    /// Store a placeholder, acknowledge as undecryptable, ask the sender (DESIGN.md principle 9).
+    /// Store a placeholder, acknowledge as undecryptable, ask the sender (docs/protocol.md, "Repair").
     Repair,
     /// Look at the sender's device list and identity, then try again.
     DecideTrust,

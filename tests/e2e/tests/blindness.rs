@@ -1,4 +1,4 @@
-//! Must hold 7: canary texts appear nowhere in what the server has or could see: decoded store contents, files, a backup,
+//! Must hold: canary texts appear nowhere in what the server has or could see: decoded store contents, files, a backup,
 //! logs, metrics, the bytes inside TLS; neither raw nor in hex nor in base64. A positive control, a username, shows that
 //! the search finds what is there in the very same places.
 

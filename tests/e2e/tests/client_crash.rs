@@ -1,4 +1,4 @@
-//! Must hold 5: `kill -9` of a receiving and of a sending client at random moments (CI: 10 each, `make soak`: 50): nothing
+//! Must hold: `kill -9` of a receiving and of a sending client at random moments (CI: 10 each, `make soak`: 50): nothing
 //! lost, doubled or undecryptable; one-time keys never handed out twice or lost. A client restored from an old copy of its
 //! profile repairs itself and says so.
 

@@ -1,4 +1,4 @@
-//! Must hold 3, honest server: a linked third device gets the history and everything new, including what its siblings send;
+//! Must hold, honest server: a linked third device gets the history and everything new, including what its siblings send;
 //! unlinking ends it at once; recovery from no device at all works, with history from a linked one or empty; a wrong code
 //! says so. (What a hostile server may try is in `hostile_server.rs`.)
 

@@ -1,4 +1,4 @@
-//! Must hold 3, hostile server: it cannot bring an unlinked device back, add another, replay an old list, swap ciphertexts,
+//! Must hold, hostile server: it cannot bring an unlinked device back, add another, replay an old list, swap ciphertexts,
 //! flip bytes or show a message twice. A proxy plays the hostile server: it changes what the honest one behind it says.
 
 use bytes::Bytes;

@@ -1,4 +1,4 @@
-//! Must hold 2: 50 messages to an offline device arrive once, in order, then `QueueDrained`; the sender's ticks go
+//! Must hold: 50 messages to an offline device arrive once, in order, then `QueueDrained`; the sender's ticks go
 //! ✓ -> ✓✓ -> blue, each with its time.
 
 use sotto_engine::api::{Command, ConnectionView, Event, MessageBody, MessageStatus};

@@ -1,4 +1,4 @@
-//! Must hold 10: backup under load, wipe, restore: all clients go on by themselves, no prekey is handed out twice, nothing
+//! Must hold: backup under load, wipe, restore: all clients go on by themselves, no prekey is handed out twice, nothing
 //! acknowledged before the backup is lost, and accounts and devices made after the backup come back.
 
 use sotto_engine::api::{Command, Who};

@@ -1,4 +1,4 @@
-//! Must hold 6: the same client id on the same or a new connection, before or after the answer, racing with itself, after a
+//! Must hold: the same client id on the same or a new connection, before or after the answer, racing with itself, after a
 //! crash of the server or after the recipient's devices changed, is one message with one id, shown once.
 
 use prost::Message as _;

@@ -1,4 +1,4 @@
-//! Must hold 4: 20 sending and 20 receiving engines at full speed, `kill -9` of the server at random moments (CI: 5,
+//! Must hold: 20 sending and 20 receiving engines at full speed, `kill -9` of the server at random moments (CI: 5,
 //! `make soak`: 20): every acknowledged message is shown exactly once, in order, decrypted.
 
 use rand::Rng as _;

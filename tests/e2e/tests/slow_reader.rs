@@ -1,4 +1,4 @@
-//! Must hold 8: a device that never acknowledges while 100,000 messages arrive costs the server no more memory (± 20 MiB)
+//! Must hold: a device that never acknowledges while 100,000 messages arrive costs the server no more memory (± 20 MiB)
 //! than one that does.
 
 use sotto_testkit::raw::{RawDevice, new_msg_id};

@@ -1,4 +1,4 @@
-//! Must hold 9: hostile frames and requests over real sockets to the real server. Each gets its documented error and
+//! Must hold: hostile frames and requests over real sockets to the real server. Each gets its documented error and
 //! changes nothing; after each, others are still served. The tables in the crates (`gateway`, `api`, `domain`, `crypto`)
 //! have the cases that need an injected clock or a broken store; together they are well over 60.
 
