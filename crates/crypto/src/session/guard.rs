@@ -78,8 +78,8 @@ pub(super) fn check_own_identity(
     }
 }
 
-/// SPQR 1.2.0 indexes past the end of a short message and subtracts from epoch 0 (fixed upstream in 1.4.0): version byte,
-/// epoch, index, then at least one byte of payload. Returns the index.
+/// SPQR 1.2.0 indexes past the end of a short message and subtracts from epoch 0 (fixed upstream in 1.4.0), and shifts out of
+/// range on a long number: version byte, epoch, index, kind, and for most kinds a chunk. Returns the index.
 fn check_spqr(field: &[u8]) -> Result<u64, Guard> {
     let (version, rest) = field.split_first().ok_or(Guard::Version)?;
     if *version != SPQR_VERSION {
@@ -88,10 +88,19 @@ fn check_spqr(field: &[u8]) -> Result<u64, Guard> {
     let (epoch, rest) = read_varint(rest).ok_or(Guard::RatchetField)?;
     let (index, rest) = read_varint(rest).ok_or(Guard::RatchetField)?;
     // Epochs are counted in 64 bits and compared by adding to them.
-    if epoch == 0 || epoch >= u64::MAX / 2 || rest.is_empty() {
+    if epoch == 0 || epoch >= u64::MAX / 2 {
         return Err(Guard::RatchetField);
     }
-    Ok(index)
+    match rest.split_first().ok_or(Guard::RatchetField)? {
+        (0 | 4, _) => Ok(index),
+        (1..=6, chunk) if is_spqr_chunk(chunk) => Ok(index),
+        _ => Err(Guard::RatchetField),
+    }
+}
+
+/// A 16-bit number and 32 bytes; what a later version adds may follow.
+fn is_spqr_chunk(bytes: &[u8]) -> bool {
+    read_varint(bytes).is_some_and(|(index, data)| index <= u64::from(u16::MAX) && data.len() >= 32)
 }
 
 fn read_varint(bytes: &[u8]) -> Option<(u64, &[u8])> {
@@ -132,6 +141,9 @@ mod tests {
     fn spqr_fields_that_panic_are_refused() {
         let huge = [1, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x01, 1, 0];
         let endless = [1, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f, 1, 0];
+        let endless_chunk = [&[1, 1, 2, 2][..], &[0xbd; 64]].concat();
+        // Kind 3 with a chunk whose number ends in `high`.
+        let chunk = |high| [&[1, 1, 2, 3, 0xff, 0xff, high][..], &[9; 32]].concat();
         for (name, field, want) in [
             ("empty: SPQR off", &[][..], Err(Guard::Version)),
             ("version 0", &[0, 1, 1, 0], Err(Guard::Version)),
@@ -142,7 +154,12 @@ mod tests {
             ("epoch 0", &[1, 0, 1, 0], Err(Guard::RatchetField)),
             ("epoch near the end", &huge, Err(Guard::RatchetField)),
             ("endless varint", &endless, Err(Guard::RatchetField)),
-            ("good", &[1, 1, 0x81, 0x01, 0], Ok(129)),
+            ("unknown kind", &[1, 1, 1, 7], Err(Guard::RatchetField)),
+            ("endless chunk number", &endless_chunk, Err(Guard::RatchetField)),
+            ("chunk number above 16 bits", &chunk(0x04), Err(Guard::RatchetField)),
+            ("short chunk", &chunk(0x03)[..38], Err(Guard::RatchetField)),
+            ("without a chunk", &[1, 1, 0x81, 0x01, 0], Ok(129)),
+            ("with a chunk", &chunk(0x03), Ok(2)),
         ] {
             assert_eq!(check_spqr(field), want, "{name}");
         }
