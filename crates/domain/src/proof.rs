@@ -106,9 +106,9 @@ pub(crate) fn check_encrypted_name(name: &[u8]) -> Result<(), Refusal> {
 }
 
 pub(crate) fn is_sign_in(auth_key: &[u8; 32], challenge: &[u8], signature: &[u8]) -> bool {
-    AuthPublicKey::parse(auth_key).is_ok_and(|key| key.verify_sign_in(challenge, signature).is_ok())
+    AuthPublicKey::stored(*auth_key).verify_sign_in(challenge, signature).is_ok()
 }
 
 pub(crate) fn is_recovery(auth_key: &[u8; 32], challenge: &[u8], signature: &[u8]) -> bool {
-    AuthPublicKey::parse(auth_key).is_ok_and(|key| key.verify_recovery(challenge, signature).is_ok())
+    AuthPublicKey::stored(*auth_key).verify_recovery(challenge, signature).is_ok()
 }

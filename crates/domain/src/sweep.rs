@@ -46,7 +46,8 @@ impl Domain {
         if now < *self.sweep.next_suspension.lock() {
             return Ok((0, 0));
         }
-        let before = now.minus(limits::ABSENT_DEVICE);
+        // Only the day is noted on which a device was last seen, and it may have been the last minute of it.
+        let before = now.minus(limits::ABSENT_DEVICE).start_of_day();
         let devices = self.parts.directory.suspend_absent(before, SUSPENDED_DEVICES).await?;
         if devices.len() < SUSPENDED_DEVICES {
             *self.sweep.next_suspension.lock() = now.plus(SUSPEND_EVERY);

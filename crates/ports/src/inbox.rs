@@ -141,7 +141,9 @@ pub struct Advance {
 #[derive(Debug, Clone)]
 pub struct Settle {
     pub of: DeviceAddress,
-    /// Entries to remove; those not there are ignored. A receipt entry is removed only if this is still its entry id.
+    /// Entries to remove that the caller saw in the store as envelopes: the store need not look at them again.
+    pub envelopes: Vec<EntryId>,
+    /// Other entries to remove; those not there are ignored. A receipt entry is removed only if this is still its entry id.
     pub remove: Vec<EntryId>,
     pub advance: Vec<Advance>,
 }

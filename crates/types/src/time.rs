@@ -10,6 +10,7 @@ pub struct Timestamp(u64);
 
 impl Timestamp {
     pub const ZERO: Self = Self(0);
+    const DAY_MS: u64 = 86_400_000;
 
     pub const fn from_ms(ms: u64) -> Self {
         Self(ms)
@@ -29,6 +30,11 @@ impl Timestamp {
 
     pub fn minus(self, by: Duration) -> Self {
         Self(self.0.saturating_sub(u64::try_from(by.as_millis()).unwrap_or(u64::MAX)))
+    }
+
+    /// Midnight, UTC.
+    pub const fn start_of_day(self) -> Self {
+        Self(self.0 - self.0 % Self::DAY_MS)
     }
 
     /// Zero if `earlier` is later.

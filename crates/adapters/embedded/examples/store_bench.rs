@@ -142,7 +142,7 @@ async fn submit(store: Arc<EmbeddedStore>, submitter: u64, end: Instant) -> Vec<
         latencies.push(started.elapsed().as_micros() as u32);
         unacked.push(committed.message_id.into());
         if unacked.len() == 8 {
-            let settle = Settle { of: to, remove: std::mem::take(&mut unacked), advance: vec![] };
+            let settle = Settle { of: to, envelopes: std::mem::take(&mut unacked), remove: vec![], advance: vec![] };
             store.settle(settle).await.expect("settled");
         }
     }

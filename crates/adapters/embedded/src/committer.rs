@@ -2,13 +2,15 @@
 //! Flow: `Queue::submit` -> the committer drains what is there (group commit) -> each operation runs in order against `Txn`
 //!       -> one fjall batch -> caches are told -> the feed is called in id order -> callers are answered.
 //! Always true:
-//! - the order of operations is the order of the queue, so compare-and-set, dedup and taking a key once need no lock;
+//! - operations run in the order of the queue, so compare-and-set, dedup and taking a key once need no lock; only acks and
+//!   watermarks are held for a moment, and only sends may pass them;
 //! - nobody is answered before the batch is as durable as one of its operations asked for;
 //! - after a write error nothing is answered and the process ends: what fjall has in memory may no longer be what is on disk.
 //!
 //! Elsewhere: the batch itself is in `txn`, what operations do in `ops`, the clock on a hanging commit in `watch`.
 
 use crate::cache::AccountCache;
+use crate::memtables::Memtables;
 use crate::metrics::Metrics;
 use crate::txn::{Batch, Txn};
 use crate::watch::{Fatal, Progress};
@@ -22,6 +24,10 @@ use std::time::{Duration, Instant};
 /// A batch ends at so many operations, or once they weigh so much.
 const BATCH_OPS: usize = 512;
 const BATCH_BYTES: usize = 1 << 20;
+/// What is held ends being held at once when it weighs this much: somebody is draining a long queue.
+const HELD_BYTES: usize = 16 << 10;
+/// About what a write takes in a memtable beyond its bytes.
+const WRITE_OVERHEAD: usize = 64;
 /// Applied writes reach stable storage at the latest after this, even if nothing durable follows.
 const SYNC_AFTER: Duration = Duration::from_secs(1);
 
@@ -29,11 +35,23 @@ const SYNC_AFTER: Duration = Duration::from_secs(1);
 pub type Run = Box<dyn FnOnce(&mut Txn) -> Answer + Send>;
 pub type Answer = Box<dyn FnOnce() + Send>;
 
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum When {
+    /// In its turn, also behind what is held.
+    InTurn,
+    /// In its turn, past what is held: sends.
+    Passing,
+    /// In its turn, first in a batch, because it scans.
+    OnEmptyBatch,
+    /// After a moment, together with others: acks and watermarks. Many receipts to one author become one, and the acks that
+    /// a connection gathers meanwhile become one operation.
+    Held,
+}
+
 pub struct Operation {
     pub run: Run,
     pub bytes: usize,
-    /// Runs first in a batch of its own beginning, because it scans.
-    pub barrier: bool,
+    pub when: When,
 }
 
 /// Bounded in operations and bytes; when full, callers get `Overloaded` and nothing was done.
@@ -42,19 +60,25 @@ pub struct Queue {
     filled: Condvar,
     max_ops: usize,
     max_bytes: usize,
+    hold: Duration,
 }
 
 #[derive(Default)]
 struct QueueState {
     operations: VecDeque<Operation>,
+    /// How many of `operations` are not sends: nothing may be held while one waits, or it would come after it.
+    in_turn: usize,
+    held: Vec<Operation>,
+    held_bytes: usize,
+    held_since: Option<Instant>,
     bytes: usize,
     committer_waits: bool,
     closed: bool,
 }
 
 impl Queue {
-    pub fn new(max_ops: usize, max_bytes: usize) -> Self {
-        Self { state: Mutex::default(), filled: Condvar::new(), max_ops, max_bytes }
+    pub fn new(max_ops: usize, max_bytes: usize, hold: Duration) -> Self {
+        Self { state: Mutex::default(), filled: Condvar::new(), max_ops, max_bytes, hold }
     }
 
     pub fn submit(&self, operation: Operation) -> Result<(), StoreError> {
@@ -62,12 +86,19 @@ impl Queue {
         if state.closed {
             return Err(StoreError::Failed("the store is closed".into()));
         }
-        if state.operations.len() >= self.max_ops || state.bytes > self.max_bytes {
+        if state.operations.len() + state.held.len() >= self.max_ops || state.bytes > self.max_bytes {
             return Err(StoreError::Overloaded);
         }
         state.bytes += operation.bytes;
-        state.operations.push_back(operation);
-        if state.committer_waits {
+        let first = match operation.when {
+            When::Held if state.in_turn == 0 && !self.hold.is_zero() => state.hold(operation),
+            When::Passing => state.push(operation),
+            When::InTurn | When::OnEmptyBatch | When::Held => {
+                state.release();
+                state.push(operation)
+            }
+        };
+        if first && state.committer_waits {
             self.filled.notify_one();
         }
         Ok(())
@@ -80,29 +111,65 @@ impl Queue {
     }
 
     pub fn depth(&self) -> usize {
-        self.state.lock().operations.len()
+        let state = self.state.lock();
+        state.operations.len() + state.held.len()
     }
 
     /// Moves the next batch into `out`, waiting for one at most `patience`. False once closed and empty.
     fn drain(&self, out: &mut Vec<Operation>, patience: Duration) -> bool {
+        let until = Instant::now() + patience;
         let mut state = self.state.lock();
-        if state.operations.is_empty() && !state.closed {
+        loop {
+            let held_until = state.held_since.map(|since| since + self.hold);
+            let now = Instant::now();
+            if state.closed || state.held_bytes >= HELD_BYTES || held_until.is_some_and(|until| until <= now) {
+                state.release();
+            }
+            if !state.operations.is_empty() || state.closed || until <= now {
+                break;
+            }
             state.committer_waits = true;
-            self.filled.wait_for(&mut state, patience);
+            self.filled.wait_until(&mut state, held_until.map_or(until, |held_until| held_until.min(until)));
             state.committer_waits = false;
         }
         let mut bytes = 0;
         while out.len() < BATCH_OPS && bytes < BATCH_BYTES {
             match state.operations.front() {
-                Some(next) if next.barrier && !out.is_empty() => break,
+                Some(next) if next.when == When::OnEmptyBatch && !out.is_empty() => break,
                 _ => {}
             }
             let Some(operation) = state.operations.pop_front() else { break };
+            state.in_turn -= usize::from(operation.when != When::Passing);
             bytes += operation.bytes;
             out.push(operation);
         }
         state.bytes -= bytes;
         !(state.closed && out.is_empty())
+    }
+}
+
+impl QueueState {
+    /// True if the committer may be waiting for this.
+    fn push(&mut self, operation: Operation) -> bool {
+        self.in_turn += usize::from(operation.when != When::Passing);
+        self.operations.push_back(operation);
+        self.operations.len() == 1
+    }
+
+    /// True if the committer must know: it is the first, or they are many by now.
+    fn hold(&mut self, operation: Operation) -> bool {
+        self.held_bytes += operation.bytes;
+        self.held.push(operation);
+        let first = self.held_since.is_none();
+        self.held_since.get_or_insert_with(Instant::now);
+        first || self.held_bytes >= HELD_BYTES
+    }
+
+    fn release(&mut self) {
+        self.in_turn += self.held.len();
+        self.operations.extend(self.held.drain(..));
+        self.held_bytes = 0;
+        self.held_since = None;
     }
 }
 
@@ -114,6 +181,7 @@ pub struct Committer {
     pub routing: Arc<AccountCache<Routing>>,
     pub accounts: Arc<AccountCache<Account>>,
     pub metrics: Arc<Metrics>,
+    pub memtables: Arc<Memtables>,
     pub progress: Arc<Progress>,
     pub fatal: Arc<Fatal>,
     pub sync_delay: Option<Duration>,
@@ -169,7 +237,9 @@ impl Committer {
         if !writes.is_empty() {
             let mode = if durable { PersistMode::SyncData } else { PersistMode::Buffer };
             let mut out = OwnedWriteBatch::with_capacity(self.db.clone(), writes.len()).durability(Some(mode));
+            let mut bytes = 0;
             for write in writes.drain(..) {
+                bytes += write.key.len() + write.value.as_ref().map_or(0, |value| value.len()) + WRITE_OVERHEAD;
                 self.metrics.wrote(write.table);
                 let gone;
                 let keyspace = match write.table {
@@ -196,6 +266,7 @@ impl Committer {
                 self.metrics.synced(started.elapsed());
             }
             self.metrics.committed();
+            self.memtables.wrote(bytes);
         }
         for account in changed {
             self.routing.forget(account);
@@ -214,5 +285,73 @@ struct AbortOnPanic(Arc<Fatal>);
 impl Drop for AbortOnPanic {
     fn drop(&mut self) {
         self.0.end("the committer panicked");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LONG: Duration = Duration::from_secs(3600);
+
+    /// An operation that is told apart by its weight.
+    fn operation(bytes: usize, when: When) -> Operation {
+        Operation { run: Box::new(|_| Box::new(|| ())), bytes, when }
+    }
+
+    fn queue(hold: Duration, operations: &[(usize, When)]) -> Queue {
+        let queue = Queue::new(100, 1 << 20, hold);
+        for (bytes, when) in operations {
+            queue.submit(operation(*bytes, *when)).unwrap();
+        }
+        queue
+    }
+
+    fn next(queue: &Queue, patience: Duration) -> Vec<usize> {
+        let mut out = Vec::new();
+        queue.drain(&mut out, patience);
+        out.iter().map(|operation| operation.bytes).collect()
+    }
+
+    #[test]
+    fn only_sends_pass_what_is_held() {
+        use When::{Held, InTurn, OnEmptyBatch, Passing};
+        for (operations, want) in [
+            (&[(1, Held), (2, Passing), (3, Held)][..], &[2][..]),
+            (&[(1, Held), (2, Passing), (3, InTurn), (4, Passing)], &[2, 1, 3, 4]),
+            (&[(1, InTurn), (2, Held), (3, Passing)], &[1, 2, 3]),
+            (&[(1, Held), (2, OnEmptyBatch)], &[1]),
+            (&[(1, Held), (HELD_BYTES, Held)], &[1, HELD_BYTES]),
+        ] {
+            let queue = queue(LONG, operations);
+            assert_eq!(next(&queue, Duration::ZERO), want, "{operations:?}");
+        }
+        assert_eq!(next(&queue(Duration::ZERO, &[(1, Held), (2, Passing)]), LONG), [1, 2]);
+    }
+
+    #[test]
+    fn what_is_held_comes_in_time_and_at_the_end() {
+        let held = queue(Duration::from_millis(20), &[(1, When::Held), (2, When::Held)]);
+        let began = Instant::now();
+        assert_eq!(next(&held, LONG), [1, 2]);
+        assert!(began.elapsed() >= Duration::from_millis(15));
+        assert_eq!((held.depth(), next(&held, Duration::ZERO)), (0, vec![]));
+
+        let closing = queue(LONG, &[(1, When::Held)]);
+        closing.close();
+        let mut out = Vec::new();
+        assert!(closing.drain(&mut out, LONG));
+        assert_eq!(out.len(), 1);
+        assert!(!closing.drain(&mut Vec::new(), LONG));
+    }
+
+    #[test]
+    fn what_is_held_counts_as_queued() {
+        let queue = Queue::new(2, 1 << 20, LONG);
+        assert!(queue.submit(operation(1, When::Held)).is_ok());
+        assert!(queue.submit(operation(1, When::Passing)).is_ok());
+        for when in [When::Held, When::Passing, When::InTurn] {
+            assert!(matches!(queue.submit(operation(1, when)), Err(StoreError::Overloaded)), "{when:?}");
+        }
     }
 }

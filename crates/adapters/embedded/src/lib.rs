@@ -38,6 +38,7 @@ mod codec;
 mod committer;
 pub mod fuzzing;
 mod keys;
+mod memtables;
 mod metrics;
 mod open;
 mod ops;
@@ -79,6 +80,8 @@ pub struct EmbeddedConfig {
     /// Operations and bytes that may wait for the committer; beyond, callers get `Overloaded`.
     pub queue_ops: usize,
     pub queue_bytes: usize,
+    /// How long acks and watermarks may wait to be written together. Ticks appear that much later.
+    pub hold_acks: Duration,
     /// Accounts whose routing is kept in memory.
     pub cached_accounts: usize,
     /// Added to every sync, to see how a slow disk feels. For benchmarks and tests.
@@ -99,6 +102,7 @@ impl EmbeddedConfig {
             commit_hang_limit: Duration::from_secs(30),
             queue_ops: 16_384,
             queue_bytes: 64 << 20,
+            hold_acks: Duration::from_millis(50),
             cached_accounts: 100_000,
             sync_delay: None,
             on_fatal: None,
@@ -122,8 +126,10 @@ pub struct EmbeddedStore {
     metrics: Arc<metrics::Metrics>,
     watch: Arc<watch::Watch>,
     generation: u32,
+    memtables: Arc<memtables::Memtables>,
     committer: Option<JoinHandle<()>>,
     watchdog: Option<JoinHandle<()>>,
+    freer: Option<JoinHandle<()>>,
     /// Held until everything else is gone.
     _lock: open::Lock,
 }
@@ -152,8 +158,9 @@ impl Drop for EmbeddedStore {
             drop(committer.join());
         }
         self.watch.stop();
-        if let Some(watchdog) = self.watchdog.take() {
-            drop(watchdog.join());
+        self.memtables.stop();
+        for thread in [self.watchdog.take(), self.freer.take()].into_iter().flatten() {
+            drop(thread.join());
         }
     }
 }

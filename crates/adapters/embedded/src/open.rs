@@ -3,6 +3,7 @@
 
 use crate::cache::AccountCache;
 use crate::committer::{Committer, Queue};
+use crate::memtables::Memtables;
 use crate::metrics::Metrics;
 use crate::ops::meta::{self, CLOCK, GENERATION};
 use crate::records;
@@ -218,7 +219,7 @@ impl EmbeddedStore {
         let tables = Arc::new(tables);
         let routing = Arc::new(AccountCache::new(config.cached_accounts));
         let accounts = Arc::new(AccountCache::new(config.cached_accounts / 8));
-        let queue = Arc::new(Queue::new(config.queue_ops, config.queue_bytes));
+        let queue = Arc::new(Queue::new(config.queue_ops, config.queue_bytes, config.hold_acks));
         let metrics = Arc::new(Metrics::new());
         let fatal = Arc::new(Fatal { on_fatal: config.on_fatal });
         let progress = Arc::new(Progress::new());
@@ -235,6 +236,7 @@ impl EmbeddedStore {
             stop: Condvar::new(),
         });
         watch.look_at_space();
+        let memtables = Arc::new(Memtables::new(config.memtable_bytes));
         let committer = Committer {
             db: tables.db.clone(),
             queue: Arc::clone(&queue),
@@ -243,11 +245,13 @@ impl EmbeddedStore {
             routing: Arc::clone(&routing),
             accounts: Arc::clone(&accounts),
             metrics: Arc::clone(&metrics),
+            memtables: Arc::clone(&memtables),
             progress,
             fatal,
             sync_delay: config.sync_delay,
         };
         let watching = Arc::clone(&watch);
+        let (freeing, of) = (Arc::clone(&memtables), Arc::clone(&tables));
         Self {
             dir: config.dir,
             tables,
@@ -258,7 +262,9 @@ impl EmbeddedStore {
             watch,
             generation: facts.generation,
             committer: Some(spawn("store-commit", move || committer.run())),
+            memtables,
             watchdog: Some(spawn("store-watch", move || watching.run())),
+            freer: Some(spawn("store-free", move || freeing.run(&of))),
             _lock: lock,
         }
     }
@@ -266,7 +272,7 @@ impl EmbeddedStore {
 
 fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> std::thread::JoinHandle<()> {
     let thread = std::thread::Builder::new().name(name.to_owned());
-    thread.spawn(run).expect("a process that cannot start two threads cannot serve")
+    thread.spawn(run).expect("a process that cannot start three threads cannot serve")
 }
 
 /// The store's own facts, as they were written last.

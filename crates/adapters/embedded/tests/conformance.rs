@@ -6,10 +6,16 @@ use sotto_ports::EntryFeed;
 use sotto_ports::conformance::{Reopen, Subject, model};
 use sotto_ports::memory::MemoryStore;
 use std::sync::Arc;
+use std::time::Duration;
 
 fn embedded(feed: Arc<dyn EntryFeed>) -> Subject {
+    embedded_holding(Duration::from_millis(5), feed)
+}
+
+fn embedded_holding(hold_acks: Duration, feed: Arc<dyn EntryFeed>) -> Subject {
     let dir = tempfile::tempdir().expect("a temporary folder");
-    let store = EmbeddedStore::open(EmbeddedConfig::new(dir.path()), feed).expect("a new store opens");
+    let config = EmbeddedConfig { hold_acks, ..EmbeddedConfig::new(dir.path()) };
+    let store = EmbeddedStore::open(config, feed).expect("a new store opens");
     Subject::of(store, dir)
 }
 
@@ -34,6 +40,7 @@ proptest! {
     fn memory_and_embedded_tell_the_same_history(seed in any::<u64>(), steps in 50usize..400) {
         let runtime = tokio::runtime::Runtime::new().expect("a runtime");
         let memory = |feed| Subject::of(MemoryStore::new(feed), ());
+        let embedded = |feed| embedded_holding(Duration::ZERO, feed);
         runtime.block_on(model::same_history(memory, embedded, seed, steps));
     }
 }

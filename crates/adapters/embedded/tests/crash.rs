@@ -68,7 +68,7 @@ async fn write_for_ever(dir: &Path, first: u64) {
                 line(&format!("sent {n} {}", sent.message_id));
                 if n % 10 == 5 {
                     let remove = vec![sent.message_id.into()];
-                    store.settle(Settle { of: address(2), remove, advance: vec![] }).await.unwrap();
+                    store.settle(Settle { of: address(2), envelopes: vec![], remove, advance: vec![] }).await.unwrap();
                     line(&format!("acked {n} {}", sent.message_id));
                 }
                 if writer == 0 && n % 7 == 0 {

@@ -71,7 +71,7 @@ async fn a_full_disk_refuses_what_grows_and_lets_the_rest_go_on() {
 
     assert_eq!(store.commit_send(send(0, &[address(2)], T0)).await.unwrap(), first, "a retry has its answer");
     assert_eq!(store.read(address(2), EntryId::ZERO, 9, 999).await.unwrap().len(), 1);
-    let settle = Settle { of: address(2), remove: vec![first.message_id.into()], advance: vec![] };
+    let settle = Settle { of: address(2), envelopes: vec![], remove: vec![first.message_id.into()], advance: vec![] };
     store.settle(settle).await.unwrap();
     assert!(store.read(address(2), EntryId::ZERO, 9, 999).await.unwrap().is_empty());
     assert_eq!(store.take_bundles(account(2), &[DeviceId::FIRST]).await.unwrap()[0].left.one_time_ec, 2);

@@ -1,9 +1,7 @@
 use crate::sign_in::authenticate::{unknown_account, unlinked};
 use crate::{Domain, Refusal, SignedIn};
 use sotto_ports::{Device, SignedDeviceList};
-use sotto_types::{AccountId, DeviceAddress, ErrorCode, Timestamp, Username};
-
-const DAY_MS: u64 = 86_400_000;
+use sotto_types::{AccountId, DeviceAddress, ErrorCode, Username};
 
 /// What an account's own devices see of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,8 +20,7 @@ impl Domain {
         let list = self.parts.directory.signed_list(id).await?.ok_or_else(unlinked)?;
         let mut devices = self.parts.directory.devices(id).await?;
         for device in &mut devices {
-            let ms = device.last_seen.as_ms();
-            device.last_seen = Timestamp::from_ms(ms - ms % DAY_MS);
+            device.last_seen = device.last_seen.start_of_day();
         }
         Ok(OwnAccount { account: id, username: account.username.clone(), list, devices })
     }

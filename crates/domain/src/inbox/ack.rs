@@ -65,8 +65,12 @@ impl Domain {
         }
         self.meters.undecryptable.increment(undecryptable.len() as u64);
         self.meters.acked.increment(ok.len() as u64);
-        let remove = ok.iter().chain(&undecryptable).map(|entry| entry.entry_id).collect();
-        Ok(self.parts.inbox.settle(Settle { of, remove, advance }).await?)
+        let (mut envelopes, mut remove) = (Vec::with_capacity(ok.len()), Vec::new());
+        for entry in ok.iter().chain(&undecryptable) {
+            let seen_as_envelope = entry.header.is_some_and(|header| header.is_envelope);
+            if seen_as_envelope { &mut envelopes } else { &mut remove }.push(entry.entry_id);
+        }
+        Ok(self.parts.inbox.settle(Settle { of, envelopes, remove, advance }).await?)
     }
 
     /// Nothing for an author the member blocked (what came before the block leaves no trace either) or who is gone.

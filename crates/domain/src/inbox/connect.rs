@@ -26,7 +26,7 @@ impl Domain {
         if *is_suspended {
             return Err(suspended());
         }
-        self.parts.directory.touch_device(of, self.now()).await?;
+        self.parts.directory.touch_device(of, self.now().start_of_day()).await?;
         Ok(ConnectionFacts {
             generation: self.generation(),
             list_version: routing.list_version,
@@ -36,8 +36,9 @@ impl Domain {
     }
 
     pub async fn disconnected(&self, of: DeviceAddress) {
-        // Last seen is best effort; a failing store shows itself elsewhere at once.
-        self.parts.directory.touch_device(of, self.now()).await.ok();
+        // Last seen is best effort; a failing store shows itself elsewhere at once. The day is enough to find absent
+        // devices, and all that a stolen store should tell.
+        self.parts.directory.touch_device(of, self.now().start_of_day()).await.ok();
     }
 
     /// The next entries of the device's inbox; see `InboxStore::read`.

@@ -23,6 +23,7 @@ impl Domain {
             notify.extend(self.notices(author, Conversation::Peer(of.account), None).await?);
         }
         let advance = Advance { author, member: of.account, kind: WatermarkKind::Read, up_to, at: now, notify };
-        Ok(self.parts.inbox.settle(Settle { of, remove: Vec::new(), advance: vec![advance] }).await?)
+        let settle = Settle { of, envelopes: Vec::new(), remove: Vec::new(), advance: vec![advance] };
+        Ok(self.parts.inbox.settle(settle).await?)
     }
 }

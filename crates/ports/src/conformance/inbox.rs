@@ -206,6 +206,14 @@ pub async fn settle_removes_exactly_what_it_names(make: impl FnOnce(Arc<dyn Entr
         assert_eq!(left, [ids[1], ids[3]]);
     }
     assert_eq!(w.read(other).await.len(), 4);
+    // As a connection does that delivered them; the second time, another connection was faster.
+    for _ in 0..2 {
+        let settle =
+            crate::Settle { of: other, envelopes: vec![ids[0], ids[3]], remove: vec![ids[1]], advance: vec![] };
+        w.subject.inbox.settle(settle).await.unwrap();
+        assert_eq!(w.read(other).await.iter().map(|queued| queued.entry_id).collect::<Vec<_>>(), [ids[2]]);
+    }
+    assert_eq!(w.read(to).await.len(), 2);
 }
 
 pub async fn a_watermark_only_rises(make: impl FnOnce(Arc<dyn EntryFeed>) -> Subject) {

@@ -3,6 +3,7 @@
 
 use super::world::*;
 use super::{Subject, World};
+use crate::QueuedItem;
 use crate::{EntryFeed, PreKeyUpload, Recovery, SendCommit, Settle, StoredFailure, WatermarkKind};
 use sotto_types::{Conversation, DeviceAddress, EntryId, MessageId, SendId, Timestamp, limits};
 use std::fmt::Debug;
@@ -140,8 +141,14 @@ impl Pair {
     async fn settle(&mut self) {
         let of = self.dice.address();
         let waiting = self.a.read(of).await;
-        let mut remove: Vec<EntryId> = vec![self.any_id().into()];
-        remove.extend(waiting.iter().filter(|_| self.dice.below(3) == 0).map(|queued| queued.entry_id));
+        let (mut envelopes, mut remove): (Vec<EntryId>, Vec<EntryId>) = (vec![], vec![self.any_id().into()]);
+        for queued in &waiting {
+            match (self.dice.below(6), &queued.item) {
+                (0, QueuedItem::Envelope(_)) => envelopes.push(queued.entry_id),
+                (0 | 1, _) => remove.push(queued.entry_id),
+                _ => {}
+            }
+        }
         let mut advances = Vec::new();
         for _ in 0..self.dice.below(4) {
             let kind = if self.dice.below(2) == 0 { WatermarkKind::Read } else { WatermarkKind::Delivered };
@@ -152,7 +159,8 @@ impl Pair {
             advance.at = self.now;
             advances.push(advance);
         }
-        both!(self, s => s.inbox.settle(Settle { of, remove: remove.clone(), advance: advances.clone() })).unwrap();
+        let settle = Settle { of, envelopes, remove, advance: advances };
+        both!(self, s => s.inbox.settle(settle.clone())).unwrap();
         both!(self, s => s.inbox.read(of, EntryId::ZERO, 7usize, 300usize)).unwrap();
     }
 

@@ -188,7 +188,7 @@ impl World {
     }
 
     pub async fn settle(&self, of: DeviceAddress, remove: &[EntryId], advance: Vec<Advance>) {
-        let settle = crate::Settle { of, remove: remove.to_vec(), advance };
+        let settle = crate::Settle { of, envelopes: vec![], remove: remove.to_vec(), advance };
         self.subject.inbox.settle(settle).await.expect("settle");
     }
 

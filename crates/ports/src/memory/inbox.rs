@@ -152,7 +152,7 @@ impl InboxStore for MemoryStore {
 
     async fn settle(&self, settle: Settle) -> Result<(), StoreError> {
         let mut state = self.state.lock();
-        for id in settle.remove {
+        for id in settle.envelopes.into_iter().chain(settle.remove) {
             state.remove(settle.of, id);
         }
         for advance in settle.advance {

@@ -29,7 +29,7 @@ impl InboxStore for EmbeddedStore {
             return self.find_send(&commit.send).await?.ok_or(CommitRefused::Store(StoreError::Full));
         }
         let bytes = commit.entries.iter().map(|entry| entry.ciphertext.len() + 128).sum::<usize>() + 128;
-        self.submit(Kind::GROWS.weighing(bytes), move |txn| commit_send(txn, commit)).await
+        self.submit(Kind::SEND.weighing(bytes), move |txn| commit_send(txn, commit)).await
     }
 
     async fn read(
@@ -57,20 +57,16 @@ impl InboxStore for EmbeddedStore {
         // Whatever is not there now will never be (ids are not used again), and watermarks only rise: so what this finds
         // done is done, and repeated acks, honest or not, cost reads but no writes.
         let removals = removals(&self.tables, settle.of, &settle.remove)?;
-        let mut advances = settle.advance;
-        let mut error = None;
-        advances.retain(|advance| match moves(&self.tables, advance) {
-            Ok(moves) => moves,
-            Err(e) => error.replace(e).is_some(),
-        });
-        if let Some(error) = error {
-            return Err(error);
-        }
-        if removals.is_empty() && advances.is_empty() {
+        let envelopes: Vec<_> = settle.envelopes.into_iter().map(|id| keys::entry(settle.of, id)).collect();
+        let advances = settle.advance;
+        if envelopes.is_empty() && removals.is_empty() && !any_moves(&self.tables, &advances)? {
             return Ok(());
         }
-        let weight = 32 * removals.len() + 256 * advances.len();
+        let weight = 32 * (envelopes.len() + removals.len()) + 256 * advances.len();
         let change = move |txn: &mut Txn| {
+            for entry in &envelopes {
+                txn.remove(Table::Inbox, entry);
+            }
             for removal in &removals {
                 removal.apply(txn)?;
             }
@@ -79,7 +75,7 @@ impl InboxStore for EmbeddedStore {
             }
             Ok(())
         };
-        self.submit(Kind::SHRINKS.weighing(weight), change).await
+        self.submit(Kind::SETTLE.weighing(weight), change).await
     }
 
     async fn watermark(
@@ -239,10 +235,15 @@ fn entry_id(record: &[u8]) -> Result<EntryId, StoreError> {
 }
 
 /// Whether an advance would move its watermark, by what is committed.
-fn moves(tables: &Tables, advance: &Advance) -> Result<bool, StoreError> {
-    let key = keys::watermark(advance.author, advance.member, advance.kind);
-    let mark = tables.get(Table::Watermarks, &key)?.map(|record| records::step(&record)).transpose()?;
-    Ok(mark.unwrap_or_default().up_to < advance.up_to)
+fn any_moves(tables: &Tables, advances: &[Advance]) -> Result<bool, StoreError> {
+    for advance in advances {
+        let key = keys::watermark(advance.author, advance.member, advance.kind);
+        let mark = tables.get(Table::Watermarks, &key)?.map(|record| records::step(&record)).transpose()?;
+        if mark.unwrap_or_default().up_to < advance.up_to {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 fn advance(txn: &mut Txn, advance: Advance) -> Result<(), StoreError> {

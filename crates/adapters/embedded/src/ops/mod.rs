@@ -6,7 +6,7 @@ pub(crate) mod meta;
 pub(crate) mod prekeys;
 
 use crate::EmbeddedStore;
-use crate::committer::{Answer, Operation};
+use crate::committer::{Answer, Operation, When};
 use crate::txn::Txn;
 use sotto_ports::StoreError;
 use std::sync::atomic::Ordering;
@@ -15,8 +15,7 @@ use tokio::sync::oneshot;
 /// What the queue must know of an operation.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Kind {
-    /// Scans the store, so it runs on an empty batch.
-    barrier: bool,
+    when: When,
     /// Makes the store larger, so it is refused when the disk is nearly full.
     grows: bool,
     /// Roughly what it weighs in the queue.
@@ -24,11 +23,13 @@ pub(crate) struct Kind {
 }
 
 impl Kind {
-    const GROWS: Self = Self { barrier: false, grows: true, bytes: 256 };
-    const SHRINKS: Self = Self { barrier: false, grows: false, bytes: 256 };
+    const GROWS: Self = Self { when: When::InTurn, grows: true, bytes: 256 };
+    const SHRINKS: Self = Self { when: When::InTurn, grows: false, bytes: 256 };
+    const SEND: Self = Self { when: When::Passing, ..Self::GROWS };
+    const SETTLE: Self = Self { when: When::Held, ..Self::SHRINKS };
 
     const fn scans(self) -> Self {
-        Self { barrier: true, ..self }
+        Self { when: When::OnEmptyBatch, ..self }
     }
 
     const fn weighing(self, bytes: usize) -> Self {
@@ -59,7 +60,7 @@ impl EmbeddedStore {
             // The caller may be gone; the change stands all the same.
             Box::new(move || drop(answer.send(result)))
         });
-        self.queue.submit(Operation { run, bytes: kind.bytes, barrier: kind.barrier })?;
+        self.queue.submit(Operation { run, bytes: kind.bytes, when: kind.when })?;
         match answered.await {
             Ok(result) => result,
             Err(_) => Err(StoreError::Failed("the store was closed".into()).into()),
