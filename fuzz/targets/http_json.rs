@@ -49,6 +49,7 @@ const BODIES: &[Check] = &[
     check::<http::Recovered>,
     check::<http::Blocks>,
     check::<http::Problem>,
+    check::<http::ReplaceRecovery>,
 ];
 
 fuzz_target!(|data: &[u8]| {

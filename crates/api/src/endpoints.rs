@@ -24,7 +24,7 @@ fn account_endpoints() -> Vec<Endpoint> {
     vec![
         get("/v1/server", accounts::server_info)
             .named(TAG, "server_info", "What this server is")
-            .details("Version, who may register, and the generation, which rises with every restore from a backup.")
+            .details("Version, who may register, and the generation, which changes with every restore from a backup.")
             .answers::<ServerInfo>(OK),
         post("/v1/accounts", accounts::register)
             .named(TAG, "register", "Create an account with its first device")
@@ -87,7 +87,7 @@ fn sign_in_endpoints() -> Vec<Endpoint> {
             .details(
                 "The token is good for 15 minutes. device-unlinked is final. unknown-device means that the server was restored \
                  from a backup and may have forgotten the device: see POST /v1/devices/restore. unknown-account together with a \
-                 risen generation means the same for the whole account: register again with the receipt.",
+                 new generation means the same for the whole account: register again with the receipt.",
             )
             .takes::<SignIn>()
             .answers::<AccessToken>(OK)
@@ -242,10 +242,14 @@ fn recovery_endpoints() -> Vec<Endpoint> {
             .answers::<Recovered>(OK)
             .errors(&[UsernameInvalid, ChallengeInvalid, RecoveryRefused, AccountDisabled]),
         put("/v1/recovery", recovery::set)
-            .named(TAG, "set_recovery", "Set a new recovery code")
+            .named(TAG, "set_recovery", "Replace the recovery code")
+            .details(
+                "Needs the current code, since the code outranks devices: a device alone cannot replace it. The old code stops \
+                 working. The same request again gets the same answer.",
+            )
             .for_devices()
-            .takes::<RecoveryKeys>()
-            .errors(&[KeyRejected]),
+            .takes::<ReplaceRecovery>()
+            .errors(&[ChallengeInvalid, RecoveryRefused, KeyRejected]),
     ]
 }
 

@@ -18,7 +18,7 @@ pub fn meaning(code: ErrorCode) -> &'static str {
             "The challenge is not of this server, not for this subject, expired, or was used. Get a new one."
         }
         SignatureInvalid => "The signature is not by the key that the server knows.",
-        UnknownAccount => "No account with this id. If the generation rose, register again with the receipt.",
+        UnknownAccount => "No account with this id. If the generation is a new one, register again with the receipt.",
         UnknownDevice => "No device with this id. At sign-in: the server was restored, see POST /v1/devices/restore.",
         GoingAway => "The server is shutting down. Reconnect after the time it says.",
         BadRequest => "Malformed JSON, or a field is missing, too long, or contradicts another.",

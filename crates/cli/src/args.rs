@@ -118,7 +118,11 @@ pub enum Command {
     Lock,
     /// Take the passphrase off
     Unlock,
-    /// Make a new recovery code; the old one stops working
+    /// Replace the recovery code; asks for the current one, which stops working
+    #[command(after_help = "\
+The current code is typed on the terminal or read from stdin. Without it no new one can be set: the code outranks devices,
+so that who takes a device of yours cannot take the account. If you lost the code, your devices go on working; link another
+one, so that losing a device loses nothing. If you lose every device too, only a new account is left.")]
     NewRecoveryCode {
         /// Do not ask to type it back
         #[arg(long)]

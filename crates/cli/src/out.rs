@@ -95,3 +95,9 @@ pub fn ask(question: &str) -> Result<Option<String>, Failure> {
     let read = std::io::stdin().lock().read_line(&mut line)?;
     Ok((read > 0).then(|| line.trim().to_string()))
 }
+
+/// On a terminal with a question; from a pipe without.
+pub fn ask_recovery_code(question: &str) -> Result<String, Failure> {
+    let code = ask(if can_ask() { question } else { "" })?.filter(|code| !code.is_empty());
+    code.ok_or_else(|| Failure::usage("no recovery code was given: type it, or pipe it in"))
+}

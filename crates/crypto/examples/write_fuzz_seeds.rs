@@ -216,7 +216,7 @@ fn http() {
     let one = r#""one_time_ec":{"id":1,"public_key":"BQ=="},"one_time_kyber":[]"#;
     let counts = r#""one_time_ec":3,"one_time_kyber":4"#;
     // As in `BODIES` of http_json.rs.
-    for which in 0..33u8 {
+    for which in 0..34u8 {
         let json = match which {
             9 => body(device, &arrays),
             13 => body("[1]", one),

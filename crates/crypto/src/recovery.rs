@@ -26,6 +26,7 @@ const GROUP: usize = 4;
 const CHECK_DOMAIN: &[u8] = b"sotto recovery code v1\0";
 const BACKUP_PURPOSE: &[u8] = b"sotto recovery backup v1";
 const AUTH_PURPOSE: &[u8] = b"sotto recovery auth v1";
+const NEXT_PURPOSE: &[u8] = b"sotto recovery next v1";
 
 /// Why a text is not a recovery code; the texts are for the person who typed it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -138,6 +139,19 @@ impl RecoveryCode {
             identity: IdentityKeyPair::parse(&backup.identity_key_pair).map_err(|_| RecoveryError::Damaged)?,
             profile_key: Secret::new(backup.profile_key[..].try_into().map_err(|_| RecoveryError::Damaged)?),
         })
+    }
+
+    /// Encrypts the code that is to replace this one, for the device to keep until it knows that the server took it.
+    pub fn seal_next<R: CryptoRng + Rng>(&self, next: &Self, rng: &mut R) -> Vec<u8> {
+        let key = secretbox::derive(self.0.expose(), NEXT_PURPOSE);
+        secretbox::seal(&key, NEXT_PURPOSE, next.to_text().expose().as_bytes(), rng)
+    }
+
+    /// None if another code sealed it.
+    pub fn open_next(&self, sealed: &[u8]) -> Option<Self> {
+        let key = secretbox::derive(self.0.expose(), NEXT_PURPOSE);
+        let text = secretbox::open(&key, NEXT_PURPOSE, sealed).ok()?;
+        Self::parse(std::str::from_utf8(text.expose()).ok()?).ok()
     }
 
     fn backup_key(&self) -> Secret<[u8; 32]> {

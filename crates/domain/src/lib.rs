@@ -25,7 +25,7 @@ mod secrets;
 mod sign_in;
 mod sweep;
 
-pub use account::{OwnAccount, Recovered, Register, Registered};
+pub use account::{OwnAccount, Recovered, Register, Registered, ReplaceRecovery};
 pub use config::{DomainConfig, Rate, RateLimits, RegistrationPolicy};
 pub use connections::{Connections, NoConnections};
 pub use devices::{AddDevice, DeviceAdded, NewLinkCode, NewLinkSession, ReplaceIdentity, RestoreDevice};

@@ -390,7 +390,7 @@ fn can_repeat(command: &Command) -> bool {
         | Command::ApproveLink { .. }
         | Command::Recover { .. }
         | Command::RemoveDevice { .. }
-        | Command::NewRecoveryCode
+        | Command::NewRecoveryCode { .. }
         | Command::DeleteAccount
         | Command::RetryMessage { .. } => false,
         Command::SendText { name, .. } => name.is_some(),

@@ -211,8 +211,11 @@ pub enum Command {
     },
     /// Ask the own devices for history again. Reply: `Done`.
     RequestHistory,
-    /// Reply: `RecoveryCode`: a new one; the old one stops working.
-    NewRecoveryCode,
+    /// Reply: `RecoveryCode`: a new one; the old one stops working. Without an answer of the server it may be in force
+    /// already: the same command again brings the same new code.
+    NewRecoveryCode {
+        current_code: String,
+    },
     DeleteAccount,
     /// Connection, queue sizes, counters. Reply: `Status`.
     Status,

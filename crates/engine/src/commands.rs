@@ -82,7 +82,7 @@ fn with_account(cx: &mut Cx<'_, '_>, id: CommandId, command: Command) -> Result<
             history::ask(cx)?;
             cx.reply(id, Ok(Reply::Done));
         }
-        Command::NewRecoveryCode => recovery::new_code(cx, id),
+        Command::NewRecoveryCode { current_code } => recovery::new_code(cx, id, &current_code),
         Command::DeleteAccount => register::delete_account(cx, id),
         Command::Export { next } => export::page(cx, id, next)?,
         _ => cx.fail(id, ErrorKind::Internal, "this command belongs elsewhere"),

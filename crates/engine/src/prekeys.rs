@@ -76,7 +76,8 @@ pub(crate) fn new_device_keys(cx: &mut Cx<'_, '_>, identity: &IdentityKeyPair) -
 
 pub(crate) fn on_welcome(cx: &mut Cx<'_, '_>, welcome: &pb::Welcome) -> Result<(), StoreError> {
     let Some(mut own) = cx.own() else { return Ok(()) };
-    if welcome.generation > own.generation {
+    // Not only a higher one: a server whose clock was wrong at one of two restores may go back.
+    if welcome.generation != own.generation {
         own.generation = welcome.generation;
         own.save(cx.tx)?;
         cx.core.own = Some(own);

@@ -1,7 +1,10 @@
 //! The recovery code: back into an account without any device, unlink a stolen device, or a new code.
 //! Flow: challenge -> proof by the code's auth key -> backup (identity key pair) -> this device added to the signed list
-//!       | stolen: new identity key, a list with this device alone, signed by it.
-//! Always true: a mistyped code is noticed here, before the server is asked.
+//!       | stolen: new identity key, a list with this device alone, signed by it
+//!       | a new code, kept sealed by the current one until the server has taken it.
+//! Always true:
+//! - a mistyped code is noticed here, before the server is asked;
+//! - a code that the server may have taken can be shown: after a lost answer the same command brings the same new code.
 
 use crate::api::{CommandError, CommandId, ErrorKind, HttpMethod, Reply};
 use crate::core::Cx;
@@ -9,13 +12,15 @@ use crate::http::{self, Call, Failure, Then};
 use crate::profile::Own;
 use crate::{devices, history, prekeys, register};
 use rand::Rng;
+use serde::{Deserialize, Serialize};
 use sotto_crypto::device_list::{generate_registration_id, sign_device_list, verify_device_list};
 use sotto_crypto::recovery::RecoveryContents;
 use sotto_crypto::{DeviceAuthKey, IdentityKeyPair, ListedDevice, RecoveryCode, SignedDeviceList, VerifiedDeviceList};
 use sotto_engine_store::StoreError;
 use sotto_types::{DeviceAddress, DeviceId, ErrorCode, Username};
 use sotto_wire::http::{
-    AddDevice, Challenge, DeviceAdded, Recover, Recovered, RecoveryFor, RecoveryKeys, ReplaceIdentity, SignedList,
+    AddDevice, Base64, Challenge, DeviceAdded, Recover, Recovered, RecoveryFor, RecoveryKeys, ReplaceIdentity,
+    ReplaceRecovery, SignedList,
 };
 
 /// A new device being recovered.
@@ -35,7 +40,18 @@ pub(crate) enum Step {
     Added { command: CommandId, own: Box<Own>, list: SignedDeviceList, others: u32 },
     StolenChallenge { command: CommandId, device: DeviceId, code: RecoveryCode },
     IdentityReplaced { command: CommandId, own: Box<Own>, list: SignedDeviceList, recovery: RecoveryKeys },
-    NewCode { command: CommandId, code: RecoveryCode, recovery: RecoveryKeys },
+    NewCodeChallenge { command: CommandId, current: RecoveryCode },
+    CodeReplaced { command: CommandId, code: RecoveryCode, recovery: RecoveryKeys },
+}
+
+/// New codes on their way: the server may have taken one without our hearing of it.
+const NEXT_CODES: &str = "recovery_next";
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct NextCode {
+    /// By the code it replaces, so that who opens the profile learns nothing.
+    sealed: Base64,
+    recovery: RecoveryKeys,
 }
 
 fn invalid(text: impl ToString) -> CommandError {
@@ -78,12 +94,15 @@ pub(crate) fn remove_stolen(cx: &mut Cx<'_, '_>, command: CommandId, device: Dev
     http::send(cx, call);
 }
 
-pub(crate) fn new_code(cx: &mut Cx<'_, '_>, command: CommandId) {
+pub(crate) fn new_code(cx: &mut Cx<'_, '_>, command: CommandId, current: &str) {
     let Some(own) = cx.own() else { return };
-    let code = RecoveryCode::generate(&mut cx.core.rng);
-    let recovery = register::recovery_keys(cx, &own, &code);
-    let then = Then::Recovery(Step::NewCode { command, code, recovery: recovery.clone() });
-    let call = Call::own(cx, HttpMethod::Put, "/v1/recovery", then).json(&recovery);
+    let current = match RecoveryCode::parse(current) {
+        Ok(current) => current,
+        Err(error) => return cx.reply(command, Err(invalid(error))),
+    };
+    let body = RecoveryFor { username: own.username.to_string() };
+    let then = Then::Recovery(Step::NewCodeChallenge { command, current });
+    let call = Call::open(own.server, HttpMethod::Post, "/v1/recovery/challenge", then).json(&body);
     http::send(cx, call);
 }
 
@@ -94,7 +113,8 @@ impl Step {
             Self::Added { command, .. }
             | Self::StolenChallenge { command, .. }
             | Self::IdentityReplaced { command, .. }
-            | Self::NewCode { command, .. } => *command,
+            | Self::NewCodeChallenge { command, .. }
+            | Self::CodeReplaced { command, .. } => *command,
         }
     }
 }
@@ -127,14 +147,22 @@ pub(crate) fn on_answer(cx: &mut Cx<'_, '_>, step: Step, answer: Result<Vec<u8>,
             }
             Err(failure) => Err(failure.into()),
         },
-        Step::NewCode { code, recovery, .. } => match answer {
+        Step::NewCodeChallenge { current, .. } => match http::parse(answer) {
+            Ok(challenge) => {
+                replace_code(cx, command, &current, &challenge)?;
+                Ok(())
+            }
+            Err(failure) => Err(failure.into()),
+        },
+        Step::CodeReplaced { code, recovery, .. } => match answer {
             Ok(_) => {
                 cx.tx.put_setting_json(register::RECOVERY_KEYS, &recovery)?;
+                cx.tx.delete_setting(NEXT_CODES)?;
                 let recovery_code = code.to_text().expose().clone();
                 cx.reply(command, Ok(Reply::RecoveryCode { recovery_code }));
                 Ok(())
             }
-            Err(failure) => Err(failure.into()),
+            Err(failure) => Err(code_not_replaced(cx, &recovery, failure)?),
         },
     };
     if let Err(error) = done {
@@ -280,6 +308,67 @@ fn replace_identity(
     Ok(Ok(()))
 }
 
+/// One under way from the same current code is asked for again, whatever became of it; else a new one is made.
+fn replace_code(
+    cx: &mut Cx<'_, '_>,
+    command: CommandId,
+    current: &RecoveryCode,
+    challenge: &Challenge,
+) -> Result<(), StoreError> {
+    let Some(own) = cx.own() else { return Ok(()) };
+    let mut under_way = next_codes(cx)?;
+    let known = under_way.iter().find_map(|next| Some((current.open_next(&next.sealed.0)?, next.recovery.clone())));
+    let (code, recovery) = match known {
+        Some(known) => known,
+        None => {
+            let code = RecoveryCode::generate(&mut cx.core.rng);
+            let recovery = register::recovery_keys(cx, &own, &code);
+            let sealed = current.seal_next(&code, &mut cx.core.rng).into();
+            under_way.push(NextCode { sealed, recovery: recovery.clone() });
+            cx.tx.put_setting_json(NEXT_CODES, &under_way)?;
+            (code, recovery)
+        }
+    };
+    let body = ReplaceRecovery {
+        challenge: challenge.challenge.clone(),
+        recovery_signature: current.auth_key().sign(&challenge.challenge.0).to_vec().into(),
+        recovery: recovery.clone(),
+    };
+    let then = Then::Recovery(Step::CodeReplaced { command, code, recovery });
+    let call = Call::own(cx, HttpMethod::Put, "/v1/recovery", then).json(&body);
+    http::send(cx, call);
+    Ok(())
+}
+
+fn next_codes(cx: &Cx<'_, '_>) -> Result<Vec<NextCode>, StoreError> {
+    Ok(cx.tx.setting_json(NEXT_CODES)?.unwrap_or_default())
+}
+
+fn code_not_replaced(
+    cx: &mut Cx<'_, '_>,
+    recovery: &RecoveryKeys,
+    failure: Failure,
+) -> Result<CommandError, StoreError> {
+    if failure.code() == Some(ErrorCode::RecoveryRefused) {
+        // Neither taken before nor to be taken: forget this one, and none that another code has sealed.
+        let mut under_way = next_codes(cx)?;
+        under_way.retain(|next| next.recovery != *recovery);
+        cx.tx.put_setting_json(NEXT_CODES, &under_way)?;
+        let text = "this is not the account's current recovery code, so no new one was set; compare it with what you \
+                    wrote down (a code that was replaced no longer counts)";
+        return Ok(CommandError { kind: ErrorKind::Refused, text: text.into() });
+    }
+    let error = CommandError::from(failure);
+    if error.kind != ErrorKind::Offline {
+        return Ok(error);
+    }
+    let text = format!(
+        "{}. The new code may be in force already: run this again with the same current code to see it",
+        error.text
+    );
+    Ok(CommandError { text, ..error })
+}
+
 fn own_list(cx: &mut Cx<'_, '_>) -> Result<Option<VerifiedDeviceList>, StoreError> {
     match cx.own() {
         Some(own) => devices::list_of(cx, own.account()),
@@ -296,6 +385,8 @@ fn on_identity_replaced(
     recovery: &RecoveryKeys,
 ) -> Result<(), StoreError> {
     cx.tx.put_setting_json(register::RECOVERY_KEYS, recovery)?;
+    // They would bring back the old key.
+    cx.tx.delete_setting(NEXT_CODES)?;
     cx.tx.delete_all_sessions()?;
     cx.core.lists.remove(&own.account());
     register::begin_profile(cx, own, list)?;

@@ -161,7 +161,8 @@ pub trait DirectoryStore: Send + Sync {
     /// Suspends every device last seen before `before`; returns those newly suspended, at most `limit`. What waits in their
     /// inboxes stays: the domain buries it, so that senders are told.
     async fn suspend_absent(&self, before: Timestamp, limit: usize) -> Result<Vec<DeviceAddress>, StoreError>;
-    async fn set_recovery(&self, of: AccountId, recovery: Recovery) -> Result<bool, StoreError>;
+    /// Compare-and-set: `false` and no change if the account's recovery is not `current` any more, or there is no such account.
+    async fn set_recovery(&self, of: AccountId, current: &Recovery, new: Recovery) -> Result<bool, StoreError>;
     async fn set_disabled(&self, of: AccountId, disabled: bool) -> Result<bool, StoreError>;
     async fn delete_account(&self, id: AccountId, now: Timestamp) -> Result<bool, StoreError>;
     /// Ascending by id, following `after`.

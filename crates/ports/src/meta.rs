@@ -5,7 +5,7 @@ use bytes::Bytes;
 /// The installation's own small durable facts: server secrets, token keys. Every implementation promises:
 /// - `put` is durable on return; `put_new` stores only if the key was absent and returns what is stored now, so that racing
 ///   nodes agree on one value;
-/// - `generation` starts at 1 and rises by one with every restore from a backup.
+/// - `generation` starts at 1; every restore from a backup gives another one, also a second restore of the same backup.
 #[async_trait]
 pub trait MetaStore: Send + Sync {
     async fn generation(&self) -> Result<u32, StoreError>;

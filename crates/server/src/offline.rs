@@ -6,6 +6,7 @@ use crate::paths::Paths;
 use crate::serve::store_config;
 use serde_json::json;
 use sotto_embedded::BackupError;
+use sotto_types::{Clock, SystemClock};
 use std::path::Path;
 
 /// Into a data folder without a store: what is there is never overwritten.
@@ -33,10 +34,11 @@ pub fn restore(loaded: &Loaded, from: &Path, as_json: bool) -> Result<(), Failur
         }
     };
     let config = store_config(&loaded.config, &paths);
-    let summary = sotto_embedded::restore(from, &config, &mut progress).map_err(|error| match error {
-        BackupError::Target(error) => error.into(),
-        other => failed(other.to_string()),
-    })?;
+    let summary =
+        sotto_embedded::restore(from, &config, SystemClock.now(), &mut progress).map_err(|error| match error {
+            BackupError::Target(error) => error.into(),
+            other => failed(other.to_string()),
+        })?;
     if as_json {
         println!("{}", json!({ "records": summary.records, "bytes": summary.bytes, "generation": summary.generation }));
     } else {

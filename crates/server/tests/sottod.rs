@@ -196,10 +196,13 @@ fn backup_while_serving_and_restore() {
     let folder = server.folder.take().unwrap();
     fs::remove_dir_all(folder.path().join("data")).unwrap();
     let data = folder.path().join("data");
-    let restored = sottod(folder.path(), &["restore", "copy", "--data", data.to_str().unwrap()]);
+    let restored = sottod(folder.path(), &["restore", "copy", "--data", data.to_str().unwrap(), "--json"]);
     assert_eq!(restored.code, 0, "{}", restored.stderr);
+    let summary: Value = serde_json::from_str(lines_of(&restored.stdout).last().unwrap()).unwrap();
     let server = Sottod::start_on(folder, &[], &[]);
-    assert_eq!(server.status()["generation"], 2);
+    let status = server.status();
+    assert_eq!(status["generation"], summary["generation"]);
+    assert!(status["generation"].as_u64().unwrap() > 1_700_000_000, "the time of the restore: {status}");
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Several devices of one person: linking with history, what siblings send, removal, recovery.
 
-use sotto_engine::{Command, ErrorKind, Event, MessageStatus, Reply, Who};
+use sotto_engine::{Command, CommandError, ErrorKind, Event, MessageStatus, Reply, Who};
 use sotto_sim::{Device, SERVER, Sim};
 use sotto_types::{DeviceId, Username};
 
@@ -106,12 +106,6 @@ fn the_recovery_code_brings_a_person_back_without_any_device() {
     sim.run();
     sim.crash(ann);
     let new = sim.device();
-    let recover = |code: &str| Command::Recover {
-        server: SERVER.into(),
-        username: Username::parse("ann").unwrap(),
-        code: code.into(),
-        device_name: "new".into(),
-    };
     let typo = sim.ask(new, recover("0000-0000")).map_err(|error| error.kind);
     assert_eq!(typo.err(), Some(ErrorKind::Invalid));
     let reply = sim.ask(new, recover(&code));
@@ -126,6 +120,72 @@ fn the_recovery_code_brings_a_person_back_without_any_device() {
     sim.run();
     assert_eq!(sim.texts(new, bob_id), ["before the loss", "welcome back"]);
     assert!(!sim.events(bob).iter().any(|event| matches!(event, Event::KeyChanged { .. })), "the key is the same");
+}
+
+fn recover(code: &str) -> Command {
+    Command::Recover {
+        server: SERVER.into(),
+        username: Username::parse("ann").expect("a username"),
+        code: code.into(),
+        device_name: "new".into(),
+    }
+}
+
+fn new_code(sim: &mut Sim, device: Device, current: &str) -> Result<String, CommandError> {
+    match sim.ask(device, Command::NewRecoveryCode { current_code: current.into() })? {
+        Reply::RecoveryCode { recovery_code } => Ok(recovery_code),
+        other => panic!("no code: {other:?}"),
+    }
+}
+
+#[test]
+fn only_the_current_code_brings_a_new_one() {
+    let mut sim = Sim::new(27);
+    let (ann, first) = sim.register_with_code("ann");
+    let (_, bobs) = sim.register_with_code("bob");
+    let second_device = sim.link(ann);
+    for (wrong, kind) in [("0000-0000", ErrorKind::Invalid), (&*bobs, ErrorKind::Refused)] {
+        let error = new_code(&mut sim, second_device, wrong).expect_err("a device alone cannot");
+        assert_eq!(error.kind, kind, "{error}");
+    }
+    // Any device, and each code ends the one before.
+    let second = new_code(&mut sim, second_device, &first).expect("the current code");
+    let error = new_code(&mut sim, ann, &first).expect_err("replaced");
+    assert!(error.kind == ErrorKind::Refused && error.text.contains("current recovery code"), "{error}");
+    let third = new_code(&mut sim, ann, &second).expect("the current code");
+    let new = sim.device();
+    for old in [&first, &second] {
+        assert_eq!(sim.ask(new, recover(old)).map_err(|error| error.kind).err(), Some(ErrorKind::Refused));
+    }
+    let reply = sim.ask(new, recover(&third));
+    assert!(matches!(reply, Ok(Reply::Recovered { .. })), "{reply:?}");
+}
+
+#[test]
+fn a_new_code_survives_a_lost_answer() {
+    let mut sim = Sim::new(28);
+    let (ann, first) = sim.register_with_code("ann");
+    let (_, bobs) = sim.register_with_code("bob");
+    // The server takes the new code; its answers do not arrive.
+    sim.answer_hook = Some(Box::new(move |_, path, answer| {
+        if path == "/v1/recovery" {
+            (answer.status, answer.body) = (502, Vec::new());
+        }
+    }));
+    let error = new_code(&mut sim, ann, &first).expect_err("no answer");
+    assert!(error.kind == ErrorKind::Offline && error.text.contains("run this again"), "{error}");
+    sim.answer_hook = None;
+    let new = sim.device();
+    assert!(sim.ask(new, recover(&first)).is_err(), "the server took the new one");
+    // A wrong code in between, and a crash, lose nothing.
+    new_code(&mut sim, ann, &bobs).expect_err("not the current code");
+    sim.crash(ann);
+    sim.start(ann);
+    let second = new_code(&mut sim, ann, &first).expect("the same command again");
+    let reply = sim.ask(new, recover(&second));
+    assert!(matches!(reply, Ok(Reply::Recovered { .. })), "{reply:?}");
+    // Once it was shown it is kept nowhere.
+    assert!(new_code(&mut sim, ann, &first).is_err());
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use sotto_engine::{Event, MessageBody, MessageStatus};
 use sotto_sim::{Fate, Sim};
+use sotto_wire::http::KeyCounts;
 use sotto_wire::pb::{self, server_frame::Body};
 use std::cell::Cell;
 use std::rc::Rc;
@@ -135,5 +136,40 @@ fn a_profile_restored_from_an_old_copy_repairs_itself() {
             .iter()
             .any(|device| sim.events(*device).iter().any(|event| matches!(event, Event::Repairing { .. })));
         assert!(says_so, "seed {seed}");
+    }
+}
+
+#[test]
+fn any_other_generation_of_the_server_replaces_the_keys() {
+    let mut sim = Sim::new(37);
+    let ann = sim.register("ann");
+    let generation = Rc::new(Cell::new(1));
+    let told = Rc::clone(&generation);
+    sim.frame_hook = Some(Box::new(move |_, frame| {
+        if let Some(Body::Welcome(welcome)) = &mut frame.body {
+            welcome.generation = told.get();
+        }
+        Fate::Pass
+    }));
+    let signed_prekey = Rc::new(Cell::new(0));
+    let newest = Rc::clone(&signed_prekey);
+    sim.answer_hook = Some(Box::new(move |_, path, answer| {
+        if path == "/v1/keys"
+            && let Ok(counts) = serde_json::from_slice::<KeyCounts>(&answer.body)
+        {
+            newest.set(counts.signed_prekey_id);
+        }
+    }));
+    let mut last = 0;
+    // The same is none; a restore by a clock that is behind may give a lower one.
+    for (now, restored) in [(1, false), (1_800_000_000, true), (1_800_000_000, false), (1_790_000_000, true)] {
+        generation.set(now);
+        sim.clear_events(ann);
+        sim.break_connection(ann);
+        sim.run();
+        let notice = |event: &&Event| matches!(event, Event::Notice { text } if text.contains("was restored"));
+        assert_eq!(sim.events(ann).iter().filter(notice).count(), usize::from(restored), "{now}");
+        assert_eq!(signed_prekey.get() > last, restored, "{now}: a new signed prekey is on the server");
+        last = signed_prekey.get();
     }
 }

@@ -25,7 +25,7 @@
 //! | POST /v1/devices/stolen | device and recovery code | `ReplaceIdentity` -> 204 |
 //! | POST /v1/recovery/challenge | anyone | `RecoveryFor` -> `Challenge` |
 //! | POST /v1/recovery | recovery code | `Recover` -> `Recovered` |
-//! | PUT /v1/recovery | device | `RecoveryKeys` -> 204 (new code) |
+//! | PUT /v1/recovery | device and recovery code | `ReplaceRecovery` -> 204 (new code) |
 //! | GET /v1/blocks | device | -> `Blocks` |
 //! | PUT, DELETE /v1/blocks/{account} | device | -> 204 |
 //!
@@ -93,7 +93,7 @@ bodies! {
         version: String,
         /// "open", "invite" or "closed".
         registration: String,
-        /// Rises with every restore from a backup.
+        /// Another one after every restore from a backup.
         generation: u32,
         server_time_ms: u64,
         protocol_version: u32,
@@ -328,6 +328,16 @@ bodies! {
         list: SignedList,
         keys: DeviceKeys,
         /// The new identity key encrypted with the (same or new) code.
+        recovery: RecoveryKeys,
+    }
+
+    /// A new recovery code in place of the current one.
+    ReplaceRecovery {
+        /// From POST /v1/recovery/challenge.
+        challenge: Base64,
+        /// By the current recovery auth key over "sotto recovery v1\0" + challenge.
+        recovery_signature: Base64,
+        /// Of the new code.
         recovery: RecoveryKeys,
     }
 

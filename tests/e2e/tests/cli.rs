@@ -121,6 +121,14 @@ async fn bad_input_says_what_is_wrong_and_what_to_do() {
     failed(&done, 4, &["code"]);
     let done = lost.run_with(&["recover", "ann"], "not a code at all").await;
     failed(&done, 2, &["code"]);
+    // A new code asks for the current one.
+    failed(&ann.run_with(&["new-recovery-code"], &zoe_code).await, 4, &["current recovery code"]);
+    failed(&ann.run_with(&["new-recovery-code"], "not a code at all").await, 2, &["code"]);
+    failed(&ann.run(&["new-recovery-code"]).await, 2, &["no recovery code"]);
+    let done = ann.run_with(&["--json", "new-recovery-code"], &code).await;
+    let new_code = parse_lines(&done.stdout).pop().expect("a line")["recovery_code"].clone();
+    failed(&lost.run_with(&["recover", "ann"], &code).await, 4, &["code"]);
+    let code = new_code.as_str().expect("a code").to_owned();
     let done = lost.run_with(&["--json", "recover", "ann"], &code).await;
     assert_eq!(done.code, Some(0), "{} {}", done.stdout, done.stderr);
 

@@ -216,7 +216,10 @@ async fn a_wrong_recovery_code_says_so_and_changes_nothing() {
     let Reply::Devices { devices } = ann.command(Command::Devices).await else { panic!("no devices") };
     assert_eq!(devices.len(), 1, "nothing was added");
     // A new code replaces the old one.
-    let Reply::RecoveryCode { recovery_code } = ann.command(Command::NewRecoveryCode).await else { panic!("no code") };
+    let new_code = |current_code: &str| Command::NewRecoveryCode { current_code: current_code.into() };
+    let error = ann.try_command(new_code(&other_code)).await.expect_err("a device alone cannot set a new code");
+    assert!(error.kind == ErrorKind::Refused && error.text.contains("current recovery code"), "{error:?}");
+    let Reply::RecoveryCode { recovery_code } = ann.command(new_code(&code)).await else { panic!("no code") };
     assert!(recover(&server.url(), &ledger, &code).await.is_err(), "the old code stopped working");
     recover(&server.url(), &ledger, &recovery_code).await.expect("the new code works");
 }

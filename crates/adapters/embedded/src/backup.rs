@@ -7,8 +7,8 @@
 //! before it writes anything.
 //! Always true:
 //! - writes go on meanwhile, and the copy has every commit up to one moment and none after it;
-//! - a restored store has no one-time prekey (the originals may have been handed out since), and its generation is one
-//!   higher, which makes clients replace their keys.
+//! - a restored store has no one-time prekey (the originals may have been handed out since), and a generation that no
+//!   client has seen, also after other restores of the same backup, which makes clients replace their keys.
 
 use crate::open::{self, OpenError, SCHEMA};
 use crate::ops::meta::{GENERATION, SCHEMA as SCHEMA_KEY};
@@ -332,15 +332,36 @@ pub(crate) fn is_manifest(bytes: &[u8]) -> bool {
     parse_manifest(bytes).is_ok()
 }
 
+/// The generation of a store that is restored at `now`: unlike every earlier one, of which the backup knows only its own.
+/// The time is what two restores of one backup differ in, and it rises: seconds since 1970, which fit until 2106.
+///
+/// A clock that stands before the backup was made (no battery, no network yet) says nothing about the order. Then the
+/// milliseconds, in which even wrong clocks differ, choose one of 65,536 numbers above what the backup knows. It may be lower
+/// than that of a restore in between: clients take any other generation than theirs for a restore, not only a higher one.
+fn next_generation(manifest: &Manifest, now: Timestamp) -> u32 {
+    let seconds = |ms: u64| u32::try_from(ms / 1000).unwrap_or(u32::MAX);
+    let known = manifest.generation.max(seconds(manifest.created_ms));
+    if seconds(now.as_ms()) > known {
+        return seconds(now.as_ms());
+    }
+    let differs = u32::try_from(now.as_ms() % 65_536).unwrap_or_default();
+    known.saturating_add(1).saturating_add(differs)
+}
+
 /// Makes a store in `config.dir`, a new or empty folder, from a finished backup. No server may run there. Blocks.
-pub fn restore(from: &Path, config: &EmbeddedConfig, progress: OnProgress) -> Result<BackupSummary, BackupError> {
+pub fn restore(
+    from: &Path,
+    config: &EmbeddedConfig,
+    now: Timestamp,
+    progress: OnProgress,
+) -> Result<BackupSummary, BackupError> {
     let manifest = read_manifest(from)?;
     let parts: Vec<(Table, &Part)> =
         manifest.parts.iter().filter_map(|part| Some((Table::parse(&part.table)?, part))).collect();
     for (table, part) in &parts {
         verify(from, *table, part, progress)?;
     }
-    let generation = manifest.generation.saturating_add(1);
+    let generation = next_generation(&manifest, now);
     let (lock, tables) = open::begin_restore(config)?;
     for (table, _) in &parts {
         copy_back(from, *table, &tables, progress)?;
@@ -410,4 +431,44 @@ fn copy_back(from: &Path, table: Table, tables: &Tables, progress: OnProgress) -
     batch.commit().map_err(failed)?;
     progress(&BackupProgress { step: "restoring", table: table.name(), records: reader.records, bytes: reader.bytes });
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_restore_has_a_generation_of_its_own() {
+        const BACKUP_S: u32 = 1_800_000_000;
+        let manifest = |generation, created_s: u32| Manifest {
+            format: FORMAT,
+            schema: SCHEMA,
+            generation,
+            created_ms: u64::from(created_s) * 1000 + 999,
+            parts: Vec::new(),
+        };
+        let restored = |manifest: &Manifest, now_ms: u64| next_generation(manifest, Timestamp::from_ms(now_ms));
+        // A backup of a server that was never restored, and of one that was.
+        for generation in [1, BACKUP_S - 60] {
+            let backup = manifest(generation, BACKUP_S);
+            let mut last = generation;
+            for later_s in [1, 2, 3600, 1_000_000_000] {
+                let next = restored(&backup, u64::from(BACKUP_S + later_s) * 1000);
+                assert!(next > last && next > BACKUP_S, "{next} after {last}");
+                last = next;
+            }
+        }
+        // The clock stands in 1970, or where it stood when the backup was made; the backup's stood too far ahead.
+        for (backup, now_ms) in [
+            (manifest(1, BACKUP_S), 5_000),
+            (manifest(1, BACKUP_S), u64::from(BACKUP_S) * 1000),
+            (manifest(BACKUP_S + 500, BACKUP_S), u64::from(BACKUP_S + 500) * 1000),
+            (manifest(1, u32::MAX - 70_000), u64::from(BACKUP_S) * 1000),
+        ] {
+            let (first, second) = (restored(&backup, now_ms), restored(&backup, now_ms + 12_345));
+            let known = backup.generation.max(u32::try_from(backup.created_ms / 1000).expect("a time of this century"));
+            assert!(first > known && second > known && first != second, "{first} {second} after {known}");
+        }
+        assert_eq!(restored(&manifest(1, BACKUP_S), u64::MAX), u32::MAX);
+    }
 }

@@ -6,14 +6,25 @@ mod common;
 use common::*;
 use sotto_embedded::{BackupError, EmbeddedConfig, EmbeddedStore, OpenError, restore};
 use sotto_ports::{DirectoryStore, InboxStore, MetaStore, NoFeed, PreKeyStore};
-use sotto_types::{DeviceId, EntryId};
+use sotto_types::{DeviceId, EntryId, Timestamp};
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+/// A day after the backups here.
+const RESTORED: Timestamp = Timestamp::from_ms(T0.as_ms() + 86_400_000);
+
 fn restore_to(from: &Path, to: &Path) -> Result<u32, BackupError> {
-    restore(from, &EmbeddedConfig::new(to), &mut |_| {}).map(|summary| summary.generation)
+    restore_at(from, to, RESTORED)
+}
+
+fn restore_at(from: &Path, to: &Path, now: Timestamp) -> Result<u32, BackupError> {
+    restore(from, &EmbeddedConfig::new(to), now, &mut |_| {}).map(|summary| summary.generation)
+}
+
+fn generation_at(now: Timestamp) -> u32 {
+    u32::try_from(now.as_secs()).unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -57,9 +68,9 @@ async fn a_backup_under_load_has_everything_acknowledged_before_it() {
     drop(store);
 
     let restored = dir.path().join("restored");
-    assert_eq!(restore_to(&copy, &restored).unwrap(), 2);
+    assert_eq!(restore_to(&copy, &restored).unwrap(), generation_at(RESTORED));
     let store = open(&restored);
-    assert_eq!(store.generation().await.unwrap(), 2);
+    assert_eq!(store.generation().await.unwrap(), generation_at(RESTORED));
     assert_eq!(MetaStore::get(&store, "secret").await.unwrap().unwrap(), "value");
     let inbox = store.read(address(2), EntryId::ZERO, 10_000, usize::MAX).await.unwrap();
     assert!(inbox.len() >= before, "{} of {before}", inbox.len());
@@ -110,7 +121,32 @@ async fn unfinished_and_damaged_backups_are_refused() {
     fs::remove_file(copy.join("manifest.json")).unwrap();
     assert!(matches!(restore_to(&copy, &target), Err(BackupError::Incomplete { .. })));
     fs::write(copy.join("manifest.json"), manifest).unwrap();
-    assert_eq!(restore_to(&copy, &target).unwrap(), 2);
+    assert_eq!(restore_to(&copy, &target).unwrap(), generation_at(RESTORED));
+}
+
+#[tokio::test]
+async fn every_restore_has_a_generation_of_its_own() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(&dir.path().join("data"));
+    let copy = dir.path().join("backup");
+    store.backup(&copy, T0, &mut |_| {}).unwrap();
+    drop(store);
+    let mut seen = vec![1];
+    // One backup, again and again; the last two times the clock stood in 1970.
+    for (n, now_ms) in [RESTORED.as_ms(), RESTORED.as_ms() + 1000, 2000, 2001].into_iter().enumerate() {
+        let target = dir.path().join(format!("restored-{n}"));
+        let generation = restore_at(&copy, &target, Timestamp::from_ms(now_ms)).unwrap();
+        assert!(!seen.contains(&generation) && generation > generation_at(T0), "{generation} after {seen:?}");
+        assert_eq!(open(&target).generation().await.unwrap(), generation);
+        seen.push(generation);
+    }
+    // And of a backup of a restored server.
+    let store = open(&dir.path().join("restored-1"));
+    let second = dir.path().join("second-backup");
+    assert_eq!(store.backup(&second, RESTORED, &mut |_| {}).unwrap().generation, seen[2]);
+    drop(store);
+    let again = restore_at(&second, &dir.path().join("again"), RESTORED).unwrap();
+    assert!(again > seen[2], "{again}");
 }
 
 #[tokio::test]

@@ -3,6 +3,7 @@ use crate::client_ip::Ip;
 use crate::convert;
 use crate::extract::{Answer, Answered, Body, Caller, DONE, Done};
 use axum::extract::State;
+use sotto_domain as domain;
 use sotto_wire::http as body;
 
 pub(crate) async fn challenge(
@@ -29,7 +30,17 @@ pub(crate) async fn recover(
     }))
 }
 
-pub(crate) async fn set(State(app): State<App>, Caller(who): Caller, Body(body): Body<body::RecoveryKeys>) -> Done {
-    app.domain.set_recovery(&who, convert::recovery(body)?).await?;
+pub(crate) async fn set(
+    State(app): State<App>,
+    Ip(ip): Ip,
+    Caller(who): Caller,
+    Body(body): Body<body::ReplaceRecovery>,
+) -> Done {
+    let replace = domain::ReplaceRecovery {
+        challenge: body.challenge.0,
+        recovery_signature: body.recovery_signature.0,
+        recovery: convert::recovery(body.recovery)?,
+    };
+    app.domain.set_recovery(&who, replace, ip).await?;
     Ok(DONE)
 }

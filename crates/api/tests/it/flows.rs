@@ -92,9 +92,9 @@ async fn link_and_unlink_a_device() {
 }
 
 #[tokio::test]
-async fn recover_replace_the_identity_and_block() {
+async fn recover_replace_the_code_and_the_identity_and_block() {
     let bed = Bed::new().await;
-    let (ann, bob) = (bed.register("ann").await, bed.register("bob").await);
+    let (mut ann, bob) = (bed.register("ann").await, bed.register("bob").await);
     let token = bed.token(&ann, 0).await;
     let named = body::RecoveryFor { username: "ann".into() };
     let challenge: body::Challenge = bed.post("/v1/recovery/challenge", &named).await.json();
@@ -105,7 +105,17 @@ async fn recover_replace_the_identity_and_block() {
     };
     let recovered: body::Recovered = bed.post("/v1/recovery", &recover).await.json();
     assert_eq!((recovered.device_id, recovered.backup.0.as_slice()), (2, &b"sealed"[..]));
-    assert_eq!(bed.as_device(&token, Method::PUT, "/v1/recovery", &ann.recovery_keys()).await.status, 204);
+
+    let challenge: body::Challenge = bed.post("/v1/recovery/challenge", &named).await.json();
+    let next = Person::new("x").recovery;
+    let old = std::mem::replace(&mut ann.recovery, next);
+    let replace = body::ReplaceRecovery {
+        recovery_signature: old.sign(&challenge.challenge.0).to_vec().into(),
+        challenge: challenge.challenge,
+        recovery: ann.recovery_keys(),
+    };
+    assert_eq!(bed.as_device(&token, Method::PUT, "/v1/recovery", &replace).await.status, 204);
+    assert_eq!(bed.as_device(&token, Method::PUT, "/v1/recovery", &replace).await.status, 204, "asked again");
 
     let challenge: body::Challenge = bed.post("/v1/recovery/challenge", &named).await.json();
     let new = IdentityKeyPair::generate(&mut rand::rng());

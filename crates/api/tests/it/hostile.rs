@@ -122,6 +122,15 @@ async fn each_gets_its_documented_error_and_changes_nothing() {
         spoil(&mut replace, ann);
         s.device(Method::POST, "/v1/devices/stolen", &value(&replace))
     };
+    let new_code = |spoil: &dyn Fn(&mut body::ReplaceRecovery)| {
+        let mut replace = body::ReplaceRecovery {
+            recovery_signature: ann.recovery.sign(&recovery.challenge.0).to_vec().into(),
+            challenge: recovery.challenge.clone(),
+            recovery: bob.recovery_keys(),
+        };
+        spoil(&mut replace);
+        s.device(Method::PUT, "/v1/recovery", &value(&replace))
+    };
     let sign_in = |spoil: fn(&mut body::SignIn, &Person)| {
         let mut sign_in = fresh.clone();
         spoil(&mut sign_in, bob);
@@ -398,11 +407,32 @@ async fn each_gets_its_documented_error_and_changes_nothing() {
             ),
             ChallengeInvalid,
         ),
+        ("new code without a proof", s.device(Method::PUT, "/v1/recovery", &value(&bob.recovery_keys())), BadRequest),
         (
-            "weak new recovery key",
-            s.device(Method::PUT, "/v1/recovery", &value_of!({ "auth_key": LOW_ORDER_ED25519, "backup": "AAAA" })),
+            "new code, the device's key",
+            new_code(&|r| r.recovery_signature = ann.devices[0].1.sign(&r.challenge.0).to_vec().into()),
+            RecoveryRefused,
+        ),
+        ("new code, no signature", new_code(&|r| r.recovery_signature.0.clear()), RecoveryRefused),
+        ("new code, invented challenge", new_code(&|r| r.challenge.0 = vec![0; 56]), ChallengeInvalid),
+        (
+            "new code, challenge to sign in",
+            new_code(&|r| {
+                r.recovery_signature = ann.recovery.sign(&fresh.challenge.0).to_vec().into();
+                r.challenge = fresh.challenge.clone();
+            }),
+            ChallengeInvalid,
+        ),
+        ("new code, short key", new_code(&|r| r.recovery.auth_key.0.truncate(31)), KeyRejected),
+        (
+            "new code, weak key",
+            new_code(&|r| {
+                r.recovery.auth_key.0 = [0; 32].to_vec();
+                r.recovery.auth_key.0[0] = 1;
+            }),
             KeyRejected,
         ),
+        ("new code, large backup", new_code(&|r| r.recovery.backup.0 = vec![0; 6000]), TooLarge),
         ("block oneself", bare(Method::PUT, &format!("/v1/blocks/{}", ann.account), Some(&s.ann_token)), BadRequest),
         (
             "block nobody",
@@ -422,6 +452,12 @@ async fn each_gets_its_documented_error_and_changes_nothing() {
     // Nothing was used up along the way either.
     assert_eq!(s.bed.send(s.add(|_, _| {})).await.status, 201);
     assert_eq!(s.bed.post("/v1/auth/token", &fresh).await.status, 200);
+    let recover = body::Recover {
+        username: "ann".into(),
+        signature: ann.recovery.sign(&recovery.challenge.0).to_vec().into(),
+        challenge: recovery.challenge,
+    };
+    assert_eq!(s.bed.post("/v1/recovery", &recover).await.status, 200, "the code is the same");
 }
 
 fn clone(person: &Person) -> Person {

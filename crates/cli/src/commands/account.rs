@@ -2,7 +2,7 @@
 
 use crate::args::{DeviceName, Login, Recover, Register};
 use crate::failure::Failure;
-use crate::out::{Out, Style, ask, can_ask};
+use crate::out::{Out, Style, ask, ask_recovery_code, can_ask};
 use crate::qr::qr_lines;
 use crate::session::Session;
 use crate::text::{clean_line, clock, date_time};
@@ -69,7 +69,7 @@ fn ask_back(out: &Out, code: &str) -> Result<(), Failure> {
             Some(typed) if !typed.is_empty() => out.note("That is not the code."),
             _ => {
                 out.note(
-                    "Skipped. Without the code a lost account stays lost; `sotto new-recovery-code` makes a new one.",
+                    "Skipped. Keep it: without it a lost account stays lost, and no new code can be made, which needs this one.",
                 );
                 return Ok(());
             }
@@ -150,10 +150,7 @@ pub async fn recover(session: &Session, args: Recover) -> Result<(), Failure> {
     if can_ask() && !session.out.json {
         session.out.note(format!("Recovering @{username} on {server}."));
     }
-    // On a terminal with a question; from a pipe without.
-    let question = if can_ask() { "Recovery code: " } else { "" };
-    let code = ask(question)?.filter(|code| !code.is_empty());
-    let Some(code) = code else { return Err(Failure::usage("no recovery code was given: type it, or pipe it in")) };
+    let code = ask_recovery_code("Recovery code: ")?;
     let device_name = device_name(args.device);
     let reply = session.ask(Command::Recover { server, username, code, device_name }).await?;
     let Reply::Recovered { me, other_devices } = &reply else { return Err(Failure::unexpected()) };
@@ -227,7 +224,8 @@ fn show_status(out: &Out, status: &StatusView) -> Result<(), Failure> {
 }
 
 pub async fn new_recovery_code(session: &Session, yes: bool) -> Result<(), Failure> {
-    let reply = session.ask(Command::NewRecoveryCode).await?;
+    let current_code = ask_recovery_code("Current recovery code: ")?;
+    let reply = session.ask(Command::NewRecoveryCode { current_code }).await?;
     let Reply::RecoveryCode { recovery_code } = &reply else { return Err(Failure::unexpected()) };
     session.show(&reply, |out| show_code(out, recovery_code))?;
     if !yes && !session.out.json && can_ask() {

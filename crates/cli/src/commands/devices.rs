@@ -2,7 +2,7 @@
 
 use crate::args::DevicesAction;
 use crate::failure::Failure;
-use crate::out::{Style, ask, can_ask};
+use crate::out::{Style, ask_recovery_code};
 use crate::session::Session;
 use crate::text::{clean_line, date_time, day};
 use sotto_engine::api::{Command, Event, Reply};
@@ -78,13 +78,8 @@ async fn list(session: &Session) -> Result<(), Failure> {
 
 async fn remove(session: &Session, id: u32, stolen: bool) -> Result<(), Failure> {
     let device = DeviceId::try_from(id).map_err(|error| Failure::usage(error.to_string()))?;
-    let recovery_code = if stolen {
-        let question = if can_ask() { "Recovery code (it outranks the stolen device): " } else { "" };
-        let code = ask(question)?.filter(|code| !code.is_empty());
-        Some(code.ok_or_else(|| Failure::usage("no recovery code was given: type it, or pipe it in"))?)
-    } else {
-        None
-    };
+    let recovery_code =
+        if stolen { Some(ask_recovery_code("Recovery code (it outranks the stolen device): ")?) } else { None };
     let reply = session.ask(Command::RemoveDevice { device, recovery_code }).await?;
     session.show(&reply, |out| {
         out.line(format!("Device {device} is unlinked."))?;

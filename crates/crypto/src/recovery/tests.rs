@@ -109,6 +109,19 @@ fn a_backup_with_wrong_contents_is_damaged() {
 }
 
 #[test]
+fn the_next_code_opens_with_the_one_before_only() {
+    let mut rng = ChaCha20Rng::seed_from_u64(8);
+    let [current, next, other] = [(); 3].map(|()| RecoveryCode::generate(&mut rng));
+    let sealed = current.seal_next(&next, &mut rng);
+    assert_eq!(current.open_next(&sealed), Some(next.clone()));
+    for wrong in [&next, &other] {
+        assert_eq!(wrong.open_next(&sealed), None);
+    }
+    assert_eq!(current.open_next(&sealed[1..]), None);
+    assert!(current.open(&sealed).is_err(), "it is no backup");
+}
+
+#[test]
 fn the_auth_key_comes_from_the_code_alone() {
     let mut rng = ChaCha20Rng::seed_from_u64(6);
     let code = RecoveryCode::generate(&mut rng);

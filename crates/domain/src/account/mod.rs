@@ -7,6 +7,6 @@ mod recovery;
 mod register;
 
 pub use own::OwnAccount;
-pub use recovery::Recovered;
 pub(crate) use recovery::refused as refused_recovery;
+pub use recovery::{Recovered, ReplaceRecovery};
 pub use register::{Register, Registered};

@@ -1,8 +1,9 @@
 //! Recovery with the code that was shown at registration.
 //! Flow: `recovery_challenge` -> the client derives the auth key from the code and signs -> `recover` -> the encrypted
-//!       identity key and a link code -> `add_device`.
+//!       identity key and a link code -> `add_device` | `set_recovery`: a new code.
 //! Always true:
-//! - whether a name exists cannot be told without the code: unknown names get challenges too, and the same refusal.
+//! - whether a name exists cannot be told without the code: unknown names get challenges too, and the same refusal;
+//! - the code outranks devices: only who knows it can replace it, so that who takes a device cannot take the account.
 
 use super::register::parse_username;
 use crate::limiter::{AddressLimit, Subject};
@@ -23,6 +24,16 @@ pub struct Recovered {
     pub list: SignedDeviceList,
     pub link_code: String,
     pub device: DeviceId,
+}
+
+#[derive(Debug, Clone)]
+pub struct ReplaceRecovery {
+    /// From `recovery_challenge` for the own username.
+    pub challenge: Vec<u8>,
+    /// By the current recovery auth key.
+    pub recovery_signature: Vec<u8>,
+    /// Of the new code.
+    pub recovery: Recovery,
 }
 
 impl fmt::Debug for Recovered {
@@ -81,12 +92,24 @@ impl Domain {
         })
     }
 
-    /// A new recovery code: the old one stops working.
-    pub async fn set_recovery(&self, who: &SignedIn, recovery: Recovery) -> Result<(), Refusal> {
-        self.limiter.check(Subject::Changes(who.address.account), self.now())?;
-        proof::check_recovery(&recovery)?;
-        if !self.parts.directory.set_recovery(who.address.account, recovery).await? {
-            return Err(unlinked());
+    /// A new recovery code: the old one stops working. The same again, as after a lost answer, is done already.
+    pub async fn set_recovery(&self, who: &SignedIn, replace: ReplaceRecovery, ip: IpAddr) -> Result<(), Refusal> {
+        let id = who.address.account;
+        self.limiter.check(Subject::Changes(id), self.now())?;
+        self.limiter.check_address(AddressLimit::Recovery, ip, self.now())?;
+        let account = self.parts.directory.account(id).await?.ok_or_else(unlinked)?;
+        if account.recovery == replace.recovery {
+            return Ok(());
+        }
+        self.check_challenge(ChallengeOf::Recovery(&account.username), &replace.challenge)?;
+        if !proof::is_recovery(&account.recovery.auth_key, &replace.challenge, &replace.recovery_signature) {
+            return Err(refused());
+        }
+        proof::check_recovery(&replace.recovery)?;
+        self.use_challenge(&replace.challenge).await?;
+        // Meanwhile another device may have replaced the code, or the identity key that the backup is of.
+        if !self.parts.directory.set_recovery(id, &account.recovery, replace.recovery).await? {
+            return Err(refused());
         }
         Ok(())
     }

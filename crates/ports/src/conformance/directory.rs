@@ -234,8 +234,14 @@ pub async fn recovery_and_disabling_change_what_is_there(make: impl FnOnce(Arc<d
     w.person(1, 1).await;
     let d = &w.subject.directory;
     let recovery = Recovery { auth_key: [9; 32], backup: vec![9; 9].into() };
-    assert!(d.set_recovery(account(1), recovery.clone()).await.unwrap());
-    assert!(!d.set_recovery(account(2), recovery.clone()).await.unwrap());
+    let first = d.account(account(1)).await.unwrap().unwrap().recovery.clone();
+    let other_backup = Recovery { backup: recovery.backup.clone(), ..first.clone() };
+    for (of, current) in [(1, &recovery), (1, &other_backup), (2, &first)] {
+        assert!(!d.set_recovery(account(of), current, recovery.clone()).await.unwrap(), "{of} {current:?}");
+    }
+    assert_eq!(d.account(account(1)).await.unwrap().unwrap().recovery, first);
+    assert!(d.set_recovery(account(1), &first, recovery.clone()).await.unwrap());
+    assert!(!d.set_recovery(account(1), &first, first.clone()).await.unwrap(), "of two that start from one, one wins");
     for disabled in [true, false] {
         assert!(d.set_disabled(account(1), disabled).await.unwrap());
         let stored = d.account(account(1)).await.unwrap().unwrap();

@@ -202,8 +202,11 @@ impl Pair {
         match self.dice.below(5) {
             0 => drop(both!(self, s => s.directory.set_disabled(account(n), yes)).unwrap()),
             1 => {
-                let recovery = Recovery { auth_key: [self.dice.small(200); 32], backup: vec![n].into() };
-                both!(self, s => s.directory.set_recovery(account(n), recovery.clone())).unwrap();
+                let new = Recovery { auth_key: [self.dice.small(200); 32], backup: vec![n].into() };
+                let stored = both!(self, s => s.directory.account(account(n))).unwrap();
+                // Now and then from one that it never was.
+                let current = stored.filter(|_| yes).map_or_else(|| new.clone(), |stored| stored.recovery.clone());
+                both!(self, s => s.directory.set_recovery(account(n), &current, new.clone())).unwrap();
             }
             2 => both!(self, s => s.directory.set_block(account(n), account(other), yes)).unwrap(),
             3 => {

@@ -189,10 +189,10 @@ impl DirectoryStore for MemoryStore {
         Ok(suspended)
     }
 
-    async fn set_recovery(&self, of: AccountId, recovery: Recovery) -> Result<bool, StoreError> {
+    async fn set_recovery(&self, of: AccountId, current: &Recovery, new: Recovery) -> Result<bool, StoreError> {
         let mut state = self.state.lock();
-        let account = state.accounts.get_mut(&of);
-        Ok(account.map(|state| state.account.recovery = recovery).is_some())
+        let account = state.accounts.get_mut(&of).filter(|state| state.account.recovery == *current);
+        Ok(account.map(|state| state.account.recovery = new).is_some())
     }
 
     async fn set_disabled(&self, of: AccountId, disabled: bool) -> Result<bool, StoreError> {

@@ -419,6 +419,31 @@ pub async fn devices(world: &World) -> usize {
     };
     let answer = api.post("/v1/devices/stolen", Some(&bob_token), &body).await;
     check(world, "a theft without the recovery code", answer, &[RecoveryRefused, SignatureInvalid]).await;
+    // A new code without the current one: all that a stolen device can sign.
+    for (case, key) in [("the device's key", &world.bob.auth), ("a new code's key", &DeviceAuthKey::generate(&mut rng))]
+    {
+        let challenge: http::Challenge =
+            api.post("/v1/recovery/challenge", None, &http::RecoveryFor { username: "bob".into() }).await.ok();
+        let own = RecoveryAuthKey::from_seed(&key.seed());
+        let body = http::ReplaceRecovery {
+            recovery_signature: own.sign(&challenge.challenge.0).to_vec().into(),
+            challenge: challenge.challenge,
+            recovery: http::RecoveryKeys {
+                auth_key: own.public().as_bytes().to_vec().into(),
+                backup: vec![9; 200].into(),
+            },
+        };
+        let answer = api.json(Method::PUT, "/v1/recovery", Some(&bob_token), &body).await;
+        check(world, &format!("a new recovery code by {case}"), answer, &[RecoveryRefused]).await;
+        let bare = api.json(Method::PUT, "/v1/recovery", Some(&bob_token), &body.recovery).await;
+        check(world, "a new recovery code without a proof", bare, &[BadRequest]).await;
+    }
+    // Bob's code is what it was.
+    let challenge: http::Challenge =
+        api.post("/v1/recovery/challenge", None, &http::RecoveryFor { username: "bob".into() }).await.ok();
+    let signature = world.bob.recovery.sign(&challenge.challenge.0).to_vec().into();
+    let body = http::Recover { username: "bob".into(), challenge: challenge.challenge, signature };
+    api.post("/v1/recovery", None, &body).await.ok::<http::Recovered>();
     // A restore of a device that the server knows, or of an account whose identity it is not.
     let challenge = api.challenge(&world.bob).await;
     let mut liar = world.bob.clone();
@@ -438,7 +463,7 @@ pub async fn devices(world: &World) -> usize {
     let answer = api.post("/v1/devices/restore", None, &body).await;
     let want = &[ListSignatureInvalid, ListInvalid, SignatureInvalid, KeyRejected, AccountExists];
     check(world, "a restore under another identity", answer, want).await;
-    count_codes + count_lists + count_removals + 2
+    count_codes + count_lists + count_removals + 6
 }
 
 async fn link_code(api: &RawApi, token: &str) -> http::LinkCode {

@@ -85,8 +85,13 @@ impl DirectoryStore for EmbeddedStore {
         self.submit(Kind::SHRINKS.scans(), move |txn| suspend(txn, absent, before)).await
     }
 
-    async fn set_recovery(&self, of: AccountId, recovery: Recovery) -> Result<bool, StoreError> {
-        self.submit(Kind::GROWS, move |txn| change_account(txn, of, |account| account.recovery = recovery)).await
+    async fn set_recovery(&self, of: AccountId, current: &Recovery, new: Recovery) -> Result<bool, StoreError> {
+        let current = current.clone();
+        let change = move |txn: &mut Txn| match read_account(txn, of)? {
+            Some(account) if account.recovery == current => change_account(txn, of, |account| account.recovery = new),
+            _ => Ok(false),
+        };
+        self.submit(Kind::GROWS, change).await
     }
 
     async fn set_disabled(&self, of: AccountId, disabled: bool) -> Result<bool, StoreError> {
