@@ -501,7 +501,8 @@ async fn tokens_end() {
     s.bed.domain.disable_account("ann", true).await.unwrap();
     assert_eq!(s.bed.get(&token, "/v1/keys").await.problem().code, ErrorCode::AccountDisabled.number());
     s.bed.domain.disable_account("ann", false).await.unwrap();
-    s.bed.clock.advance(limits::ABSENT_DEVICE);
+    // Days are noted, not moments: it is 30 days after the end of the day.
+    s.bed.clock.advance(limits::ABSENT_DEVICE + std::time::Duration::from_secs(86_400));
     s.bed.domain.disconnected(DeviceAddress::new(s.ann.account, DeviceId::FIRST)).await;
     let second = s.bed.token(&s.ann, 1).await;
     s.bed.clock.advance(std::time::Duration::from_secs(1));
