@@ -223,7 +223,7 @@ pub enum Wait {
     Sent,
     /// on a device of theirs (✓✓)
     Delivered,
-    /// read (blue ✓✓)
+    /// read (✓✓ read)
     Read,
 }
 
@@ -238,6 +238,9 @@ pub struct Listen {
     /// End when everything that waited on the server has arrived
     #[arg(long)]
     pub until_drained: bool,
+    /// With --until-drained: give up after so many seconds without news from the server
+    #[arg(long, value_name = "SECONDS", requires = "until_drained", default_value_t = 30)]
+    pub timeout: u64,
     /// Leave out what is already here unread
     #[arg(long)]
     pub new_only: bool,

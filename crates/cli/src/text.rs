@@ -3,6 +3,7 @@
 //! it, or look like a line of ours.
 
 use jiff::tz::TimeZone;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 /// One character as it may be shown; none when it is dropped. `\n` stays.
 fn harmless(c: char) -> Option<char> {
@@ -36,6 +37,11 @@ pub fn indent(text: &str, by: &str) -> String {
     clean(text).replace('\n', &format!("\n{by}"))
 }
 
+pub fn now_ms() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}
+
 fn zoned(ms: u64) -> Option<jiff::Zoned> {
     let ms = i64::try_from(ms).ok()?;
     Some(jiff::Timestamp::from_millisecond(ms).ok()?.to_zoned(TimeZone::system()))
@@ -67,6 +73,21 @@ pub fn day_title(ms: u64, now_ms: u64) -> String {
         (Some(then), Some(now)) if then == now => "Today".into(),
         (Some(then), Some(now)) if now.yesterday().is_ok_and(|day| day == then) => "Yesterday".into(),
         _ => day(ms),
+    }
+}
+
+/// "today", "yesterday", "22 Nov 2026" or "never", for a time of which the server keeps only the day, in UTC.
+pub fn day_seen(ms: u64, now_ms: u64) -> String {
+    let date = |ms| {
+        let ms = i64::try_from(ms).ok()?;
+        Some(jiff::Timestamp::from_millisecond(ms).ok()?.to_zoned(TimeZone::UTC).date())
+    };
+    match (date(ms), date(now_ms)) {
+        _ if ms == 0 => "never".into(),
+        (Some(then), Some(now)) if then == now => "today".into(),
+        (Some(then), Some(now)) if now.yesterday().is_ok_and(|day| day == then) => "yesterday".into(),
+        (Some(then), _) => then.strftime("%-d %b %Y").to_string(),
+        (None, _) => "?".into(),
     }
 }
 
@@ -136,5 +157,23 @@ mod tests {
         assert_eq!(day_title(noon - day_ms, noon), "Yesterday");
         assert!(day_title(noon - 2 * day_ms, noon).ends_with("2025"));
         assert_eq!(day_title(u64::MAX, noon), "?");
+    }
+
+    #[test]
+    fn the_day_of_the_server_is_a_day_everywhere() {
+        // 22 November 2025, 00:00 UTC: still the day before in the west.
+        let midnight = 1_763_769_600_000;
+        let hours = |hours: u64| midnight + hours * 3_600_000;
+        for (seen, now, want) in [
+            (midnight, midnight, "today"),
+            (midnight, hours(23), "today"),
+            (midnight, hours(24), "yesterday"),
+            (midnight, hours(47), "yesterday"),
+            (midnight, hours(48), "22 Nov 2025"),
+            (0, midnight, "never"),
+            (u64::MAX, midnight, "?"),
+        ] {
+            assert_eq!(day_seen(seen, now), want, "{seen} {now}");
+        }
     }
 }

@@ -7,7 +7,9 @@ pub fn tick(status: MessageStatus) -> &'static str {
         MessageStatus::Received => "",
         MessageStatus::Pending => "○",
         MessageStatus::Sent => "✓",
-        MessageStatus::Delivered | MessageStatus::Read => "✓✓",
+        MessageStatus::Delivered => "✓✓",
+        // In words: a colour alone would be lost in a pipe, without colours, and on people who do not see it.
+        MessageStatus::Read => "✓✓ read",
         MessageStatus::Held | MessageStatus::Failed => "⚠",
         MessageStatus::Waiting => "…",
     }

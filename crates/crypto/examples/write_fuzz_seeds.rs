@@ -7,7 +7,8 @@ mod common;
 mod samples;
 
 use prost::Message;
-use sotto_crypto::{RecoveryCode, padding};
+use sotto_crypto::device_name::encrypt_device_name;
+use sotto_crypto::{RecoveryCode, SafetyNumber, padding};
 use sotto_wire::pb;
 use std::path::Path;
 
@@ -41,10 +42,61 @@ fn main() {
     put("link_text", "newer", b"sotto://link?v=2&s=x");
     put("provisioning_open", "bytes", &link.sealed);
     put("provisioning_open", "edits", &[0, 0, 40, 1, 5, 1, 0, 0]);
+    put("provisioning", "whole", &provisioning(&device));
+    put("prekey_bundle", "unchanged", &[0, 1]);
+    put("prekey_bundle", "low_order_signed", &[17, 1, 1, 0, 1, 0]);
+    put("prekey_bundle", "ids", &[32, 1]);
+    for field in 0..5 {
+        put("prekey_bundle", &format!("edited_{field}"), &[1 << field, 1, 0, 0, 3, 1, 4, 0, 1, 0]);
+        put("prekey_bundle", &format!("signed_edit_{field}"), &[16 | 1 << field, 1, 2, 0, 9, 1]);
+    }
+    put("safety_number", "scanned", &safety_number(&device));
+    put("safety_number", "device_name", &encrypt_device_name(&device.identity, "laptop", &mut rng));
+    put("access_token", "text", b"eyJhbGciOiJFZERTQSIsInR5cCI6IkpXVCJ9.eyJpc3MiOiJzb3R0byJ9.AAAA");
+    put("access_token", "edits", &[1, 0, 5, 66, 5, 0, 90, 0]);
+    lines();
     let code = RecoveryCode::generate(&mut rng).to_text();
     put("recovery_code", "code", code.expose().as_bytes());
     put("recovery_code", "as_typed", code.expose().to_lowercase().replace('-', " ").replace('0', "o").as_bytes());
     http();
+}
+
+fn provisioning(device: &common::Device) -> Vec<u8> {
+    let message = pb::Provisioning {
+        account_id: device.address.account.as_bytes().to_vec().into(),
+        username: "ann".into(),
+        identity_key_pair: device.identity.serialize().expose().clone().into(),
+        profile_key: vec![7; 32].into(),
+        link_code: "code".into(),
+        device_id: 1,
+        from_device_list: pb::SignedDeviceList { payload: vec![1].into(), signature: vec![2; 64].into() }
+            .encode_to_vec()
+            .into(),
+    };
+    message.encode_to_vec()
+}
+
+fn safety_number(device: &common::Device) -> Vec<u8> {
+    let (account, key) = (device.address.account, device.identity.public());
+    SafetyNumber::new((account, &key), (account, &key)).scannable()
+}
+
+/// What processes on one profile write to each other; the first byte chooses the type.
+fn lines() {
+    let id = r#""01989a7b-93d1-4e07-a8d1-5c1b2d3e4f50""#;
+    let view = format!(
+        r#"{{"position":1,"name":{id},"message_id":1,"conversation":{id},"from":{id},"from_me":true,"from_device":1,"body":{{"kind":"text","body":"x"}},"status":"sent","written_ms":1,"server_time_ms":2,"delivered_ms":null,"read_ms":null,"note":null}}"#
+    );
+    for (which, name, json) in [
+        (0, "send", format!(r#"{{"command":"send_text","to":{{"account":{id}}},"body":"x","name":null}}"#)),
+        (0, "history", format!(r#"{{"command":"history","conversation":{id},"before":7,"limit":50}}"#)),
+        (1, "messages", format!(r#"{{"reply":"messages","messages":[{view}],"more":true}}"#)),
+        (2, "added", format!(r#"{{"event":"message_added","message":{view},"backlog":true}}"#)),
+        (2, "connection", r#"{"event":"connection","connection":{"state":"connected","drained":true}}"#.into()),
+        (3, "error", r#"{"kind":"not_found","text":"x"}"#.into()),
+    ] {
+        put("attach_line", name, &[&[which], json.as_bytes()].concat());
+    }
 }
 
 fn frames() {
@@ -84,8 +136,14 @@ fn frames() {
         ),
     ];
     for (name, body) in client {
-        put("client_frame", name, &pb::ClientFrame { r#ref: 1, body: Some(body) }.encode_to_vec());
+        let frame = pb::ClientFrame { r#ref: 1, body: Some(body) }.encode_to_vec();
+        put("client_frame", name, &frame);
+        put("gateway_frame", name, &frame);
+        put("websocket_frames", name, &[&[6], &masked(0x82, &frame)[..]].concat());
     }
+    let fragments = [masked(0x02, b"one"), masked(0x89, b"ping"), masked(0x80, b"two"), masked(0x88, b"\x03\xe8end")];
+    put("websocket_frames", "fragments", &[&[2], &fragments.concat()[..]].concat());
+    put("websocket_frames", "too_large", &[0, 0x82, 0xff, 0x7f, 255, 255, 255, 255, 255, 255, 255]);
     let envelope = pb::Envelope {
         sender_account: vec![1; 16].into(),
         sender_device: 1,
@@ -142,6 +200,18 @@ fn frames() {
     for (name, body) in server {
         put("server_frame", name, &pb::ServerFrame { r#ref: 1, body: Some(body) }.encode_to_vec());
     }
+}
+
+/// A short WebSocket frame of a client.
+fn masked(first: u8, payload: &[u8]) -> Vec<u8> {
+    let mask = [1, 2, 3, 4];
+    let length = u8::try_from(payload.len()).expect("short");
+    let head = match length {
+        0..126 => vec![first, 0x80 | length],
+        _ => vec![first, 0x80 | 126, 0, length],
+    };
+    let payload = payload.iter().zip(mask.iter().cycle()).map(|(byte, key)| byte ^ key);
+    head.into_iter().chain(mask).chain(payload).collect()
 }
 
 fn content() {

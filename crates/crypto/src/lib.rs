@@ -14,6 +14,7 @@
 pub mod device_auth;
 pub mod device_list;
 pub mod device_name;
+pub mod fuzzing;
 pub mod identity;
 mod keys;
 pub mod padding;

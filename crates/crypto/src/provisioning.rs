@@ -267,7 +267,7 @@ impl fmt::Debug for LinkKeyPair {
     }
 }
 
-fn parse_provisioning(plaintext: &[u8]) -> Result<Provisioning, ProvisioningError> {
+pub(crate) fn parse_provisioning(plaintext: &[u8]) -> Result<Provisioning, ProvisioningError> {
     let malformed = ProvisioningError::Malformed;
     let message = pb::Provisioning::decode(plaintext).map_err(|_| malformed("it is no provisioning message"))?;
     let list = pb::SignedDeviceList::decode(message.from_device_list).map_err(|_| malformed("the device list"))?;

@@ -452,12 +452,20 @@ impl Tx<'_> {
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
-    /// Highest id of somebody else's message in the conversation.
-    pub fn newest_received(&self, own: AccountId, peer: AccountId) -> Result<MessageId, StoreError> {
+    /// Highest id of somebody else's message in the conversation, not above `up_to`.
+    pub fn newest_received(
+        &self,
+        own: AccountId,
+        peer: AccountId,
+        up_to: Option<MessageId>,
+    ) -> Result<MessageId, StoreError> {
+        let up_to = up_to.map_or(i64::MAX, |id| int(id.get()));
         let id: Option<i64> = self
             .sql
-            .prepare_cached("SELECT max(message_id) FROM message WHERE conversation = ?1 AND author <> ?2")?
-            .query_row((peer.as_bytes(), own.as_bytes()), |row| row.get(0))?;
+            .prepare_cached(
+                "SELECT max(message_id) FROM message WHERE conversation = ?1 AND author <> ?2 AND message_id <= ?3",
+            )?
+            .query_row((peer.as_bytes(), own.as_bytes(), up_to), |row| row.get(0))?;
         Ok(MessageId::new(uint(id.unwrap_or(0))))
     }
 

@@ -118,7 +118,8 @@ pub enum Command {
         invite: Option<String>,
         device_name: String,
     },
-    /// Begins to link this (empty) profile. Reply: `LinkText`; then `Event::Linked` or `Event::LinkFailed`.
+    /// Begins to link this (empty) profile. Reply: `LinkText`; then `Event::Linked` or `Event::LinkFailed`. If a crash cut off
+    /// an earlier link that had been approved, this completes it. Reply: `Me`.
     StartLink {
         server: String,
         device_name: String,
@@ -158,9 +159,11 @@ pub enum Command {
     CancelMessage {
         name: ClientMsgId,
     },
-    /// The person saw the conversation up to its newest message.
+    /// The person saw the conversation up to this message, or up to its newest one. What arrived behind it stays unread.
     MarkRead {
         conversation: AccountId,
+        #[serde(default)]
+        up_to: Option<MessageId>,
     },
     /// Reply: `Conversations`, newest first.
     Conversations,
@@ -477,12 +480,12 @@ pub enum Event {
     LinkFailed {
         error: CommandError,
     },
-    /// History is arriving on this new device.
+    /// History is arriving on this new device; `done` is `total` when it is complete.
     HistoryReceived {
         done: u64,
         total: u64,
     },
-    /// History is leaving for a newly linked device.
+    /// History is leaving for a newly linked device; `done` is `total` once the server has accepted all of it.
     HistorySent {
         device: DeviceId,
         done: u64,

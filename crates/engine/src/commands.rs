@@ -15,10 +15,7 @@ pub(crate) fn run(cx: &mut Cx<'_, '_>, id: CommandId, command: Command) -> Resul
         Command::Register { server, username, invite, device_name } => {
             register::start(cx, id, &server, username, invite, device_name)
         }
-        Command::StartLink { server, device_name } => {
-            link::start(cx, id, &server, device_name);
-            Ok(())
-        }
+        Command::StartLink { server, device_name } => link::start(cx, id, &server, device_name),
         Command::Recover { server, username, code, device_name } => {
             recovery::start(cx, id, &server, username, &code, device_name);
             Ok(())
@@ -52,7 +49,7 @@ fn with_account(cx: &mut Cx<'_, '_>, id: CommandId, command: Command) -> Result<
         Command::WhoAmI => cx.reply(id, Ok(Reply::Me { me: own.to_view() })),
         Command::RetryMessage { name } => outbox::retry(cx, id, name)?,
         Command::CancelMessage { name } => outbox::cancel(cx, id, name)?,
-        Command::MarkRead { conversation } => receipts::mark_read(cx, id, conversation)?,
+        Command::MarkRead { conversation, up_to } => receipts::mark_read(cx, id, conversation, up_to)?,
         Command::Conversations => conversations(cx, id)?,
         Command::History { conversation, before, limit } => {
             let limit = limit.clamp(1, PAGE_MAX);

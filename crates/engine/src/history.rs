@@ -1,8 +1,9 @@
 //! History for an own device that was just linked or recovered: 30 days, oldest first, in encrypted chunks.
-//! Flow, giving: `start` -> one chunk in the outbox -> accepted -> the next, until the cursor is at the end.
+//! Flow, giving: `start` -> one chunk in the outbox -> accepted -> the next, until the last one is accepted.
 //! Flow, taking: chunk -> merged by name -> progress.
 //! Always true: one chunk is under way at a time; the cursor is stored with it, so a crash goes on where it was; a chunk that
-//! comes twice, or messages that are here already, change nothing.
+//! comes twice, or messages that are here already, change nothing. `HistorySent` says done = total once, when the server has all of it, and
+//! `HistoryReceived` when the last chunk is here.
 
 use crate::api::Event;
 use crate::core::Cx;
@@ -20,6 +21,8 @@ pub(crate) const DAYS_MAX: u32 = 30;
 /// Leaves room for addresses and padding below the 64 KiB of a ciphertext.
 const CHUNK_BYTES: usize = 48 * 1024;
 const PAGE: u32 = 200;
+/// The cursor of a job whose last chunk is under way.
+const END: (u64, i64) = (i64::MAX.unsigned_abs(), i64::MAX);
 
 /// Begins (or begins anew) to give history to an own device.
 pub(crate) fn start(cx: &mut Cx<'_, '_>, device: DeviceId, days: u32) -> Result<(), StoreError> {
@@ -35,7 +38,9 @@ pub(crate) fn start(cx: &mut Cx<'_, '_>, device: DeviceId, days: u32) -> Result<
         in_flight: None,
     };
     cx.tx.put_history_job(&job)?;
-    cx.event(Event::HistorySent { device, done: 0, total: job.total });
+    if job.total > 0 {
+        cx.event(Event::HistorySent { device, done: 0, total: job.total });
+    }
     Ok(())
 }
 
@@ -98,11 +103,7 @@ fn send_chunk(cx: &mut Cx<'_, '_>, mut job: HistoryJob) -> Result<(), StoreError
     let name = outbox::enqueue_control(cx, own.account(), vec![job.device], body, true)?;
     job.in_flight = Some(name);
     if is_end {
-        // Nothing follows: the outbox alone sees to the rest.
-        cx.tx.delete_history_job(job.device)?;
-        let total = job.total.max(job.done);
-        cx.event(Event::HistorySent { device: job.device, done: total, total });
-        return Ok(());
+        job.after = END;
     }
     cx.tx.put_history_job(&job)
 }
@@ -146,9 +147,16 @@ fn give(message: &StoredMessage) -> pb::HistoryMessage {
 
 pub(crate) fn on_accepted(cx: &mut Cx<'_, '_>, client_msg_id: ClientMsgId) -> Result<(), StoreError> {
     for mut job in cx.tx.history_jobs()?.into_iter().filter(|job| job.in_flight == Some(client_msg_id)) {
+        if job.after == END {
+            cx.tx.delete_history_job(job.device)?;
+            cx.event(Event::HistorySent { device: job.device, done: job.done, total: job.done });
+            continue;
+        }
         job.in_flight = None;
         cx.tx.put_history_job(&job)?;
-        cx.event(Event::HistorySent { device: job.device, done: job.done, total: job.total.max(job.done) });
+        // More than was counted at the start: messages came since. A chunk follows, if only to say that it was the last.
+        let total = job.total.max(job.done.saturating_add(1));
+        cx.event(Event::HistorySent { device: job.device, done: job.done, total });
     }
     Ok(())
 }
@@ -184,7 +192,7 @@ pub(crate) fn on_chunk(cx: &mut Cx<'_, '_>, chunk: &pb::HistoryChunk) -> Result<
     if is_last {
         cx.tx.delete_setting(&counter)?;
     }
-    let total = if is_last { done } else { chunk.total_messages.max(done) };
+    let total = if is_last { done } else { chunk.total_messages.max(done.saturating_add(1)) };
     cx.event(Event::HistoryReceived { done, total });
     Ok(())
 }

@@ -15,7 +15,7 @@ use crate::{connection, history, prekeys, receipts, repair, sync, trust};
 use bytes::Bytes;
 use prost::Message as _;
 use sotto_crypto::IdentityKey;
-use sotto_crypto::session::{self, CiphertextType, DecryptAction, DecryptError, Decrypted};
+use sotto_crypto::session::{self, CiphertextType, DecryptAction, DecryptError};
 use sotto_engine_store::{Contact, MessageKind, NewMessage, PENDING_PLACE, StoreError};
 use sotto_types::{AccountId, ClientMsgId, DeviceAddress, DeviceId, EntryId, MessageId, Secret, Timestamp, limits};
 use sotto_wire::pb;
@@ -195,7 +195,7 @@ fn on_envelope(
         },
         began_session: decrypted.info.began_session,
     };
-    on_content(cx, &meta, decrypted)?;
+    on_content(cx, &meta, decrypted.content)?;
     finish(cx, entry, false)
 }
 
@@ -240,9 +240,8 @@ fn on_refused(
     }
 }
 
-fn on_content(cx: &mut Cx<'_, '_>, meta: &Meta, decrypted: Decrypted) -> Result<(), StoreError> {
+pub(crate) fn on_content(cx: &mut Cx<'_, '_>, meta: &Meta, content: pb::Content) -> Result<(), StoreError> {
     use pb::content::Body;
-    let content = decrypted.content;
     let Some(own) = cx.own() else { return Ok(()) };
     let from_own = meta.from.account == own.account();
     let is_message = meta.class != crate::outbox::CONTROL;

@@ -20,6 +20,7 @@ mod contacts;
 mod core;
 mod devices;
 mod export;
+pub mod fuzzing;
 mod history;
 mod http;
 mod inbox;

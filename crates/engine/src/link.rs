@@ -1,9 +1,11 @@
 //! Linking, both sides.
 //! Flow, new device: link session -> QR text -> poll -> provisioning message -> own entry added to the list -> device.
 //! Flow, existing device: QR text -> link code -> provisioning sealed to the QR key -> the list grows -> history leaves.
-//! Always true: the server sees only ciphertext; the new device takes the account only with a list that its key signed.
+//! Always true: the server sees only ciphertext; the new device takes the account only with a list that its key signed; its
+//! keys are stored before the request that adds it, so a crash or a lost answer is repaired by the same command again, as long
+//! as the link code is good.
 
-use crate::api::{CommandError, CommandId, ErrorKind, Event, HttpMethod, Reply};
+use crate::api::{CommandError, CommandId, ErrorKind, Event, HttpMethod, Me, Reply};
 use crate::core::Cx;
 use crate::http::{self, Call, Failure, Then};
 use crate::profile::Own;
@@ -11,13 +13,16 @@ use crate::{history, prekeys, recovery, register};
 use sotto_crypto::device_list::{generate_registration_id, verify_device_list};
 use sotto_crypto::provisioning::{self, LinkInvitation, LinkKeyPair, Provisioning};
 use sotto_crypto::{DeviceAuthKey, SignedDeviceList, VerifiedDeviceList};
-use sotto_engine_store::StoreError;
-use sotto_types::{DeviceAddress, DeviceId, Secret, Timestamp};
+use sotto_engine_store::{StoreError, Tx};
+use sotto_types::{Action, DeviceAddress, DeviceId, ErrorCode, Secret, Timestamp};
 use sotto_wire::http::{AddDevice, DeviceAdded, LinkAnswer, LinkCode, LinkSession, SignedList};
 
 const POLL_S: u64 = 25;
 /// Devices whose linking this one approved, until they appear in the list.
 const PENDING: &str = "link.pending";
+/// Settings of a new device that asked to be added, and what it asked.
+const STAGE: &str = "link.";
+const BODY: &str = "link.body";
 
 /// A new device that waits to be linked.
 #[derive(Debug)]
@@ -32,25 +37,61 @@ pub(crate) struct Linking {
 
 #[derive(Debug)]
 pub(crate) enum Step {
-    Opened { command: CommandId, server: String, device_name: String },
-    Polled { link: String },
-    Added { own: Box<Own>, list: SignedDeviceList },
-    Code { command: CommandId, invitation: LinkInvitation },
-    Answered { command: CommandId, device: DeviceId },
+    Opened {
+        command: CommandId,
+        server: String,
+        device_name: String,
+    },
+    Polled {
+        link: String,
+    },
+    Added,
+    /// The same request again, after a crash; the command that it was repeated for.
+    AddedAgain {
+        command: CommandId,
+        server: String,
+        device_name: String,
+    },
+    Code {
+        command: CommandId,
+        invitation: LinkInvitation,
+    },
+    Answered {
+        command: CommandId,
+        device: DeviceId,
+    },
 }
 
-pub(crate) fn start(cx: &mut Cx<'_, '_>, command: CommandId, server: &str, device_name: String) {
+pub(crate) fn start(
+    cx: &mut Cx<'_, '_>,
+    command: CommandId,
+    server: &str,
+    device_name: String,
+) -> Result<(), StoreError> {
     if !register::check_empty(cx, command) {
-        return;
+        return Ok(());
     }
-    match register::parse_server(server) {
-        Ok(server) => {
-            let then = Then::Link(Step::Opened { command, server: server.clone(), device_name });
-            let call = Call::open(server, HttpMethod::Post, "/v1/links", then).json(&serde_json::json!({}));
-            http::send(cx, call);
+    let server = match register::parse_server(server) {
+        Ok(server) => server,
+        Err(error) => {
+            cx.reply(command, Err(error));
+            return Ok(());
         }
-        Err(error) => cx.reply(command, Err(error)),
+    };
+    let begun = Own::load_from(cx.tx, STAGE)?.filter(|own| cx.core.linking.is_none() && own.server == server);
+    match begun.is_some().then(|| cx.tx.setting_json::<AddDevice>(BODY)).transpose()?.flatten() {
+        Some(body) => {
+            let then = Then::Link(Step::AddedAgain { command, server: server.clone(), device_name });
+            http::send(cx, Call::open(server, HttpMethod::Post, "/v1/devices", then).json(&body));
+        }
+        None => open(cx, command, server, device_name),
     }
+    Ok(())
+}
+
+fn open(cx: &mut Cx<'_, '_>, command: CommandId, server: String, device_name: String) {
+    let then = Then::Link(Step::Opened { command, server: server.clone(), device_name });
+    http::send(cx, Call::open(server, HttpMethod::Post, "/v1/links", then).json(&serde_json::json!({})));
 }
 
 pub(crate) fn on_answer(cx: &mut Cx<'_, '_>, step: Step, answer: Result<Vec<u8>, Failure>) -> Result<(), StoreError> {
@@ -60,7 +101,13 @@ pub(crate) fn on_answer(cx: &mut Cx<'_, '_>, step: Step, answer: Result<Vec<u8>,
             Ok(())
         }
         Step::Polled { link } => on_polled(cx, &link, answer),
-        Step::Added { own, list } => on_added(cx, *own, list, answer),
+        Step::Added => match http::parse(answer) {
+            Ok(added) => on_added(cx, added).map(drop),
+            Err(failure) => link_failed(cx, failure.into()),
+        },
+        Step::AddedAgain { command, server, device_name } => {
+            on_added_again(cx, command, server, device_name, http::parse(answer))
+        }
         Step::Code { command, invitation } => on_code(cx, command, &invitation, answer),
         Step::Answered { command, device } => on_answered(cx, command, device, answer),
     }
@@ -154,7 +201,7 @@ fn add(cx: &mut Cx<'_, '_>, given: Provisioning, current: &VerifiedDeviceList) -
         generation: 0,
     };
     let Some(list) = recovery::with_device(cx, &own, current) else {
-        let code = Some(sotto_types::ErrorCode::TooManyDevices);
+        let code = Some(ErrorCode::TooManyDevices);
         return link_failed(cx, Failure::Refused { code, detail: String::new() }.into());
     };
     let keys = prekeys::new_device_keys(cx, &own.identity)?;
@@ -166,32 +213,58 @@ fn add(cx: &mut Cx<'_, '_>, given: Provisioning, current: &VerifiedDeviceList) -
         keys,
         encrypted_name: register::encrypted_name(cx, &own).into(),
     };
-    let server = own.server.clone();
-    let then = Then::Link(Step::Added { own: Box::new(own), list });
+    own.save_to(cx.tx, STAGE)?;
+    cx.tx.put_setting_json(BODY, &body)?;
     // The code is good for minutes, and the same request may be repeated.
-    let call = Call::open(server, HttpMethod::Post, "/v1/devices", then).json(&body).in_background();
-    http::send(cx, call);
+    let call = Call::open(own.server, HttpMethod::Post, "/v1/devices", Then::Link(Step::Added)).json(&body);
+    http::send(cx, call.in_background());
     Ok(())
 }
 
-fn on_added(
+/// The server has this device. None if what it asked for is not there any more (the profile has an account by now).
+fn on_added(cx: &mut Cx<'_, '_>, added: DeviceAdded) -> Result<Option<Me>, StoreError> {
+    let staged = Own::load_from(cx.tx, STAGE)?;
+    let (Some(mut own), Some(body)) = (staged, cx.tx.setting_json::<AddDevice>(BODY)?) else { return Ok(None) };
+    own.receipt = added.receipt;
+    own.generation = added.generation;
+    let me = own.to_view();
+    cx.core.linking = None;
+    register::begin_profile(cx, own, body.list.into())?;
+    cx.event(Event::Linked { me: me.clone() });
+    Ok(Some(me))
+}
+
+fn on_added_again(
     cx: &mut Cx<'_, '_>,
-    mut own: Own,
-    list: SignedDeviceList,
-    answer: Result<Vec<u8>, Failure>,
+    command: CommandId,
+    server: String,
+    device_name: String,
+    answer: Result<DeviceAdded, Failure>,
 ) -> Result<(), StoreError> {
-    match http::parse::<DeviceAdded>(answer) {
+    match answer {
         Ok(added) => {
-            own.receipt = added.receipt;
-            own.generation = added.generation;
-            let me = own.to_view();
-            cx.core.linking = None;
-            register::begin_profile(cx, own, list)?;
-            cx.event(Event::Linked { me });
-            Ok(())
+            if let Some(me) = on_added(cx, added)? {
+                cx.reply(command, Ok(Reply::Me { me }));
+            }
         }
-        Err(failure) => link_failed(cx, failure.into()),
+        Err(failure) if failure.code().is_some_and(is_over) => {
+            cx.tx.wipe()?;
+            open(cx, command, server, device_name);
+        }
+        Err(failure) => cx.reply(command, Err(failure.into())),
     }
+    Ok(())
+}
+
+/// Too late, or that device was removed meanwhile: only a new link helps.
+fn is_over(code: ErrorCode) -> bool {
+    code.action() == Action::Stop || code == ErrorCode::ListVersionConflict
+}
+
+/// The profile has an account: what another way to one left behind goes.
+pub(crate) fn forget_begun(tx: &Tx<'_>) -> Result<(), StoreError> {
+    Own::discard(tx, STAGE)?;
+    tx.delete_setting(BODY)
 }
 
 pub(crate) fn approve(cx: &mut Cx<'_, '_>, command: CommandId, text: &str) {

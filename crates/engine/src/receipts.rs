@@ -70,12 +70,17 @@ pub(crate) fn on_send_failed(cx: &mut Cx<'_, '_>, failed: &pb::SendFailed) -> Re
     Ok(())
 }
 
-pub(crate) fn mark_read(cx: &mut Cx<'_, '_>, command: CommandId, peer: AccountId) -> Result<(), StoreError> {
+pub(crate) fn mark_read(
+    cx: &mut Cx<'_, '_>,
+    command: CommandId,
+    peer: AccountId,
+    up_to: Option<MessageId>,
+) -> Result<(), StoreError> {
     let Some(own) = cx.own() else {
         cx.fail(command, ErrorKind::WrongState, "this profile has no account yet");
         return Ok(());
     };
-    let up_to = cx.tx.newest_received(own.account(), peer)?;
+    let up_to = cx.tx.newest_received(own.account(), peer, up_to)?;
     if up_to > MessageId::ZERO && cx.tx.raise_read(peer, up_to)? {
         outbox::send_read(cx, peer, up_to);
         cx.event(Event::ConversationChanged { conversation: peer });

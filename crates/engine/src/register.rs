@@ -7,7 +7,7 @@ use crate::api::{CommandError, CommandId, ErrorKind, Event, HttpMethod, Reply};
 use crate::core::Cx;
 use crate::http::{self, Call, Failure, Then};
 use crate::profile::Own;
-use crate::{connection, prekeys};
+use crate::{connection, link, prekeys};
 use rand::Rng;
 use sotto_crypto::device_list::{generate_registration_id, sign_device_list, verify_device_list};
 use sotto_crypto::recovery::RecoveryContents;
@@ -186,6 +186,7 @@ pub(crate) fn begin_profile(cx: &mut Cx<'_, '_>, own: Own, list: SignedDeviceLis
     let verified = verify_device_list(&list.payload, &list.signature)
         .map_err(|error| StoreError::Damaged(format!("the own device list: {error}")))?;
     own.save(cx.tx)?;
+    link::forget_begun(cx.tx)?;
     cx.tx.put_contact(&Contact {
         username: Some(own.username.to_string()),
         identity_key: Some(own.identity.public().as_bytes().to_vec()),

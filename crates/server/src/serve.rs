@@ -9,7 +9,7 @@ use crate::config::{Config, Loaded};
 use crate::demo::Demo;
 use crate::exit::{Failure, Reason, failed};
 use crate::paths::Paths;
-use crate::tls::TlsFiles;
+use crate::tls::{self, TlsFiles};
 use crate::{limits, logging, pages};
 use axum::extract::Request;
 use axum::middleware::{Next, from_fn};
@@ -48,13 +48,18 @@ pub fn run(loaded: Loaded, json: bool) -> Result<(), Failure> {
     runtime.block_on(async {
         // Before anything is announced: a signal that comes early is not lost.
         let mut signals = Signals::listen()?;
-        let server = Server::start(&loaded.config).await?;
+        let hangups = listen_for(SignalKind::hangup())?;
+        let server = Server::start(&loaded.config, hangups).await?;
         server.announce(&loaded, json);
         signals.first().await;
         signals.exit_on_second();
         server.stop().await;
         Ok(())
     })
+}
+
+fn listen_for(kind: SignalKind) -> Result<Signal, Failure> {
+    signal(kind).map_err(|error| failed(format!("cannot listen for signals: {error}")))
 }
 
 struct Signals {
@@ -64,8 +69,7 @@ struct Signals {
 
 impl Signals {
     fn listen() -> Result<Self, Failure> {
-        let on = |kind| signal(kind).map_err(|error| failed(format!("cannot listen for signals: {error}")));
-        Ok(Self { terminate: on(SignalKind::terminate())?, interrupt: on(SignalKind::interrupt())? })
+        Ok(Self { terminate: listen_for(SignalKind::terminate())?, interrupt: listen_for(SignalKind::interrupt())? })
     }
 
     async fn first(&mut self) {
@@ -140,13 +144,14 @@ struct Server {
 }
 
 impl Server {
-    async fn start(config: &Config) -> Result<Self, Failure> {
+    async fn start(config: &Config, hangups: Signal) -> Result<Self, Failure> {
         let began = Instant::now();
         let paths = Paths::new(&config.server.data);
         paths.make()?;
         let tls_files = TlsFiles::of(config);
-        let tls = tls_files.as_ref().map(TlsFiles::load).transpose();
-        let tls = tls.map_err(|problem| Failure::new(Reason::Access, format!("TLS: {problem}")))?.map(TlsSource::new);
+        let tls_source = tls_files.as_ref().map(TlsFiles::load).transpose();
+        let tls_source =
+            tls_source.map_err(|problem| Failure::new(Reason::Access, format!("TLS: {problem}")))?.map(TlsSource::new);
         let listener = listen(config.listen_address().map_err(failed)?, "--listen")?;
         let listening = listener.local_addr().map_err(|error| failed(error.to_string()))?;
         let metrics_listener = listen_for_metrics(config)?;
@@ -164,15 +169,16 @@ impl Server {
         let (tasks, stop, stop_demo) = (TaskTracker::new(), CancellationToken::new(), CancellationToken::new());
         let app = app(&domain, &gateway);
         tasks.spawn(gateway.clone().watch(stop.clone()));
-        tasks.spawn(sotto_gateway::serve(gateway.clone(), listener, tls.clone(), app, stop.clone()));
+        tasks.spawn(sotto_gateway::serve(gateway.clone(), listener, tls_source.clone(), app, stop.clone()));
         if let Some(listener) = metrics_listener {
             tasks.spawn(serve_metrics(listener, prometheus.clone(), stop.clone()));
         }
         tasks.spawn(upkeep(prometheus, stop.clone()));
         tasks.spawn(sweep(domain.clone(), stop.clone()));
-        if let (Some(files), Some(source)) = (tls_files, tls) {
-            tasks.spawn(files.watch(source, stop.clone()));
-        }
+        match (tls_files, tls_source) {
+            (Some(files), Some(source)) => tasks.spawn(files.watch(source, hangups, stop.clone())),
+            _ => tasks.spawn(tls::nothing_to_reload(hangups, stop.clone())),
+        };
         if config.demo.enabled {
             match Demo::find(&config.demo.script) {
                 Ok(demo) => {

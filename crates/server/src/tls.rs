@@ -9,11 +9,23 @@ use sotto_gateway::TlsSource;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::Signal;
 use tokio_util::sync::CancellationToken;
 
 /// How often the files' times are looked at.
 const LOOK_EVERY: Duration = Duration::from_secs(10);
+
+/// Without files there is nothing that could be read again; SIGHUP (`systemctl reload`) must not end the server all the same.
+pub async fn nothing_to_reload(mut hangups: Signal, stop: CancellationToken) {
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            _ = hangups.recv() => {
+                tracing::info!("SIGHUP: there is no certificate to read again; other settings need a restart");
+            }
+        }
+    }
+}
 
 #[derive(Debug, Clone)]
 pub struct TlsFiles {
@@ -60,9 +72,8 @@ impl TlsFiles {
         (time(&self.cert), time(&self.key))
     }
 
-    /// Until `stop`. Files that cannot be used are reported, and the old certificate stays.
-    pub async fn watch(self, source: Arc<TlsSource>, stop: CancellationToken) {
-        let Ok(mut hangups) = signal(SignalKind::hangup()) else { return };
+    /// Until `stop`, on SIGHUP and when the files change. Files that cannot be used are reported, and the old certificate stays.
+    pub async fn watch(self, source: Arc<TlsSource>, mut hangups: Signal, stop: CancellationToken) {
         let mut known = self.changed();
         loop {
             let asked = tokio::select! {

@@ -323,6 +323,18 @@ fn tls_files_are_served_and_read_again_on_sighup() {
 }
 
 #[test]
+fn sighup_without_tls_is_said_to_do_nothing() {
+    let mut server = Sottod::start_on(tempfile::tempdir().unwrap(), &[], &[]);
+    for times in 1..=2 {
+        server.signal(rustix::process::Signal::HUP);
+        let said = || (server.log().matches("no certificate to read again").count() == times).then_some(());
+        common::eventually("the log says so", said);
+    }
+    assert_eq!(server.get("/healthz").0, 200);
+    assert!(server.terminate().success());
+}
+
+#[test]
 fn logs_can_be_json_and_name_no_client() {
     let environment = [("SOTTO_LOG_FORMAT", "json".to_owned()), ("SOTTO_LOG_LEVEL", "info".to_owned())];
     let mut server = Sottod::start_on(tempfile::tempdir().unwrap(), &[], &environment);

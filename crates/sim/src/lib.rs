@@ -259,11 +259,26 @@ impl Sim {
             if let Some(reply) = self.slots[device.0].replies.remove(&id) {
                 return reply;
             }
-            if !self.step() {
-                self.pass_time(Duration::from_secs(30)).expect("a command is answered");
-            }
+            self.step_or_wait();
         }
         panic!("a command was never answered");
+    }
+
+    /// Runs until this holds, and not one thing further.
+    pub fn run_until(&mut self, holds: impl Fn(&Self) -> bool) {
+        for _ in 0..STEPS_MAX {
+            if holds(self) {
+                return;
+            }
+            self.step_or_wait();
+        }
+        panic!("it never came to that");
+    }
+
+    fn step_or_wait(&mut self) {
+        if !self.step() {
+            self.pass_time(Duration::from_secs(30)).expect("something is still to happen");
+        }
     }
 
     pub fn send(&mut self, from: Device, to: &str, body: &str) {

@@ -3,6 +3,9 @@
 use sotto_engine::{Command, CommandError, ErrorKind, Event, MessageStatus, Reply, Who};
 use sotto_sim::{Device, SERVER, Sim};
 use sotto_types::{DeviceId, Username};
+use std::cell::Cell;
+use std::rc::Rc;
+use std::time::Duration;
 
 fn device_ids(sim: &mut Sim, device: Device) -> Vec<u32> {
     match sim.ask(device, Command::Devices) {
@@ -49,7 +52,7 @@ fn a_linked_device_gets_history_and_everything_new() {
     }
     assert_eq!(sim.texts(bob, ann_id), all);
 
-    sim.command(third, Command::MarkRead { conversation: bob_id });
+    sim.command(third, Command::MarkRead { conversation: bob_id, up_to: None });
     sim.run();
     for device in [ann, second, third] {
         let Ok(Reply::Conversations { conversations }) = sim.ask(device, Command::Conversations) else {
@@ -57,6 +60,80 @@ fn a_linked_device_gets_history_and_everything_new() {
         };
         assert_eq!(conversations[0].unread, 0, "{device:?}");
     }
+}
+
+/// A new device that is approved and asks to be added, up to the moment when the server has done it.
+fn until_added(sim: &mut Sim, existing: Device) -> Device {
+    let added = Rc::new(Cell::new(false));
+    let seen = added.clone();
+    sim.answer_hook = Some(Box::new(move |_, path, answer| {
+        if path == "/v1/devices" && answer.status == 201 {
+            seen.set(true);
+        }
+    }));
+    let device = sim.device();
+    let reply = sim.ask(device, start_link());
+    let Ok(Reply::LinkText { text, .. }) = reply else { panic!("no link text: {reply:?}") };
+    sim.command(existing, Command::ApproveLink { link_text: text });
+    sim.run_until(|_| added.get());
+    sim.answer_hook = None;
+    device
+}
+
+fn start_link() -> Command {
+    Command::StartLink { server: SERVER.into(), device_name: "linked".into() }
+}
+
+#[test]
+fn a_link_that_a_crash_cut_off_is_completed_by_the_same_command() {
+    for seed in 0..10 {
+        let mut sim = Sim::new(2700 + seed);
+        let (ann, bob) = (sim.register("ann"), sim.register("bob"));
+        let (ann_id, bob_id) = (sim.account(ann), sim.account(bob));
+        sim.send(ann, "bob", "before");
+        sim.run();
+        let second = until_added(&mut sim, ann);
+        // The server has the device; the answer is lost with the process.
+        sim.crash(second);
+        sim.run_for(Duration::from_secs(60));
+        sim.start(second);
+        // Without the network nothing is decided, and what was begun is kept.
+        sim.set_network(second, false);
+        let offline = sim.ask(second, start_link()).map_err(|error| error.kind);
+        assert_eq!(offline.err(), Some(ErrorKind::Offline));
+        sim.set_network(second, true);
+        let reply = sim.ask(second, start_link());
+        assert!(matches!(&reply, Ok(Reply::Me { me }) if me.account == ann_id), "{reply:?}");
+        sim.run();
+        assert_eq!(device_ids(&mut sim, ann), [1, 2], "no stale device is listed");
+        sim.send(bob, "ann", "to both");
+        sim.run();
+        sim.send(second, "bob", "from the second");
+        sim.run();
+        for device in [ann, second] {
+            assert_eq!(sim.texts(device, bob_id), ["before", "to both", "from the second"], "{device:?}");
+        }
+        let again = sim.ask(second, start_link()).map_err(|error| error.kind);
+        assert_eq!(again.err(), Some(ErrorKind::WrongState));
+    }
+}
+
+#[test]
+fn a_link_cut_off_for_too_long_begins_anew() {
+    let mut sim = Sim::new(28);
+    let ann = sim.register("ann");
+    let second = until_added(&mut sim, ann);
+    sim.crash(second);
+    sim.run_for(Duration::from_secs(11 * 60));
+    sim.start(second);
+    let reply = sim.ask(second, start_link());
+    let Ok(Reply::LinkText { text, .. }) = reply else { panic!("no new link: {reply:?}") };
+    let reply = sim.ask(ann, Command::ApproveLink { link_text: text });
+    assert!(matches!(reply, Ok(Reply::Done)), "{reply:?}");
+    sim.run();
+    assert!(sim.events(second).iter().any(|event| matches!(event, Event::Linked { .. })));
+    // The one whose keys are gone can be removed by hand.
+    assert_eq!(device_ids(&mut sim, ann), [1, 2, 3]);
 }
 
 #[test]
@@ -239,7 +316,7 @@ fn a_device_away_for_a_month_leaves_the_list() {
         for online in [false, true] {
             let reply = sim.ask(ann, Command::SetOnline { online });
             assert!(matches!(reply, Ok(Reply::Done)));
-            sim.run_for(std::time::Duration::from_secs(if online { 60 } else { 86_400 }));
+            sim.run_for(Duration::from_secs(if online { 60 } else { 86_400 }));
         }
         sim.sweep();
     }

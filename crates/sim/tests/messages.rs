@@ -2,7 +2,7 @@
 
 use sotto_engine::{Command, Event, MessageStatus, Reply, Who};
 use sotto_sim::{Fate, Sim};
-use sotto_types::Username;
+use sotto_types::{MessageId, Username};
 use std::time::Duration;
 
 fn numbers(prefix: &str, count: usize) -> Vec<String> {
@@ -21,11 +21,43 @@ fn one_message_there_and_one_back() {
     sim.send(bob, "ann", "hello yourself");
     sim.run();
     assert_eq!(sim.texts(ann, bob_id), ["hello", "hello yourself"]);
-    sim.command(bob, Command::MarkRead { conversation: ann_id });
+    sim.command(bob, Command::MarkRead { conversation: ann_id, up_to: None });
     sim.run();
     assert_eq!(sim.statuses(ann, bob_id), [MessageStatus::Read, MessageStatus::Received]);
     let shown = sim.history(ann, bob_id);
     assert!(shown[0].delivered_ms.is_some() && shown[0].read_ms >= shown[0].delivered_ms);
+}
+
+#[test]
+fn what_is_behind_the_last_seen_message_stays_unread() {
+    let mut sim = Sim::new(3);
+    let (ann, bob) = (sim.register("ann"), sim.register("bob"));
+    let (ann_id, bob_id) = (sim.account(ann), sim.account(bob));
+    let second = sim.link(bob);
+    for text in numbers("m", 3) {
+        sim.send(ann, "bob", &text);
+        sim.run();
+    }
+    let ids: Vec<_> = sim.history(bob, ann_id).into_iter().filter_map(|message| message.message_id).collect();
+    let unread = |sim: &mut Sim, device| match sim.ask(device, Command::Conversations) {
+        Ok(Reply::Conversations { conversations }) => conversations[0].unread,
+        other => panic!("no list: {other:?}"),
+    };
+    // The last one names no message, and does not take back what is read.
+    for (up_to, want) in [(ids[1], 1), (ids[0], 1), (MessageId::new(ids[1].get() + 1), 1)] {
+        sim.command(bob, Command::MarkRead { conversation: ann_id, up_to: Some(up_to) });
+        sim.run();
+        assert_eq!((unread(&mut sim, bob), unread(&mut sim, second)), (want, want), "{up_to:?}");
+        let read = [MessageStatus::Read, MessageStatus::Read, MessageStatus::Delivered];
+        assert_eq!(sim.statuses(ann, bob_id), read, "{up_to:?}");
+    }
+    // Further than anything here: what comes later is unread all the same.
+    sim.command(bob, Command::MarkRead { conversation: ann_id, up_to: Some(MessageId::new(u64::MAX)) });
+    sim.run();
+    sim.send(ann, "bob", "later");
+    sim.run();
+    assert_eq!((unread(&mut sim, bob), unread(&mut sim, second)), (1, 1));
+    assert_eq!(sim.statuses(ann, bob_id)[2..], [MessageStatus::Read, MessageStatus::Delivered]);
 }
 
 #[test]

@@ -7,7 +7,7 @@ use crate::qr::qr_lines;
 use crate::session::Session;
 use crate::text::{clean_line, clock, date_time};
 use sotto_engine::api::{Command, ConnectionView, Event, Me, Reply, StatusView};
-use sotto_engine_native::Happening;
+use sotto_engine_native::{Happening, Happenings};
 use sotto_types::Username;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -82,6 +82,10 @@ pub async fn login(session: &Session, args: Login) -> Result<(), Failure> {
     let mut happenings = session.client.happenings();
     let reply =
         session.ask(Command::StartLink { server: session.server()?, device_name: device_name(args.device) }).await?;
+    if let Reply::Me { me } = reply {
+        // An earlier login was cut off after the other device had approved it.
+        return linked(session, me, happenings).await;
+    }
     let Reply::LinkText { text, expires_ms } = &reply else { return Err(Failure::unexpected()) };
     session.show(&reply, |out| {
         for line in qr_lines(text).unwrap_or_default() {
@@ -107,6 +111,10 @@ pub async fn login(session: &Session, args: Login) -> Result<(), Failure> {
             Happening::Ended(text) => return Err(Failure::new(crate::failure::Exit::Storage, "storage", text)),
         }
     };
+    linked(session, me, happenings).await
+}
+
+async fn linked(session: &Session, me: Me, happenings: Happenings) -> Result<(), Failure> {
     if session.out.json {
         session.out.json(&Event::Linked { me })?;
     } else {
@@ -115,7 +123,7 @@ pub async fn login(session: &Session, args: Login) -> Result<(), Failure> {
     wait_for_history(session, happenings).await
 }
 
-async fn wait_for_history(session: &Session, mut happenings: sotto_engine_native::Happenings) -> Result<(), Failure> {
+async fn wait_for_history(session: &Session, mut happenings: Happenings) -> Result<(), Failure> {
     let mut quiet_since = Instant::now();
     loop {
         let happening = match tokio::time::timeout_at(quiet_since + HISTORY_QUIET, happenings.next()).await {

@@ -4,7 +4,7 @@ use crate::args::DevicesAction;
 use crate::failure::Failure;
 use crate::out::{Style, ask_recovery_code};
 use crate::session::Session;
-use crate::text::{clean_line, date_time, day};
+use crate::text::{clean_line, date_time, day_seen, now_ms};
 use sotto_engine::api::{Command, Event, Reply};
 use sotto_engine_native::Happening;
 use sotto_types::DeviceId;
@@ -13,8 +13,6 @@ use tokio::time::Instant;
 
 /// Without news for so long, history is left to go on whenever this profile is in use.
 const HISTORY_QUIET: Duration = Duration::from_secs(15);
-/// For the last part of the history to leave before we do.
-const LAST_PART: Duration = Duration::from_secs(2);
 
 pub async fn link(session: &Session, text: String) -> Result<(), Failure> {
     let mut happenings = session.client.happenings();
@@ -37,8 +35,6 @@ pub async fn link(session: &Session, text: String) -> Result<(), Failure> {
                         .out
                         .progress(&format!("History for device {device}: {done} of {total} messages"), done >= total);
                     if done >= total {
-                        // Said when the last part is queued. It is safe there, but the new device waits for it now.
-                        tokio::time::sleep(LAST_PART).await;
                         return Ok(());
                     }
                     quiet_since = Instant::now();
@@ -63,8 +59,7 @@ async fn list(session: &Session) -> Result<(), Failure> {
             let mark = if device.current { out.paint(Style::Good, "this device") } else { String::new() };
             let suspended =
                 if device.suspended { out.paint(Style::Warn, "absent too long: link it again") } else { String::new() };
-            // The server keeps the day, not the minute.
-            let seen = if device.last_seen_ms == 0 { "never".into() } else { day(device.last_seen_ms) };
+            let seen = day_seen(device.last_seen_ms, now_ms());
             out.line(format!(
                 "{:>3}  {}  linked {}  seen {seen}  {mark}{suspended}",
                 device.device.get(),

@@ -11,14 +11,19 @@ use crate::failure::{Exit, Failure};
 use crate::session::{Session, stop_signal};
 use crate::text::clean_line;
 use serde::Serialize;
-use sotto_engine::api::{Command, ConnectionView, ErrorKind, Event, MessageView, Reply};
+use sotto_engine::api::{Command, ConnectionView, ErrorKind, Event, MessageView, Reply, StatusView};
 use sotto_engine_native::{Happening, Happenings};
-use sotto_types::{AccountId, ClientMsgId};
+use sotto_types::{AccountId, ClientMsgId, MessageId};
 use std::collections::{HashMap, HashSet, VecDeque};
+use std::time::Duration;
+use tokio::time::Instant;
 
 const PAGE: u32 = 100;
 /// Names remembered to print nothing twice after `Missed`.
 const REMEMBERED: usize = 20_000;
+
+/// About as long as a timer can wait.
+const FOR_EVER: Duration = Duration::from_secs(30 * 365 * 86_400);
 
 /// An event line for scripts: the event, and for messages the name of the conversation's person.
 #[derive(Serialize)]
@@ -36,7 +41,7 @@ pub async fn run(session: &Session, args: Listen) -> Result<(), Failure> {
         args,
         printed: Names::default(),
         newest: HashMap::new(),
-        to_mark: HashSet::new(),
+        to_mark: HashMap::new(),
         left: None,
     };
     listener.left = listener.args.once;
@@ -53,8 +58,8 @@ struct Listener<'a> {
     printed: Names,
     /// Per conversation, the newest position that needs no look any more.
     newest: HashMap<AccountId, u64>,
-    /// Printed and not yet marked read: done when nothing waits to be printed, so that "up to the newest" is what was printed.
-    to_mark: HashSet<AccountId>,
+    /// Printed and not yet marked read, by conversation: the newest one. Told to the engine when nothing waits to be printed.
+    to_mark: HashMap<AccountId, MessageId>,
     left: Option<u64>,
 }
 
@@ -62,6 +67,9 @@ impl Listener<'_> {
     async fn listen(&mut self, mut happenings: Happenings) -> Result<(), Failure> {
         self.session.ask(Command::WhoAmI).await?;
         let mut drained = self.start().await?;
+        // A listener that does not wait for an end waits for ever.
+        let quiet_max = if self.args.until_drained { Duration::from_secs(self.args.timeout) } else { FOR_EVER };
+        let mut quiet_since = Instant::now();
         loop {
             if self.left == Some(0) || (self.args.until_drained && drained) {
                 return self.mark_read().await;
@@ -70,11 +78,17 @@ impl Listener<'_> {
                 Some(happening) => happening,
                 None => {
                     self.mark_read().await?;
-                    happenings.next().await
+                    match tokio::time::timeout_at(quiet_since + quiet_max, happenings.next()).await {
+                        Ok(happening) => happening,
+                        Err(_) => return Err(self.not_drained().await?),
+                    }
                 }
             };
             match happening {
                 Happening::Event(event) => {
+                    if is_from_server(&event) {
+                        quiet_since = Instant::now();
+                    }
                     drained |= matches!(*event, Event::QueueDrained)
                         || matches!(
                             *event,
@@ -91,10 +105,30 @@ impl Listener<'_> {
         }
     }
 
+    async fn status(&self) -> Result<StatusView, Failure> {
+        match self.session.ask(Command::Status).await? {
+            Reply::Status { status } => Ok(status),
+            _ => Err(Failure::unexpected()),
+        }
+    }
+
+    /// Why what waits on the server did not arrive in time.
+    async fn not_drained(&self) -> Result<Failure, Failure> {
+        let seconds = self.args.timeout;
+        Ok(match self.status().await?.connection {
+            ConnectionView::Connected { .. } => Failure::timeout(format!(
+                "the server sent nothing for {seconds} s, and did not say that this was all; what came is saved, try again"
+            )),
+            _ => Failure::new(
+                Exit::Offline,
+                "offline",
+                format!("the server could not be reached for {seconds} s; check the address and the network"),
+            ),
+        })
+    }
+
     async fn is_drained(&self) -> Result<bool, Failure> {
-        let Reply::Status { status } = self.session.ask(Command::Status).await? else {
-            return Err(Failure::unexpected());
-        };
+        let status = self.status().await?;
         if let Some(why) = status.signed_out {
             return Err(Failure::new(Exit::SignedOut, "signed_out", why));
         }
@@ -189,7 +223,7 @@ impl Listener<'_> {
         let newest = self.newest.entry(message.conversation).or_default();
         *newest = message.position.max(*newest);
         let counts = !message.from_me && is_message(&message);
-        let conversation = message.conversation;
+        let (conversation, message_id) = (message.conversation, message.message_id);
         if self.session.out.json {
             let username = self.session.username(conversation).await.map(String::from);
             let event = Event::MessageAdded { message, backlog };
@@ -201,8 +235,9 @@ impl Listener<'_> {
         if !counts {
             return Ok(());
         }
-        if self.args.mark_read {
-            self.to_mark.insert(conversation);
+        if let (true, Some(id)) = (self.args.mark_read, message_id) {
+            let newest = self.to_mark.entry(conversation).or_default();
+            *newest = id.max(*newest);
         }
         if let Some(left) = &mut self.left {
             *left = left.saturating_sub(1);
@@ -211,8 +246,9 @@ impl Listener<'_> {
     }
 
     async fn mark_read(&mut self) -> Result<(), Failure> {
-        for conversation in std::mem::take(&mut self.to_mark) {
-            match self.session.client.command(Command::MarkRead { conversation }).await {
+        for (conversation, up_to) in std::mem::take(&mut self.to_mark) {
+            let command = Command::MarkRead { conversation, up_to: Some(up_to) };
+            match self.session.client.command(command).await {
                 // Read receipts wait for the connection by themselves; a listener goes on.
                 Ok(_) => {}
                 Err(error) if error.kind == ErrorKind::Offline => {}
@@ -256,6 +292,15 @@ impl Listener<'_> {
             }
             _ => Ok(()),
         }
+    }
+}
+
+/// News that only a server that answers can cause.
+fn is_from_server(event: &Event) -> bool {
+    match event {
+        Event::Connection { connection } => matches!(connection, ConnectionView::Connected { .. }),
+        Event::Notice { .. } => false,
+        _ => true,
     }
 }
 

@@ -14,6 +14,7 @@ mod wrap;
 
 use crate::failure::Failure;
 use crate::session::{Session, parse_who, stop_signal};
+use crate::text::now_ms;
 use crossterm::event::{
     DisableBracketedPaste, DisableFocusChange, DisableMouseCapture, EnableBracketedPaste, EnableFocusChange,
     EnableMouseCapture, EventStream,
@@ -26,7 +27,7 @@ use ratatui::backend::CrosstermBackend;
 use sotto_engine::api::{CommandError, ConnectionView, Reply};
 use state::{App, Why};
 use std::io::IsTerminal;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 pub use wrap::shorten;
@@ -52,11 +53,6 @@ pub async fn run(session: &Session, name: Option<String>) -> Result<(), Failure>
     session.client.foreground(false).await;
     drop(screen);
     result
-}
-
-fn now_ms() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }
 
 async fn run_app(session: &Session, app: &mut App, screen: &mut Screen) -> Result<(), Failure> {

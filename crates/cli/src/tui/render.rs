@@ -13,6 +13,7 @@ use ratatui::style::{Color, Modifier, Style};
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Block, BorderType, Borders, Clear, Paragraph};
 use sotto_engine::api::{ConnectionView, ContactView, ConversationView, MessageBody, MessageStatus, MessageView};
+use sotto_types::MessageId;
 use unicode_width::UnicodeWidthStr;
 
 /// Below this many columns one pane is shown at a time.
@@ -45,7 +46,6 @@ impl Theme {
 
     fn tick(&self, status: MessageStatus) -> Style {
         match status {
-            // Without colours the difference must still be seen.
             MessageStatus::Read => self.fg(Color::LightBlue).add_modifier(Modifier::BOLD),
             MessageStatus::Failed | MessageStatus::Held => self.warn(),
             _ => self.dim(),
@@ -143,7 +143,12 @@ fn list_lines(conversation: &ConversationView, width: usize, now_ms: u64, theme:
         ),
     };
     let status = conversation.last.as_ref().map_or(MessageStatus::Received, |last| last.status);
-    let lead = if tick_text.is_empty() { String::new() } else { format!("{tick_text} ") };
+    let lead = match status {
+        _ if tick_text.is_empty() => String::new(),
+        // Else the preview would begin with "read".
+        MessageStatus::Read => format!("{tick_text} · "),
+        _ => format!("{tick_text} "),
+    };
     let room = width.saturating_sub(lead.width() + unread.width());
     let preview = shorten(&preview, room);
     let gap = " ".repeat(room.saturating_sub(preview.width()));
@@ -189,7 +194,9 @@ fn conversation(frame: &mut Frame<'_>, app: &mut App, theme: &Theme, area: Rect)
     let rule_style = if app.focus == Focus::Messages { theme.bold() } else { theme.dim() };
     put(frame, head, 0, Line::from(vec![Span::styled(title, theme.bold()), Span::styled(rule, rule_style)]));
     app.view.messages = messages;
-    app.view.at_top = message_pane(frame, open, theme, messages, app.now_ms, app.focus == Focus::Messages);
+    let shown = message_pane(frame, open, theme, messages, app.now_ms, app.focus == Focus::Messages);
+    app.view.at_top = shown.oldest;
+    app.view.seen = shown.read_up_to.map(|up_to| (open.account, up_to));
     if banner > 0 {
         let text = if open.contact.blocked {
             "Blocked: b to unblock".to_string()
@@ -270,7 +277,15 @@ pub fn message_height(message: &MessageView, width: usize) -> usize {
     message_lines(message, width, &Theme { colour: false }, false).len()
 }
 
-/// True if the oldest loaded line can be seen.
+/// What of a conversation can be seen.
+#[derive(Default)]
+struct Shown {
+    /// The oldest loaded line.
+    oldest: bool,
+    /// The newest message of somebody else whose end is there.
+    read_up_to: Option<MessageId>,
+}
+
 fn message_pane(
     frame: &mut Frame<'_>,
     open: &mut OpenConversation,
@@ -278,17 +293,17 @@ fn message_pane(
     area: Rect,
     now_ms: u64,
     selecting: bool,
-) -> bool {
+) -> Shown {
     let (width, height) = (usize::from(area.width), usize::from(area.height));
     if width == 0 || height == 0 {
-        return false;
+        return Shown::default();
     }
     if open.messages.is_empty() {
         let text = if open.loading { "" } else { "Nothing here yet. What you write is encrypted end to end." };
         for (row, line) in (0u16..).zip(wrap(text, width)) {
             put(frame, area, row, Line::styled(line, theme.dim()));
         }
-        return true;
+        return Shown { oldest: true, read_up_to: None };
     }
     if let Some(name) = open.jump
         && let Some(index) = open.messages.iter().position(|message| message.name == name)
@@ -299,8 +314,11 @@ fn message_pane(
     }
     // From the newest up, only as far as is seen. `lines` is in reverse.
     let mut lines: Vec<Line<'static>> = Vec::new();
-    let mut complete = true;
+    let mut oldest = true;
+    // Ids of received messages, with how many lines are below their last one.
+    let mut received: Vec<(usize, MessageId)> = Vec::new();
     for (index, message) in open.messages.iter().enumerate().rev() {
+        received.extend(message.message_id.filter(|_| !message.from_me).map(|id| (lines.len(), id)));
         let selected = selecting && open.selected == Some(message.name);
         lines.extend(message_lines(message, width, theme, selected).into_iter().rev());
         let title = day_title(time_of(message), now_ms);
@@ -309,11 +327,13 @@ fn message_pane(
             lines.push(Line::styled(format!("── {title} ──"), theme.dim()).centered());
         }
         if lines.len() >= open.scroll + height && index > 0 {
-            complete = false;
+            oldest = false;
             break;
         }
     }
     open.scroll = open.scroll.min(lines.len().saturating_sub(height));
+    let on_screen = open.scroll..open.scroll.saturating_add(height);
+    let read_up_to = received.iter().filter(|(below, _)| on_screen.contains(below)).map(|(_, id)| *id).max();
     let shown: Vec<Line<'static>> = lines.into_iter().skip(open.scroll).take(height).collect();
     // A short conversation stands at the bottom, near the field.
     let first = height.saturating_sub(shown.len());
@@ -326,7 +346,7 @@ fn message_pane(
         let hint = Rect { x, y: area.y + area.height - 1, width: area.x + area.width - x, height: 1 };
         frame.render_widget(Paragraph::new(text).style(Style::new().add_modifier(Modifier::REVERSED)), hint);
     }
-    complete
+    Shown { oldest, read_up_to }
 }
 
 fn status_bar(frame: &mut Frame<'_>, app: &App, theme: &Theme, area: Rect) {

@@ -1,7 +1,7 @@
 //! What the app knows, and how engine and answers change it. No terminal here: `input` brings keys, `render` draws.
 //! Always true:
 //! - messages of the open conversation are sorted by position, each name once;
-//! - a conversation is marked read only while it is on screen, at its newest message, in a focused terminal;
+//! - a conversation is marked read only while it is on screen in a focused terminal, and only up to the last message there;
 //! - the list is asked for once at a time, however many events say that it changed.
 
 use super::composer::Composer;
@@ -9,7 +9,7 @@ use sotto_engine::api::{
     Command, CommandError, ConnectionView, ContactView, ConversationView, Event, Me, MessageView, Reply, SearchHit, Who,
 };
 use sotto_engine_native::Happening;
-use sotto_types::{AccountId, ClientMsgId};
+use sotto_types::{AccountId, ClientMsgId, MessageId};
 use std::collections::HashMap;
 
 pub const PAGE: u32 = 60;
@@ -90,6 +90,8 @@ pub struct View {
     pub narrow: bool,
     /// The oldest loaded line is visible.
     pub at_top: bool,
+    /// The newest message of somebody else that can be seen to its end, and its conversation.
+    pub seen: Option<(AccountId, MessageId)>,
 }
 
 #[derive(Debug)]
@@ -245,19 +247,15 @@ impl App {
         self.ask(Why::Older(conversation), Command::History { conversation, before, limit: PAGE });
     }
 
-    /// Tells the engine that the person saw the open conversation, if they did.
+    /// Tells the engine what the person saw of the open conversation, if they did.
     pub fn mark_read(&mut self) {
-        let Some(open) = &self.open else { return };
-        // On a narrow screen the list hides the conversation.
-        let on_screen = !(self.view.narrow && self.focus == Focus::List) && open.scroll == 0;
-        if !self.focused || !on_screen || self.sheet.is_some() {
+        let Some((conversation, up_to)) = self.view.seen.filter(|_| self.focused && self.sheet.is_none()) else {
             return;
-        }
-        let account = open.account;
-        let Some(listed) = self.conversations.iter_mut().find(|c| c.contact.account == account) else { return };
-        if listed.unread > 0 {
-            listed.unread = 0;
-            self.ask(Why::Quiet, Command::MarkRead { conversation: account });
+        };
+        let Some(listed) = self.conversations.iter_mut().find(|c| c.contact.account == conversation) else { return };
+        if listed.read_up_to < up_to {
+            listed.read_up_to = up_to;
+            self.ask(Why::Quiet, Command::MarkRead { conversation, up_to: Some(up_to) });
         }
     }
 

@@ -78,7 +78,7 @@ fn all_states() -> Vec<MessageView> {
         message(2, true, "pending", S::Pending),
         message(3, true, "sent", S::Sent),
         message(4, true, "delivered", S::Delivered),
-        message(5, true, "read", S::Read),
+        message(5, true, "seen", S::Read),
         message(6, true, "failed", S::Failed),
     ]
 }
@@ -95,8 +95,8 @@ fn two_panes_show_list_ticks_and_status() {
         "hello",
         "pending ○",
         "sent ✓",
-        "delivered ✓✓",
-        "read ✓✓",
+        "delivered ✓✓\n",
+        "seen ✓✓ read\n",
         "failed ⚠ r: retry",
         "── Today ──",
         "● connected",
@@ -118,7 +118,7 @@ fn read_ticks_are_blue_and_differ_without_colours() {
             // The rows above hold only narrow characters, so columns are characters.
             buffer[(u16::try_from(x).expect("small"), u16::try_from(y).expect("small"))].style()
         };
-        let (delivered, read) = (style_of("delivered"), style_of(" read "));
+        let (delivered, read) = (style_of("delivered"), style_of(" seen "));
         assert_eq!(read.fg == Some(Color::LightBlue), colour);
         assert_ne!(delivered.add_modifier, read.add_modifier);
         let coloured = buffer.content.iter().any(|cell| cell.fg != Color::Reset);
@@ -240,7 +240,7 @@ fn messages_are_read_when_they_are_seen_and_not_before() {
         app.mark_read();
         commands(app)
             .iter()
-            .any(|command| matches!(command, Command::MarkRead { conversation } if *conversation == account(2)))
+            .any(|command| matches!(command, Command::MarkRead { conversation, .. } if *conversation == account(2)))
     };
     let mut app = chatting(vec![message(1, false, "x", S::Received)]);
     screen(&mut app, 80, 20);
@@ -258,6 +258,25 @@ fn messages_are_read_when_they_are_seen_and_not_before() {
     screen(&mut app, 40, 10);
     assert!(reads(&mut app));
     assert!(!reads(&mut app), "once");
+}
+
+#[test]
+fn only_what_was_on_screen_is_read() {
+    for (scroll, want) in [(0, 30), (10, 20)] {
+        let mut app = chatting((1..=30).map(|n| message(n, n % 2 == 1, "x", S::Received)).collect());
+        app.open.as_mut().expect("open").scroll = scroll;
+        assert_eq!(app.view.seen, None, "nothing was drawn");
+        screen(&mut app, 80, 20);
+        app.mark_read();
+        let read: Vec<u64> = commands(&mut app)
+            .into_iter()
+            .filter_map(|command| match command {
+                Command::MarkRead { up_to: Some(up_to), .. } => Some(up_to.get()),
+                _ => None,
+            })
+            .collect();
+        assert_eq!(read, [want], "{scroll} lines up");
+    }
 }
 
 #[test]
