@@ -35,18 +35,13 @@ impl<T: DeserializeOwned> FromRequest<App> for Body<T> {
     }
 }
 
-/// The largest body of a route, for the look at what a request announces; axum holds the body itself to it.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct BodyLimit(pub usize);
+/// Beyond this, a body that says of itself that it is too large is not waited for. Up to it, it is read, since a client that
+/// is cut off while it writes may never see the answer.
+const ANNOUNCED_BYTES_MAX: u64 = 16 * 1024 * 1024;
 
-/// A body that says of itself that it is too large is not waited for.
 fn check_announced(request: &Request) -> Result<(), ApiError> {
     let announced = request.headers().get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
-    let limit = request.extensions().get::<BodyLimit>().and_then(|limit| u64::try_from(limit.0).ok());
-    match (announced, limit) {
-        (Some(announced), Some(limit)) if announced > limit => Err(too_large()),
-        _ => Ok(()),
-    }
+    if announced.is_some_and(|bytes| bytes > ANNOUNCED_BYTES_MAX) { Err(too_large()) } else { Ok(()) }
 }
 
 fn too_large() -> ApiError {

@@ -261,7 +261,14 @@ async fn run_request(http: reqwest::Client, request: HttpRequest) -> Result<Http
     }
     let place = host_of(&request.url);
     let failure = |error| failure(error, &place);
-    let mut answer = builder.send().await.map_err(failure)?;
+    let again = builder.try_clone().filter(|_| matches!(request.method, HttpMethod::Get));
+    let mut answer = match (builder.send().await, again) {
+        // The server had closed a kept connection just before we used it.
+        (Err(error), Some(again)) if error.is_request() && !error.is_timeout() && !error.is_connect() => {
+            again.send().await.map_err(failure)?
+        }
+        (sent, _) => sent.map_err(failure)?,
+    };
     let status = answer.status().as_u16();
     let mut body = Vec::new();
     while let Some(chunk) = answer.chunk().await.map_err(failure)? {

@@ -64,6 +64,8 @@ pub(crate) struct Session {
     draining: bool,
     in_flight: VecDeque<BoxFuture<Done>>,
     acks: Acks,
+    /// What had waited for the running ack when the connection ended.
+    last_acks: (Vec<AckedEntry>, Vec<AckedEntry>),
     delivery: Delivery,
 }
 
@@ -96,6 +98,7 @@ impl Session {
             draining: false,
             in_flight: VecDeque::new(),
             acks: Acks::default(),
+            last_acks: Default::default(),
             delivery: Delivery::default(),
         }
     }
@@ -436,17 +439,25 @@ impl Session {
         self.end = Some(end);
         self.handle.stop_feed();
         self.in_flight = VecDeque::new();
-        self.acks = Acks::default();
+        let Acks { ok, undecryptable, .. } = std::mem::take(&mut self.acks);
+        self.last_acks = (ok, undecryptable);
         self.delivery = Delivery::default();
         self.phase = Phase::Ended;
     }
 
     /// What is left to do for the domain when the connection is gone.
-    pub(crate) fn farewell(&self) -> Option<BoxFuture<()>> {
+    pub(crate) fn farewell(&mut self) -> Option<BoxFuture<()>> {
         let of: DeviceAddress = self.handle.address()?;
         self.gateway.router.unregister(of, &self.handle);
+        let (ok, undecryptable) = std::mem::take(&mut self.last_acks);
         let gateway = self.gateway.clone();
-        Some(Box::pin(async move { gateway.domain.disconnected(of).await }))
+        Some(Box::pin(async move {
+            if !ok.is_empty() || !undecryptable.is_empty() {
+                // Else these would be delivered again. A failing store shows itself elsewhere at once.
+                gateway.domain.ack(of, ok, undecryptable).await.ok();
+            }
+            gateway.domain.disconnected(of).await;
+        }))
     }
 }
 

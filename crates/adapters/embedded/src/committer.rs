@@ -104,6 +104,10 @@ impl Queue {
         Ok(())
     }
 
+    pub fn holds_any(&self) -> bool {
+        self.state.lock().held_since.is_some()
+    }
+
     /// Lets the committer finish what is queued, then end.
     pub fn close(&self) {
         self.state.lock().closed = true;

@@ -98,6 +98,19 @@ async fn concurrent_sends_share_commits_and_write_one_entry_each() {
     assert!(after.syncs - before.syncs < 100, "{} syncs for 400 sends", after.syncs - before.syncs);
 }
 
+#[tokio::test]
+async fn who_connects_again_does_not_get_what_was_acked_just_now() {
+    let dir = tempfile::tempdir().unwrap();
+    let hold_acks = std::time::Duration::from_secs(3600);
+    let store =
+        EmbeddedStore::open(EmbeddedConfig { hold_acks, ..EmbeddedConfig::new(dir.path()) }, Arc::new(NoFeed)).unwrap();
+    let first = store.commit_send(send(0, &[address(2)], T0)).await.unwrap();
+    let settle = Settle { of: address(2), envelopes: vec![first.message_id.into()], remove: vec![], advance: vec![] };
+    let (settled, read) = tokio::join!(store.settle(settle), store.read(address(2), EntryId::ZERO, 9, 999));
+    settled.unwrap();
+    assert!(read.unwrap().is_empty());
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_full_queue_says_so_and_loses_nothing() {
     let dir = tempfile::tempdir().unwrap();
