@@ -6,7 +6,7 @@ use axum::extract::rejection::BytesRejection;
 use axum::extract::{FromRequest, FromRequestParts, Path, Request};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
-use http::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE};
+use http::header::{AUTHORIZATION, CONTENT_TYPE};
 use http::request::Parts;
 use http::{HeaderMap, StatusCode};
 use serde::Serialize;
@@ -26,26 +26,12 @@ impl<T: DeserializeOwned> FromRequest<App> for Body<T> {
             let detail = "send the body as application/json";
             return Err(ApiError::new(ErrorCode::UnsupportedMediaType, detail));
         }
-        check_announced(&request)?;
         let bytes = tokio::time::timeout(app.config.body_timeout, Bytes::from_request(request, app))
             .await
             .map_err(|_| ApiError::bad_request("the body did not arrive in time"))?
             .map_err(unread)?;
         serde_json::from_slice(&bytes).map(Self).map_err(|error| ApiError::bad_request(describe(&error)))
     }
-}
-
-/// Beyond this, a body that says of itself that it is too large is not waited for. Up to it, it is read, since a client that
-/// is cut off while it writes may never see the answer.
-const ANNOUNCED_BYTES_MAX: u64 = 16 * 1024 * 1024;
-
-fn check_announced(request: &Request) -> Result<(), ApiError> {
-    let announced = request.headers().get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
-    if announced.is_some_and(|bytes| bytes > ANNOUNCED_BYTES_MAX) { Err(too_large()) } else { Ok(()) }
-}
-
-fn too_large() -> ApiError {
-    ApiError::new(ErrorCode::TooLarge, "the body is over this path's limit")
 }
 
 fn is_json(headers: &HeaderMap) -> bool {
@@ -56,7 +42,7 @@ fn is_json(headers: &HeaderMap) -> bool {
 
 fn unread(rejection: BytesRejection) -> ApiError {
     if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE {
-        too_large()
+        ApiError::new(ErrorCode::TooLarge, "the body is over this path's limit")
     } else {
         ApiError::bad_request("the body could not be read")
     }

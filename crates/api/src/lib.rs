@@ -4,8 +4,7 @@
 //! Always true:
 //! - router, OpenAPI document and readable docs come from the same rows, so none can miss a path of another;
 //! - whatever goes wrong, also before a handler runs, is answered with a problem that has a stable code;
-//! - a body is read only up to its route's limit and within a time, and never appears in a log; one that announces far more
-//!   is refused at once.
+//! - a body is read only up to its route's limit and within a time, and never appears in a log.
 //!
 //! Elsewhere: shapes are `sotto_wire::http`, decisions are `sotto_domain`'s, the listener is the server's.
 
@@ -28,7 +27,6 @@ pub use error_texts::meaning as error_meaning;
 pub use problem::problem_response;
 
 use axum::Router;
-use axum::extract::DefaultBodyLimit;
 use axum::middleware::{from_fn, from_fn_with_state};
 use sotto_domain::Domain;
 use sotto_types::ErrorCode;
@@ -48,7 +46,7 @@ pub fn router(domain: Arc<Domain>, config: ApiConfig) -> Router {
     let document = openapi::document(&endpoints, &app.config.version);
     let routes = endpoints.into_iter().fold(Router::new(), |router, endpoint| {
         let limit = endpoint.body_limit(&app.config);
-        router.route(endpoint.path, endpoint.handler.layer(DefaultBodyLimit::max(limit)))
+        router.route(endpoint.path, endpoint.handler.layer(axum::extract::DefaultBodyLimit::max(limit)))
     });
     routes
         .merge(docs::routes(&document))

@@ -90,7 +90,7 @@ impl Queue {
             return Err(StoreError::Overloaded);
         }
         state.bytes += operation.bytes;
-        let first = match operation.when {
+        let wake = match operation.when {
             When::Held if state.in_turn == 0 && !self.hold.is_zero() => state.hold(operation),
             When::Passing => state.push(operation),
             When::InTurn | When::OnEmptyBatch | When::Held => {
@@ -98,7 +98,7 @@ impl Queue {
                 state.push(operation)
             }
         };
-        if first && state.committer_waits {
+        if wake && state.committer_waits {
             self.filled.notify_one();
         }
         Ok(())
@@ -153,11 +153,11 @@ impl Queue {
 }
 
 impl QueueState {
-    /// True if the committer may be waiting for this.
+    /// True: the committer must know.
     fn push(&mut self, operation: Operation) -> bool {
         self.in_turn += usize::from(operation.when != When::Passing);
         self.operations.push_back(operation);
-        self.operations.len() == 1
+        true
     }
 
     /// True if the committer must know: it is the first, or they are many by now.

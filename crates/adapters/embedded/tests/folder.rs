@@ -106,7 +106,7 @@ async fn who_connects_again_does_not_get_what_was_acked_just_now() {
         EmbeddedStore::open(EmbeddedConfig { hold_acks, ..EmbeddedConfig::new(dir.path()) }, Arc::new(NoFeed)).unwrap();
     let first = store.commit_send(send(0, &[address(2)], T0)).await.unwrap();
     let settle = Settle { of: address(2), envelopes: vec![first.message_id.into()], remove: vec![], advance: vec![] };
-    let (settled, read) = tokio::join!(store.settle(settle), store.read(address(2), EntryId::ZERO, 9, 999));
+    let (settled, read) = tokio::join!(biased; store.settle(settle), store.read(address(2), EntryId::ZERO, 9, 999));
     settled.unwrap();
     assert!(read.unwrap().is_empty());
 }
