@@ -52,6 +52,9 @@ pub struct Committed {
 /// Why a send was not committed; nothing was stored.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum CommitRefused {
+    /// This send was committed before: its answer, which is durable.
+    #[error("the send was committed before")]
+    Repeated(Committed),
     /// One of `expect` is not current any more.
     #[error("a device list changed")]
     ListChanged,
@@ -171,7 +174,7 @@ impl EntryFeed for NoFeed {
 
 /// Undelivered entries: one queue per device, plus dedup records and watermarks. Every implementation promises:
 /// - `commit_send` is all or nothing, also after a crash, and durable on return; a repeat of the same send within 7 days
-///   returns the first answer and stores nothing, also when both race;
+///   is told the first answer (`Repeated`) before anything else is looked at, and stores nothing, also when both race;
 /// - ids rise within a device's inbox and are unique there: `max(now, last, seen)`, at least one more than each, where
 ///   `seen` counts only up to 60 s ahead of the clock, and the clock never falls, also across restarts;
 /// - on one node entries become visible in id order; on a cluster they may not;

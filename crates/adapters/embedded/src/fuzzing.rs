@@ -21,7 +21,7 @@ pub fn records(data: &[u8]) {
     }
     let _ = records::committed(data);
     let _ = records::step(data);
-    let _ = records::account(account, data);
+    let _ = records::account(data);
     let _ = records::list(data);
     let _ = records::device(data);
     let _ = records::name(data);

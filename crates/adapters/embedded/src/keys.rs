@@ -1,11 +1,23 @@
 //! Keys: fixed-size, big-endian, so that byte order is the order of devices, ids and times. The drawing is in `lib.rs`.
+//!
+//! The two keys of every message, its inbox entry and its dedup record, are 20 bytes, because fjall's memtables hold a key of up to
+//! 20 bytes in the node itself and look each longer one up elsewhere in memory, at every step of every search. So they name
+//! the account by its first 11 bytes, which no two accounts of a store may share (`create_account` refuses the second: ids
+//! are random, so only somebody who tries will ever see it).
 
 use crate::codec::Reader;
+use sha2::{Digest as _, Sha256};
 use sotto_ports::{StoreError, WatermarkKind};
 use sotto_types::{AccountId, Conversation, DeviceAddress, DeviceId, EntryId, SendId, Timestamp};
 
 pub const DEVICE: usize = 17;
-pub const ENTRY: usize = 25;
+/// The part of an account id that names it within a store.
+pub const SHORT: usize = 11;
+pub const INBOX: usize = SHORT + 1;
+pub const ENTRY: usize = INBOX + 8;
+pub const SEND: usize = 20;
+
+pub type Short = [u8; SHORT];
 
 /// Copies parts one after another into a fixed array.
 fn join<const N: usize>(parts: &[&[u8]]) -> [u8; N] {
@@ -24,19 +36,38 @@ pub fn device(of: DeviceAddress) -> [u8; DEVICE] {
     join(&[of.account.as_bytes(), &[of.device.get()]])
 }
 
-pub fn entry(of: DeviceAddress, id: EntryId) -> [u8; ENTRY] {
-    join(&[of.account.as_bytes(), &[of.device.get()], &id.get().to_be_bytes()])
+pub fn short(account: AccountId) -> Short {
+    *account.as_bytes().first_chunk().expect("an account id is longer")
 }
 
-pub fn parse_entry(key: &[u8]) -> Result<(DeviceAddress, EntryId), StoreError> {
+/// What all entries of a device begin with.
+pub fn inbox(of: DeviceAddress) -> [u8; INBOX] {
+    join(&[&short(of.account), &[of.device.get()]])
+}
+
+/// The first key after all entries of this device.
+pub fn after_inbox(account: Short, device: DeviceId) -> [u8; INBOX] {
+    // Device ids end at 127, so the next byte never overflows.
+    join(&[&account, &[device.get() + 1]])
+}
+
+pub fn entry(of: DeviceAddress, id: EntryId) -> [u8; ENTRY] {
+    join(&[&short(of.account), &[of.device.get()], &id.get().to_be_bytes()])
+}
+
+pub fn parse_entry(key: &[u8]) -> Result<(Short, DeviceId, EntryId), StoreError> {
     let mut reader = Reader::new(key, "inbox key");
-    let parsed = (reader.address()?, EntryId::new(reader.u64()?));
+    let parsed = (reader.array()?, reader.device_id()?, EntryId::new(reader.u64()?));
     reader.end()?;
     Ok(parsed)
 }
 
-pub fn send(send: &SendId) -> [u8; 33] {
-    join(&[send.from.account.as_bytes(), &[send.from.device.get()], send.client_msg_id.as_bytes()])
+/// Nine bytes of hash tell the sends of one account apart: for two of ten million in ten days to meet is one in a hundred
+/// million, and who forces it swallows a message of their own.
+pub fn send(send: &SendId) -> [u8; SEND] {
+    let name = Sha256::new().chain_update([send.from.device.get()]).chain_update(send.client_msg_id.as_bytes()).finalize();
+    let (name, _) = name.split_at(SEND - SHORT);
+    join(&[&short(send.from.account), name])
 }
 
 pub fn watermark(author: AccountId, member: AccountId, kind: WatermarkKind) -> [u8; 33] {
@@ -96,12 +127,6 @@ pub fn parse_ending(key: &[u8]) -> Result<(Timestamp, Ending, &[u8]), StoreError
         _ => return Err(reader.wrong()),
     };
     Ok((until, kind, reader.rest()))
-}
-
-/// The first key after all that begin with this device.
-pub fn after_device(of: DeviceAddress) -> [u8; DEVICE] {
-    // Device ids end at 127, so the next byte never overflows.
-    join(&[of.account.as_bytes(), &[of.device.get() + 1]])
 }
 
 pub fn address(key: &[u8]) -> Result<DeviceAddress, StoreError> {

@@ -14,11 +14,11 @@
 //! Layout of the folder: `VERSION` (schema, for people and for older programs), `LOCK` (held while open; names the process),
 //! `db/` (fjall). Keyspaces, keys and records (numbers big-endian; every record begins with a version byte):
 //! ```text
-//! inbox       account16 device1 entry8                 -> kind, then envelope | receipt | failure     (records.rs)
+//! inbox       account11 device1 entry8                 -> kind, then envelope | receipt | failure     (records.rs)
 //! receipts    account16 device1 member16 conversation  -> entry id of the waiting receipt
 //! watermarks  author16 member16 kind1                  -> message id, time
-//! dedup-N     account16 device1 client_msg_id16        -> message id, time; generation N, see tables.rs
-//! accounts    account16                                -> username, identity key, recovery, disabled, created
+//! dedup-N     account11 hash9 of device, client_msg_id -> message id, time; generation N, see tables.rs
+//! accounts    account11                                -> account, username, identity key, recovery, disabled, created
 //! routing     account16                                -> disabled, list version, (device, registration id, suspended)*
 //! lists       account16                                -> the signed device list
 //! devices     account16 device1                        -> as listed, name, created, last seen, suspended

@@ -151,15 +151,15 @@ pub fn routing(account: AccountId, record: &[u8]) -> Result<Routing, StoreError>
 
 pub fn put_account(account: &Account) -> Vec<u8> {
     let mut out = Vec::new();
-    out.u8(V1).bytes(account.username.as_str().as_bytes()).bytes(&account.identity_key);
+    out.u8(V1).put(account.id.as_bytes()).bytes(account.username.as_str().as_bytes()).bytes(&account.identity_key);
     out.put(&account.recovery.auth_key).bytes(&account.recovery.backup).flag(account.disabled).time(account.created);
     out
 }
 
-pub fn account(id: AccountId, record: &[u8]) -> Result<Account, StoreError> {
+pub fn account(record: &[u8]) -> Result<Account, StoreError> {
     let mut r = Reader::v1(record, "account record")?;
     let account = Account {
-        id,
+        id: r.account()?,
         username: username(&r.bytes()?)?,
         identity_key: r.bytes()?,
         recovery: Recovery { auth_key: r.array()?, backup: r.bytes()? },

@@ -1,7 +1,8 @@
 //! The hot path: one direct send.
-//! Flow: dedup look-up -> sender, shape, rate -> recipient -> device lists -> block -> one atomic commit.
+//! Flow: sender, shape, rate -> recipient -> device lists -> block -> one atomic commit, which looks for a repeat first.
 //! Always true:
-//! - the dedup look-up comes before every other check: a retry gets the first answer, whatever changed since;
+//! - the dedup look-up outranks every other check: a retry gets the first answer, whatever changed since. A send that passes
+//!   the checks meets it in the commit, one that does not before it is told so: one look-up each, with the same answers;
 //! - a message reaches every listed device of both accounts or none;
 //! - a sender cannot tell a blocked or disabled recipient from one that is offline;
 //! - the lists that were checked are the lists at the commit, else the send is refused as a mismatch.
@@ -62,10 +63,18 @@ struct Named(u128);
 impl Domain {
     pub async fn send_direct(&self, from: DeviceAddress, send: DirectSend) -> Result<Committed, SendRefused> {
         let id = SendId { from, client_msg_id: send.client_msg_id };
-        if let Some(first) = self.parts.inbox.find_send(&id).await? {
-            self.meters.sends_repeated.increment(1);
-            return Ok(first);
+        let refused = match self.check_and_commit(id, send).await {
+            Err(refused) => refused,
+            committed => return committed,
+        };
+        match self.parts.inbox.find_send(&id).await? {
+            Some(first) => Ok(self.repeated(first)),
+            None => Err(refused),
         }
+    }
+
+    async fn check_and_commit(&self, id: SendId, send: DirectSend) -> Result<Committed, SendRefused> {
+        let from = id.from;
         let own = self.parts.directory.routing(from.account).await?.ok_or_else(unlinked)?;
         check_sender(&own, from.device)?;
         let (named_recipient, named_self) = check_shape(from, &send)?;
@@ -106,9 +115,15 @@ impl Domain {
                 self.meters.sent(send.class);
                 Ok(committed)
             }
+            Err(CommitRefused::Repeated(first)) => Ok(self.repeated(first)),
             Err(CommitRefused::Store(error)) => Err(error.into()),
             Err(CommitRefused::ListChanged) => self.changed_meanwhile(from, checked).await,
         }
+    }
+
+    fn repeated(&self, first: Committed) -> Committed {
+        self.meters.sends_repeated.increment(1);
+        first
     }
 
     async fn recipient(&self, id: AccountId) -> Result<Arc<Routing>, SendRefused> {

@@ -38,7 +38,8 @@ pub async fn a_repeat_gets_the_first_answer(make: impl FnOnce(Arc<dyn EntryFeed>
     w.change(2, 1, 2, &[1, 2]).await;
     send.entries = vec![entry(address(2, 1), "again"), entry(address(2, 2), "again")];
     send.now = T0.plus(Duration::from_secs(6 * 86_400));
-    assert_eq!(w.send(send.clone()).await.unwrap(), first, "before every other check");
+    let repeated = w.subject.inbox.commit_send(send.clone()).await;
+    assert!(matches!(repeated, Err(CommitRefused::Repeated(answer)) if answer == first), "{repeated:?}");
     assert_eq!(w.subject.inbox.find_send(&send.send).await.unwrap(), Some(first));
     assert_eq!(w.read(address(2, 1)).await.len(), 1);
     assert!(w.read(address(2, 2)).await.is_empty());

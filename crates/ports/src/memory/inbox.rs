@@ -95,7 +95,7 @@ impl InboxStore for MemoryStore {
     async fn commit_send(&self, commit: SendCommit) -> Result<Committed, CommitRefused> {
         let mut state = self.state.lock();
         if let Some(first) = state.sends.get(&commit.send) {
-            return Ok(*first);
+            return Err(CommitRefused::Repeated(*first));
         }
         for (account, version) in &commit.expect {
             if state.accounts.get(account).map(|account| account.list.version) != Some(*version) {

@@ -23,7 +23,7 @@ impl DirectoryStore for EmbeddedStore {
     }
 
     async fn account(&self, id: AccountId) -> Result<Option<Arc<Account>>, StoreError> {
-        self.accounts.get(id, || load_account(self.tables.get(Table::Accounts, id.as_bytes())?, id))
+        self.accounts.get(id, || load_account(self.tables.get(Table::Accounts, &keys::short(id))?, id))
     }
 
     async fn find_username(&self, username: &Username) -> Result<Option<AccountId>, StoreError> {
@@ -148,7 +148,8 @@ impl DirectoryStore for EmbeddedStore {
 }
 
 fn load_account(record: Option<Slice>, id: AccountId) -> Result<Option<Account>, StoreError> {
-    record.map(|record| records::account(id, &record)).transpose()
+    let account = record.map(|record| records::account(&record)).transpose()?;
+    Ok(account.filter(|account| account.id == id))
 }
 
 fn devices(tables: &Tables, of: AccountId) -> Result<Vec<Device>, StoreError> {
@@ -157,7 +158,7 @@ fn devices(tables: &Tables, of: AccountId) -> Result<Vec<Device>, StoreError> {
 }
 
 fn read_account(txn: &Txn, id: AccountId) -> Result<Option<Account>, StoreError> {
-    load_account(txn.get(Table::Accounts, id.as_bytes())?, id)
+    load_account(txn.get(Table::Accounts, &keys::short(id))?, id)
 }
 
 fn read_device(txn: &Txn, of: DeviceAddress) -> Result<Option<Device>, StoreError> {
@@ -169,7 +170,7 @@ fn put_device(txn: &mut Txn, of: DeviceAddress, device: &Device) {
 }
 
 fn put_account(txn: &mut Txn, account: &Account) {
-    txn.put(Table::Accounts, account.id.as_bytes(), &records::put_account(account));
+    txn.put(Table::Accounts, &keys::short(account.id), &records::put_account(account));
     txn.changed(account.id);
 }
 
@@ -210,7 +211,7 @@ fn add_device(
 fn create_account(txn: &mut Txn, create: CreateAccount) -> Result<CreateOutcome, StoreError> {
     let CreateAccount { account, list, device, invite } = create;
     let (id, now) = (account.id, device.now);
-    if txn.get(Table::Accounts, id.as_bytes())?.is_some() {
+    if txn.get(Table::Accounts, &keys::short(id))?.is_some() {
         return Ok(CreateOutcome::AccountExists);
     }
     let invite = match invite {
@@ -249,7 +250,8 @@ fn create_account(txn: &mut Txn, create: CreateAccount) -> Result<CreateOutcome,
 
 /// Everything of one device that is not its record.
 fn clear_device(txn: &mut Txn, of: DeviceAddress) -> Result<(), StoreError> {
-    for table in [Table::Inbox, Table::Receipts, Table::PreKeys] {
+    txn.clear(Table::Inbox, &keys::inbox(of))?;
+    for table in [Table::Receipts, Table::PreKeys] {
         txn.clear(table, &keys::device(of))?;
     }
     Ok(())
@@ -351,18 +353,22 @@ fn delete_account(txn: &mut Txn, id: AccountId, now: Timestamp) -> Result<bool, 
     txn.put(Table::Names, name, &records::put_name(Name::Held(until)));
     txn.put(Table::Expiry, &keys::ending(until, Ending::HeldName, name), &[]);
     // Every key of these begins with the account.
-    let owned = [Table::Inbox, Table::Receipts, Table::PreKeys, Table::Devices, Table::Watermarks, Table::Blocks];
-    let sends = txn.tables.dedup_generations().into_iter().map(Table::Dedup);
-    for table in owned.into_iter().chain(sends) {
+    for table in [Table::Receipts, Table::PreKeys, Table::Devices, Table::Watermarks, Table::Blocks] {
         txn.clear(table, id.as_bytes())?;
+    }
+    let short = keys::short(id);
+    let sends = txn.tables.dedup_generations().into_iter().map(Table::Dedup);
+    for table in sends.chain([Table::Inbox]) {
+        txn.clear(table, &short)?;
     }
     for key in txn.scan(Table::Expiry, &[])? {
         let (_, kind, rest) = keys::parse_ending(&key)?;
-        if kind == Ending::DeadLetter && keys::parse_entry(rest)?.0.account == id {
+        if kind == Ending::DeadLetter && keys::parse_entry(rest)?.0 == short {
             txn.remove(Table::Expiry, &key);
         }
     }
-    for table in [Table::Accounts, Table::Lists, Table::Routing] {
+    txn.remove(Table::Accounts, &short);
+    for table in [Table::Lists, Table::Routing] {
         txn.remove(table, id.as_bytes());
     }
     txn.changed(id);
@@ -370,11 +376,10 @@ fn delete_account(txn: &mut Txn, id: AccountId, now: Timestamp) -> Result<bool, 
 }
 
 fn list_accounts(tables: &Tables, after: Option<AccountId>, limit: usize) -> Result<Vec<AccountSummary>, StoreError> {
-    let following = after.map_or(Bound::Unbounded, |id| Bound::Excluded(*id.as_bytes()));
+    let following = after.map_or(Bound::Unbounded, |id| Bound::Excluded(keys::short(id)));
     let mut summaries = Vec::new();
     for guard in tables.fixed(Table::Accounts).range((following, Bound::Unbounded)).take(limit) {
-        let (key, record) = guard.into_inner().map_err(failed)?;
-        let account = records::account(keys::account(&key)?, &record)?;
+        let account = records::account(&guard.value().map_err(failed)?)?;
         let devices = devices(tables, account.id)?;
         summaries.push(AccountSummary {
             id: account.id,

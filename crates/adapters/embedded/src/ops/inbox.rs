@@ -26,7 +26,8 @@ impl InboxStore for EmbeddedStore {
         check_targets(&commit.entries)?;
         if self.watch.full.load(Ordering::Relaxed) {
             // A repeat gets its answer even now.
-            return self.find_send(&commit.send).await?.ok_or(CommitRefused::Store(StoreError::Full));
+            let repeated = self.find_send(&commit.send).await?.map(CommitRefused::Repeated);
+            return Err(repeated.unwrap_or(CommitRefused::Store(StoreError::Full)));
         }
         let bytes = commit.entries.iter().map(|entry| entry.ciphertext.len() + 128).sum::<usize>() + 128;
         self.submit(Kind::SEND.weighing(bytes), move |txn| commit_send(txn, commit)).await
@@ -117,7 +118,7 @@ impl InboxStore for EmbeddedStore {
 
     async fn depth(&self, of: DeviceAddress, limit: usize) -> Result<usize, StoreError> {
         let mut depth = 0;
-        for guard in self.tables.fixed(Table::Inbox).prefix(keys::device(of)).take(limit) {
+        for guard in self.tables.fixed(Table::Inbox).prefix(keys::inbox(of)).take(limit) {
             guard.key().map_err(failed)?;
             depth += 1;
         }
@@ -130,7 +131,7 @@ fn commit_send(txn: &mut Txn, commit: SendCommit) -> Result<Committed, CommitRef
     txn.must_be_durable();
     let send = keys::send(&commit.send);
     if let Some(record) = txn.find_send(&send)? {
-        return Ok(records::committed(&record)?);
+        return Err(CommitRefused::Repeated(records::committed(&record)?));
     }
     for (account, version) in &commit.expect {
         if txn.routing(*account)?.map(|routing| routing.list_version) != Some(*version) {
@@ -175,13 +176,13 @@ fn read_range(
 ) -> Result<Vec<Queued>, StoreError> {
     let end = match before {
         Some(before) => keys::entry(of, before).to_vec(),
-        None => keys::after_device(of).to_vec(),
+        None => keys::after_inbox(keys::short(of.account), of.device).to_vec(),
     };
     let mut read = Vec::new();
     let mut bytes = 0;
     for guard in tables.fixed(Table::Inbox).range(keys::entry(of, from).to_vec()..end) {
         let (key, record) = guard.into_inner().map_err(failed)?;
-        let (_, id) = keys::parse_entry(&key)?;
+        let (.., id) = keys::parse_entry(&key)?;
         let item = records::item(id, &record)?;
         bytes += item.ciphertext_len();
         read.push(Queued { entry_id: id, item });
@@ -293,18 +294,22 @@ fn expired(
 ) -> Result<Vec<Expired>, StoreError> {
     let inbox = tables.fixed(Table::Inbox);
     let mut found = Vec::new();
-    let mut from = after.map_or(Bound::Unbounded, |of| Bound::Included(keys::after_device(of).to_vec()));
+    let beyond = |account, device| Bound::Included(keys::after_inbox(account, device).to_vec());
+    let mut from = after.map_or(Bound::Unbounded, |of| beyond(keys::short(of.account), of.device));
     // One seek per device with entries: the first entry of a device is its oldest, and says whether to look further.
     while found.len() < max_devices {
         let Some(first) = inbox.range::<Vec<u8>, _>((from, Bound::Unbounded)).next() else { break };
-        let (of, oldest) = keys::parse_entry(&first.key().map_err(failed)?)?;
-        if oldest < before {
+        let (short, device, oldest) = keys::parse_entry(&first.key().map_err(failed)?)?;
+        from = beyond(short, device);
+        if oldest < before
+            && let Some(account) = tables.get(Table::Accounts, &short)?
+        {
+            let of = keys::of(records::account(&account)?.id, device);
             let entries = read_range(tables, of, oldest, Some(before), EXPIRED_ENTRIES_MAX, EXPIRED_BYTES_MAX)?;
             if !entries.is_empty() {
                 found.push(Expired { of, entries });
             }
         }
-        from = Bound::Included(keys::after_device(of).to_vec());
     }
     Ok(found)
 }
