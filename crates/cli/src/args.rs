@@ -96,13 +96,18 @@ pub enum Command {
     /// Show the number to compare with a contact
     SafetyNumber { name: String },
     /// Mark a contact as verified, after comparing safety numbers
+    #[command(after_help = "Examples:\n  sotto verify ann                    show the number, ask, and mark\n  \
+                            sotto verify ann 12345 67890 ...    mark if this is (still) the number")]
     Verify {
         name: String,
+        /// The 60 digits that were compared; without them the number is shown and you are asked (needs a terminal)
+        #[arg(value_name = "SAFETY-NUMBER")]
+        number: Vec<String>,
         /// Take the mark off
-        #[arg(long)]
+        #[arg(long, conflicts_with = "number")]
         unverify: bool,
     },
-    /// Go on with a contact whose key changed, without verifying
+    /// Go on with a contact whose key changed, without verifying; or, by account id, say whose a disputed name is
     AcceptKey { name: String },
     /// Drop everything that a person sends
     Block { name: String },

@@ -80,11 +80,11 @@ pub enum EncryptError {
 /// Why a ciphertext was refused. Nothing was stored: not the session, no used prekey.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum DecryptError {
-    /// Decrypted before: acknowledge and forget it. libsignal knows only its last five chains: an older duplicate is
+    /// Decrypted before. libsignal knows only its last five chains: an older duplicate is
     /// `Invalid`, so a caller looks an entry up by its id before it asks for a repair.
     #[error("decrypted before")]
     Duplicate,
-    /// A first message on the last-resort prekey that was taken before: acknowledge and forget it.
+    /// A first message on the last-resort prekey that was taken before.
     #[error("a replayed first message")]
     ReplayedFirstMessage,
     /// Placeholder, and repair.
@@ -128,8 +128,9 @@ pub enum DecryptError {
 /// What a receiver does about a ciphertext it could not decrypt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DecryptAction {
-    /// Acknowledge; there is nothing to show.
-    Forget,
+    /// Nothing to show as missing, since it may be a mere replay; acknowledge as undecryptable and ask the sender, since it
+    /// may be content that was never read (a session was lost, a sender restored from an old copy).
+    AskQuietly,
     /// Store a placeholder, acknowledge as undecryptable, ask the sender (docs/protocol.md, "Repair").
     Repair,
     /// Look at the sender's device list and identity, then try again.
@@ -143,7 +144,7 @@ pub enum DecryptAction {
 impl DecryptError {
     pub fn action(&self) -> DecryptAction {
         match self {
-            Self::Duplicate | Self::ReplayedFirstMessage => DecryptAction::Forget,
+            Self::Duplicate | Self::ReplayedFirstMessage => DecryptAction::AskQuietly,
             Self::UntrustedIdentity { .. } => DecryptAction::DecideTrust,
             Self::WrongAddress(_) | Self::Padding | Self::Content => DecryptAction::Drop,
             Self::Store(_) => DecryptAction::Stop,
@@ -486,6 +487,12 @@ pub fn has_session(store: &dyn ProtocolStore, with: DeviceAddress, now: Timestam
 /// The registration id of the device the session is with; another one in a newer list means it was made anew.
 pub fn session_registration_id(store: &dyn ProtocolStore, with: DeviceAddress) -> Result<Option<u32>, StoreFailure> {
     Ok(load_record(store, with)?.and_then(|record| record.remote_registration_id().ok()))
+}
+
+/// The identity key that the session with a device is with.
+pub fn remote_identity(store: &dyn ProtocolStore, with: DeviceAddress) -> Result<Option<IdentityKey>, StoreFailure> {
+    let key = load_record(store, with)?.and_then(|record| record.remote_identity_key_bytes().ok().flatten());
+    Ok(key.and_then(|key| IdentityKey::parse(&key).ok()))
 }
 
 /// Ends the current session for sending; what is under way in it still decrypts. `encrypt` then says `NoSession`.

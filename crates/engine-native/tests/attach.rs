@@ -35,6 +35,7 @@ fn view(name: ClientMsgId, body: &str) -> MessageView {
     MessageView {
         position: 1,
         name,
+        late_id: None,
         message_id: None,
         conversation: AccountId::from_bytes([2; 16]),
         from: AccountId::from_bytes([1; 16]),

@@ -22,6 +22,10 @@ pub struct Contact {
     pub stale: bool,
     /// Shown among contacts (a conversation or a look-up), not only known as a sender's device list.
     pub listed: bool,
+    /// A name that the server says this account has, and that another account known here has too.
+    pub claims: Option<String>,
+    /// The person has not decided whose it is.
+    pub claim_open: bool,
 }
 
 impl Contact {
@@ -38,13 +42,15 @@ impl Contact {
             blocked: false,
             stale: true,
             listed: false,
+            claims: None,
+            claim_open: false,
         }
     }
 }
 
 const COLUMNS: &str =
     "account, username, display_name, identity_key, verified, pending_key, list_version, list_payload,
-    list_signature, blocked, stale, listed";
+    list_signature, blocked, stale, listed, claims, claim_open";
 
 fn contact(row: &Row<'_>) -> rusqlite::Result<Contact> {
     let (payload, signature): (Option<Vec<u8>>, Option<Vec<u8>>) = (row.get(7)?, row.get(8)?);
@@ -60,6 +66,8 @@ fn contact(row: &Row<'_>) -> rusqlite::Result<Contact> {
         blocked: row.get(9)?,
         stale: row.get(10)?,
         listed: row.get(11)?,
+        claims: row.get(12)?,
+        claim_open: row.get(13)?,
     })
 }
 
@@ -80,6 +88,23 @@ impl Tx<'_> {
             .optional()?)
     }
 
+    /// An account that the server says has this name, which is another's here; one the person has not decided about first.
+    pub fn contact_claiming(&self, username: &str) -> Result<Option<Contact>, StoreError> {
+        Ok(self
+            .sql
+            .prepare_cached(&format!(
+                "SELECT {COLUMNS} FROM contact WHERE claims = ?1 ORDER BY claim_open DESC, account LIMIT 1"
+            ))?
+            .query_row([username], contact)
+            .optional()?)
+    }
+
+    /// The name stays whose it is.
+    pub fn refuse_claims(&self, username: &str) -> Result<(), StoreError> {
+        self.sql.prepare_cached("UPDATE contact SET claim_open = 0 WHERE claims = ?1")?.execute([username])?;
+        Ok(())
+    }
+
     pub fn contacts(&self) -> Result<Vec<Contact>, StoreError> {
         let mut statement =
             self.sql.prepare_cached(&format!("SELECT {COLUMNS} FROM contact ORDER BY username, account"))?;
@@ -97,7 +122,8 @@ impl Tx<'_> {
         let (payload, signature) = contact.list.as_ref().map(|(p, s)| (p, s)).unzip();
         self.sql
             .prepare_cached(&format!(
-                "INSERT OR REPLACE INTO contact({COLUMNS}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)"
+                "INSERT OR REPLACE INTO contact({COLUMNS}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12,
+                   ?13, ?14)"
             ))?
             .execute(rusqlite::params![
                 contact.account.as_bytes(),
@@ -112,6 +138,8 @@ impl Tx<'_> {
                 contact.blocked,
                 contact.stale,
                 contact.listed,
+                contact.claims,
+                contact.claim_open,
             ])?;
         Ok(())
     }

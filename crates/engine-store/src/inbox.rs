@@ -1,7 +1,7 @@
 //! What came in: entries already processed (their acks may have been lost), messages that could not be decrypted yet, and the
 //! steps of receipts.
 
-use crate::{StoreError, Tx, int, uint};
+use crate::{StoreError, Tx, WAIT_MAX, int, uint};
 use rusqlite::{OptionalExtension, Row};
 use sotto_types::{AccountId, DeviceAddress, DeviceId, EntryId, MessageId, Timestamp, limits};
 
@@ -97,12 +97,14 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// Those whose sender should be asked (again) now.
+    /// Those whose sender should be asked (again) now. A time further ahead than any wait has come: the clock was set back.
     pub fn due_placeholders(&self, now: Timestamp, attempts_max: u32) -> Result<Vec<Placeholder>, StoreError> {
         let mut statement = self.sql.prepare_cached(&format!(
-            "SELECT {COLUMNS} FROM placeholder WHERE next_ms <= ?1 AND attempts < ?2 ORDER BY message_id LIMIT 64"
+            "SELECT {COLUMNS} FROM placeholder WHERE attempts < ?2 AND (next_ms <= ?1 OR next_ms > ?3)
+             ORDER BY message_id LIMIT 64"
         ))?;
-        let rows = statement.query_map((int(now.as_ms()), attempts_max), placeholder)?;
+        let rows =
+            statement.query_map((int(now.as_ms()), attempts_max, int(now.plus(WAIT_MAX).as_ms())), placeholder)?;
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
@@ -112,6 +114,20 @@ impl Tx<'_> {
             .prepare_cached("SELECT min(next_ms) FROM placeholder WHERE attempts < ?1")?
             .query_row([attempts_max], |row| row.get(0))?;
         Ok(next.map(|ms| Timestamp::from_ms(uint(ms))))
+    }
+
+    /// Placeholders of one account that may still be asked for.
+    pub fn open_placeholders_of(&self, account: AccountId, attempts_max: u32) -> Result<u32, StoreError> {
+        Ok(self
+            .sql
+            .prepare_cached("SELECT count(*) FROM placeholder WHERE account = ?1 AND attempts < ?2")?
+            .query_row((account.as_bytes(), attempts_max), |row| row.get(0))?)
+    }
+
+    /// Nobody has those any more; their visible lines stay.
+    pub fn forget_placeholders(&self, before: Timestamp) -> Result<(), StoreError> {
+        self.sql.execute("DELETE FROM placeholder WHERE at_ms < ?1", [int(before.as_ms())])?;
+        Ok(())
     }
 
     pub fn count_placeholders(&self) -> Result<u32, StoreError> {

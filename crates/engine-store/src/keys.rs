@@ -150,6 +150,11 @@ impl Tx<'_> {
         Ok(())
     }
 
+    /// Devices of an account that there are sessions with.
+    pub fn sessions_of(&self, account: AccountId) -> Result<Vec<DeviceAddress>, StoreError> {
+        Ok(self.sessions()?.into_iter().filter(|with| with.account == account).collect())
+    }
+
     /// All sessions of every account: the own identity key was replaced.
     pub fn delete_all_sessions(&self) -> Result<(), StoreError> {
         self.sql.execute("DELETE FROM session", [])?;

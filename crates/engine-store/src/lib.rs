@@ -37,6 +37,7 @@ use rusqlite::{Connection, Transaction, TransactionBehavior};
 use seal::DataKey;
 use sotto_types::Secret;
 use std::cell::Cell;
+use std::time::Duration;
 
 /// Why the store could not do it. The last committed state is intact in every case.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -113,11 +114,7 @@ impl Store {
     /// with a passphrase, whose key it would have to carry.
     pub fn copy(&self) -> Result<Self, StoreError> {
         let mut copy = Connection::open_in_memory()?;
-        rusqlite::backup::Backup::new(&self.sql, &mut copy)?.run_to_completion(
-            1024,
-            std::time::Duration::ZERO,
-            None,
-        )?;
+        rusqlite::backup::Backup::new(&self.sql, &mut copy)?.run_to_completion(1024, Duration::ZERO, None)?;
         Self::from_connection(copy, Journal::Truncate, None)
     }
 
@@ -171,6 +168,9 @@ pub struct Tx<'a> {
     key: &'a DataKey,
     index_ready: &'a Cell<bool>,
 }
+
+/// No stored time to wait for lies further ahead than this.
+pub(crate) const WAIT_MAX: Duration = Duration::from_secs(2 * 3600);
 
 /// SQLite's integers are signed; ids stay below 2^63 because the engine refuses larger ones at the edge.
 pub(crate) fn int(value: u64) -> i64 {

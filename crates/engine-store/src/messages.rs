@@ -68,13 +68,15 @@ pub struct StoredMessage {
     pub note: Option<String>,
     pub resends: u32,
     pub attempts: u32,
+    /// Of the resend that made it readable, if it was not at first.
+    pub late_id: Option<MessageId>,
     /// What really happened, as JSON; the engine's format.
     pub copies: Option<Vec<u8>>,
 }
 
 const COLUMNS: &str =
     "id, author, author_device, name, conversation, place, message_id, kind, content, written_ms, server_ms,
-    delivered_ms, read_ms, failed, note, resends, attempts, copies";
+    delivered_ms, read_ms, failed, note, resends, attempts, copies, late_id";
 
 struct RawMessage {
     message: StoredMessage,
@@ -108,6 +110,7 @@ fn raw(row: &Row<'_>) -> rusqlite::Result<RawMessage> {
             resends: row.get(15)?,
             attempts: row.get(16)?,
             copies: row.get(17)?,
+            late_id: row.get::<_, Option<i64>>(18)?.map(|id| MessageId::new(uint(id))),
         },
     })
 }
@@ -316,6 +319,12 @@ impl Tx<'_> {
         Ok(())
     }
 
+    /// It became readable only now: unread until the person has read up to this id, whatever its place.
+    pub fn set_late(&self, id: i64, late_id: MessageId) -> Result<(), StoreError> {
+        self.sql.prepare_cached("UPDATE message SET late_id = ?2 WHERE id = ?1")?.execute((id, int(late_id.get())))?;
+        Ok(())
+    }
+
     pub fn count_message_resend(&self, id: i64) -> Result<(), StoreError> {
         self.sql.prepare_cached("UPDATE message SET resends = resends + 1 WHERE id = ?1")?.execute([id])?;
         Ok(())
@@ -452,7 +461,7 @@ impl Tx<'_> {
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
-    /// Highest id of somebody else's message in the conversation, not above `up_to`.
+    /// Highest id of somebody else's message in the conversation (as it came, or as it became readable), not above `up_to`.
     pub fn newest_received(
         &self,
         own: AccountId,
@@ -463,7 +472,10 @@ impl Tx<'_> {
         let id: Option<i64> = self
             .sql
             .prepare_cached(
-                "SELECT max(message_id) FROM message WHERE conversation = ?1 AND author <> ?2 AND message_id <= ?3",
+                "SELECT max(id) FROM (
+                   SELECT max(message_id) AS id FROM message WHERE conversation = ?1 AND author <> ?2 AND message_id <= ?3
+                   UNION ALL
+                   SELECT max(late_id) FROM message WHERE conversation = ?1 AND author <> ?2 AND late_id <= ?3)",
             )?
             .query_row((peer.as_bytes(), own.as_bytes(), up_to), |row| row.get(0))?;
         Ok(MessageId::new(uint(id.unwrap_or(0))))
@@ -474,7 +486,8 @@ impl Tx<'_> {
         Ok(self
             .sql
             .prepare_cached(
-                "SELECT count(*) FROM message WHERE conversation = ?1 AND author <> ?2 AND message_id > ?3 AND kind IN (1, 2, 4)",
+                "SELECT count(*) FROM message WHERE conversation = ?1 AND author <> ?2 AND kind IN (1, 2, 4)
+                   AND (message_id > ?3 OR late_id > ?3)",
             )?
             .query_row((peer.as_bytes(), own.as_bytes(), int(read.get())), |row| row.get(0))?)
     }

@@ -1,6 +1,6 @@
 //! What waits to be sent, what was sent and may be asked for again, and history on its way to a new device.
 
-use crate::{StoreError, Tx, int, uint};
+use crate::{StoreError, Tx, WAIT_MAX, int, uint};
 use rusqlite::{OptionalExtension, Row};
 use sotto_types::{AccountId, ClientMsgId, DeviceId, MessageId, Secret, Timestamp};
 
@@ -57,6 +57,12 @@ pub struct HistoryJob {
 }
 
 const COLUMNS: &str = "id, client_msg_id, recipient, class, devices, content, message, attempts, not_before_ms, keep";
+
+/// Of entries that are no messages, so many go at once to one recipient.
+const HEADS_OF_RECIPIENT: u32 = 8;
+/// ?3 is now, ?4 the latest time that anything waits for.
+const MAY_GO: &str = "(not_before_ms <= ?3 OR not_before_ms > ?4)
+    AND recipient NOT IN (SELECT account FROM contact WHERE pending_key IS NOT NULL)";
 
 struct RawEntry {
     entry: OutboxEntry,
@@ -115,15 +121,47 @@ impl Tx<'_> {
         .collect()
     }
 
-    /// What may be sent next: the oldest message of each conversation, and the oldest other entries.
-    pub fn outbox_heads(&self, message_class: u8, limit: u32) -> Result<Vec<OutboxEntry>, StoreError> {
+    /// What may be sent now: the oldest message of each conversation, and of each recipient the oldest few other entries, so
+    /// that nobody's wait is another's. Not for contacts whose new key waits for a decision. A time further ahead than any
+    /// wait has come: the clock was set back.
+    pub fn outbox_heads(&self, message_class: u8, limit: u32, now: Timestamp) -> Result<Vec<OutboxEntry>, StoreError> {
         self.outbox_where(
             &format!(
-                "SELECT {COLUMNS} FROM outbox WHERE id IN (SELECT min(id) FROM outbox WHERE class = ?1 GROUP BY recipient)
-                 OR id IN (SELECT id FROM outbox WHERE class <> ?1 ORDER BY id LIMIT ?2) ORDER BY id"
+                "SELECT {COLUMNS} FROM outbox WHERE id IN (
+                   SELECT id FROM (SELECT min(id) AS id, recipient, not_before_ms FROM outbox WHERE class = ?1 GROUP BY recipient)
+                   WHERE {MAY_GO}
+                   UNION ALL
+                   SELECT id FROM (
+                     SELECT id FROM (
+                       SELECT id, recipient, not_before_ms,
+                         row_number() OVER (PARTITION BY recipient ORDER BY id) AS place
+                       FROM outbox WHERE class <> ?1)
+                     WHERE place <= {HEADS_OF_RECIPIENT} AND {MAY_GO} ORDER BY place, id LIMIT ?2)
+                 ) ORDER BY id"
             ),
-            (message_class, limit),
+            (message_class, limit, int(now.as_ms()), int(now.plus(WAIT_MAX).as_ms())),
         )
+    }
+
+    /// When the next delayed entry is due.
+    pub fn next_outbox(&self, now: Timestamp) -> Result<Option<Timestamp>, StoreError> {
+        let next: Option<i64> = self
+            .sql
+            .prepare_cached("SELECT min(not_before_ms) FROM outbox WHERE not_before_ms > ?1 AND not_before_ms <= ?2")?
+            .query_row((int(now.as_ms()), int(now.plus(WAIT_MAX).as_ms())), |row| row.get(0))?;
+        Ok(next.map(|ms| Timestamp::from_ms(uint(ms))))
+    }
+
+    /// The oldest entries for a recipient, whether or not they may go.
+    pub fn outbox_of(&self, recipient: AccountId, limit: u32) -> Result<Vec<OutboxEntry>, StoreError> {
+        self.outbox_where(
+            &format!("SELECT {COLUMNS} FROM outbox WHERE recipient = ?1 ORDER BY id LIMIT ?2"),
+            (recipient.as_bytes(), limit),
+        )
+    }
+
+    pub fn is_outbox_empty(&self) -> Result<bool, StoreError> {
+        Ok(!self.sql.prepare_cached("SELECT 1 FROM outbox LIMIT 1")?.exists([])?)
     }
 
     pub fn outbox_entry(&self, client_msg_id: ClientMsgId) -> Result<Option<OutboxEntry>, StoreError> {

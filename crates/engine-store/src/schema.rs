@@ -5,12 +5,12 @@ use crate::{Journal, StoreError};
 use rusqlite::{Connection, TransactionBehavior};
 
 /// The format this build writes; kept in SQLite's `user_version`.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 /// Marks the file as a Sotto profile ("Sott").
 const APPLICATION_ID: i64 = 0x536f_7474;
 
-const MIGRATIONS: &[&str] = &[V1];
+const MIGRATIONS: &[&str] = &[V1, V2];
 
 const V1: &str = "
 -- Not sealed: how to get at the data key.
@@ -74,6 +74,24 @@ CREATE TABLE receipt_step(
 CREATE TABLE history_job(
   device INTEGER PRIMARY KEY, request_id BLOB NOT NULL, since_ms INTEGER NOT NULL, after_place INTEGER NOT NULL,
   after_id INTEGER NOT NULL, next_index INTEGER NOT NULL, done INTEGER NOT NULL, total INTEGER NOT NULL, in_flight BLOB);
+";
+
+const V2: &str = "
+-- The name that the server says this account has, while another account known here has it; open: the person has not decided.
+ALTER TABLE contact ADD COLUMN claims TEXT;
+ALTER TABLE contact ADD COLUMN claim_open INTEGER NOT NULL DEFAULT 0;
+
+-- The id of the resend that made a message readable: later than its place says.
+ALTER TABLE message ADD COLUMN late_id INTEGER;
+CREATE INDEX message_late ON message(conversation, late_id) WHERE late_id IS NOT NULL;
+
+DROP INDEX outbox_lane;
+CREATE INDEX outbox_lane ON outbox(class, recipient, id, not_before_ms);
+CREATE INDEX outbox_due ON outbox(not_before_ms);
+CREATE INDEX outbox_recipient ON outbox(recipient, id);
+
+CREATE INDEX placeholder_open ON placeholder(attempts, next_ms);
+CREATE INDEX placeholder_sender ON placeholder(account, attempts);
 ";
 
 pub(crate) fn configure(sql: &Connection, journal: Journal) -> Result<(), StoreError> {

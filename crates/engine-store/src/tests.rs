@@ -155,3 +155,79 @@ fn a_full_disk_is_told_and_leaves_what_was_committed() {
     run(&mut store, |tx| tx.insert_message(&text(3, "works again", Some(3))));
     assert_eq!(run(&mut store, |tx| tx.history(account(2), None, 1000)).len(), 2);
 }
+
+fn entry(n: u8, recipient: AccountId, class: u8) -> NewOutboxEntry {
+    NewOutboxEntry {
+        client_msg_id: ClientMsgId::from_bytes([n; 16]),
+        recipient,
+        class,
+        devices: Vec::new(),
+        content: Secret::new(vec![n]),
+        message: None,
+        now: Timestamp::from_ms(1),
+        keep: false,
+    }
+}
+
+#[test]
+fn one_recipients_wait_is_nobody_elses() {
+    let mut store = Store::memory().expect("opens");
+    let (held, delayed, free) = (account(1), account(2), account(3));
+    let now = Timestamp::from_ms(1_000_000);
+    run(&mut store, |tx| {
+        tx.put_contact(&Contact { pending_key: Some(vec![5; 33]), ..Contact::new(held) })?;
+        (1..=100).try_for_each(|n| tx.enqueue(&entry(n, held, 2)))?;
+        (101..=200).try_for_each(|n| tx.enqueue(&entry(n, delayed, 2)))?;
+        for waiting in tx.outbox_of(delayed, 100)? {
+            tx.delay_outbox(waiting.id, 1, Timestamp::from_ms(1_000_050))?;
+        }
+        (201..=220).try_for_each(|n| tx.enqueue(&entry(n, free, 2)))?;
+        tx.enqueue(&entry(230, free, 1))?;
+        tx.enqueue(&entry(231, free, 1))?;
+        tx.enqueue(&entry(232, held, 1))?;
+        let heads = |tx: &Tx<'_>, now| -> Result<Vec<u8>, StoreError> {
+            Ok(tx.outbox_heads(1, 64, now)?.iter().map(|entry| entry.client_msg_id.as_bytes()[0]).collect())
+        };
+        let oldest: Vec<u8> = (201..=208).chain([230]).collect();
+        assert_eq!(heads(tx, now)?, oldest, "the oldest few, in order, and one message");
+        assert_eq!(tx.next_outbox(now)?, Some(Timestamp::from_ms(1_000_050)));
+        let later = Timestamp::from_ms(1_000_050);
+        assert_eq!(heads(tx, later)?.len(), 8 + 8 + 1);
+        // The person decided.
+        tx.put_contact(&Contact::new(held))?;
+        assert_eq!(heads(tx, now)?.len(), 8 + 8 + 2);
+        // The clock was set back by more than anything ever waits.
+        assert_eq!(heads(tx, Timestamp::from_ms(1))?.len(), 8 + 8 + 2, "a little is waited out");
+        for waiting in tx.outbox_of(delayed, 100)? {
+            tx.delay_outbox(waiting.id, 1, Timestamp::from_ms(900_000_000))?;
+        }
+        assert_eq!(heads(tx, Timestamp::from_ms(1))?.len(), 8 + 8 + 8 + 2);
+        Ok(())
+    });
+}
+
+#[test]
+fn placeholders_are_counted_by_sender_and_forgotten_in_the_end() {
+    let mut store = Store::memory().expect("opens");
+    let from = |n| sotto_types::DeviceAddress::new(account(n), DeviceId::FIRST);
+    run(&mut store, |tx| {
+        for n in 1..=5_u64 {
+            let placeholder = Placeholder {
+                message_id: MessageId::new(n),
+                from: from(if n == 5 { 2 } else { 1 }),
+                class: 1,
+                ratchet_key: Vec::new(),
+                attempts: if n == 1 { 3 } else { 0 },
+                next: Timestamp::from_ms(n * 1000),
+                message: None,
+            };
+            tx.put_placeholder(&placeholder, Timestamp::from_ms(n))?;
+        }
+        assert_eq!(tx.open_placeholders_of(account(1), 3)?, 3);
+        assert_eq!(tx.next_placeholder(3)?, Some(Timestamp::from_ms(2000)));
+        assert_eq!(tx.due_placeholders(Timestamp::from_ms(3000), 3)?.len(), 2);
+        tx.forget_placeholders(Timestamp::from_ms(4))?;
+        assert_eq!(tx.count_placeholders()?, 2);
+        Ok(())
+    });
+}

@@ -1,7 +1,7 @@
 //! Every format ever released still opens: `fixtures/vN.db` were written by `examples/write_fixture.rs` of their time.
 
 use sotto_engine_store::{PreKeyKind, Store, StoreError};
-use sotto_types::{AccountId, ClientMsgId, DeviceAddress, DeviceId, EntryId, MessageId, Secret};
+use sotto_types::{AccountId, ClientMsgId, DeviceAddress, DeviceId, EntryId, MessageId, Secret, Timestamp};
 
 #[test]
 fn stores_of_every_version_open_with_all_they_hold() {
@@ -21,7 +21,7 @@ fn stores_of_every_version_open_with_all_they_hold() {
                 assert_eq!(tx.seen_entry(EntryId::new(7))?, Some(false));
                 let name = ClientMsgId::from_bytes([9; 16]);
                 assert_eq!(tx.message_named(ann, name)?.expect("there").message_id, Some(MessageId::new(7)));
-                assert_eq!(tx.outbox_heads(1, 10)?.len(), 1);
+                assert_eq!(tx.outbox_heads(1, 10, Timestamp::ZERO)?.len(), 1);
                 assert_eq!(tx.search("long", None, 10)?.len(), 1);
                 Ok::<_, StoreError>(())
             })

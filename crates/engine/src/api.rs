@@ -170,6 +170,7 @@ pub enum Command {
     /// Reply: `Messages`, ascending; those before `before` (none: the newest).
     History {
         conversation: AccountId,
+        #[serde(default, with = "decimal::option")]
         before: Option<u64>,
         limit: u32,
     },
@@ -192,14 +193,22 @@ pub enum Command {
     SafetyNumber {
         who: Who,
     },
-    /// Sets or clears the verified mark; also accepts a changed key. Reply: `Contact`.
+    /// Sets or clears the verified mark; setting it also accepts a changed key, and needs the number that was compared: if
+    /// the number is another one by now, it fails with `KeyChanged`. Reply: `Contact`.
     SetVerified {
         who: Who,
         verified: bool,
+        /// The 60 digits, however spaced.
+        #[serde(default)]
+        safety_number: Option<String>,
     },
-    /// Go on with a contact whose key changed, without verifying. Reply: `Contact`.
+    /// Go on with a contact whose key changed, without verifying; with an account id also: the name that is in dispute is
+    /// this account's. `identity_key`: the one that was shown (`ContactView::new_identity_key`); another one fails with
+    /// `KeyChanged`. Reply: `Contact`.
     AcceptKey {
         who: Who,
+        #[serde(default)]
+        identity_key: Option<String>,
     },
     SetBlocked {
         who: Who,
@@ -332,11 +341,16 @@ pub enum MessageBody {
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct MessageView {
-    /// Place in this profile's history: pass as `before`. Rises as (message id, arrival) within a conversation.
+    /// Place in this profile's history: pass as `before`. Rises as (message id, arrival) within a conversation. In JSON a
+    /// string of digits, since it does not fit into a double.
+    #[serde(with = "decimal")]
     pub position: u64,
     pub name: ClientMsgId,
     /// None until sent.
     pub message_id: Option<MessageId>,
+    /// Became readable only with this later id (it was sent again): unread until `MarkRead` reaches it.
+    #[serde(default)]
+    pub late_id: Option<MessageId>,
     pub conversation: AccountId,
     pub from: AccountId,
     pub from_me: bool,
@@ -350,6 +364,42 @@ pub struct MessageView {
     pub read_ms: Option<u64>,
     /// Why it failed or is held, for people.
     pub note: Option<String>,
+}
+
+impl MessageView {
+    /// Reading it is reading up to here.
+    pub fn read_id(&self) -> Option<MessageId> {
+        self.late_id.or(self.message_id)
+    }
+}
+
+/// Numbers beyond 2^53 as strings of decimal digits, for readers whose numbers are doubles.
+mod decimal {
+    use serde::{Deserialize, Deserializer, Serializer, de};
+
+    pub fn serialize<S: Serializer>(number: &u64, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(number)
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(de::Error::custom)
+    }
+
+    pub mod option {
+        use serde::{Deserialize, Deserializer, Serializer, de};
+
+        pub fn serialize<S: Serializer>(number: &Option<u64>, serializer: S) -> Result<S::Ok, S::Error> {
+            match number {
+                Some(number) => serializer.collect_str(number),
+                None => serializer.serialize_none(),
+            }
+        }
+
+        pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u64>, D::Error> {
+            let text = Option::<String>::deserialize(deserializer)?;
+            text.map(|text| text.parse().map_err(de::Error::custom)).transpose()
+        }
+    }
 }
 
 /// What really happened to a message.
@@ -380,6 +430,9 @@ pub struct ContactView {
     /// A new key waits for a decision (only if the contact was verified).
     pub key_changed: bool,
     pub identity_key: Option<String>,
+    /// The one that waits for a decision.
+    #[serde(default)]
+    pub new_identity_key: Option<String>,
     pub devices: u32,
 }
 

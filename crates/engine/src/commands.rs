@@ -110,7 +110,7 @@ fn person(command: &Command) -> Option<&Who> {
         | Command::Contact { who }
         | Command::SafetyNumber { who }
         | Command::SetVerified { who, .. }
-        | Command::AcceptKey { who }
+        | Command::AcceptKey { who, .. }
         | Command::SetBlocked { who, .. } => Some(who),
         _ => None,
     }
@@ -130,8 +130,11 @@ fn with_person(
         }
         Command::Contact { .. } => contacts::show(cx, id, account),
         Command::SafetyNumber { .. } => contacts::safety_number(cx, id, account),
-        Command::SetVerified { verified, .. } => trust::set_verified(cx, Some(id), account, verified),
-        Command::AcceptKey { .. } => trust::set_verified(cx, Some(id), account, false),
+        Command::SetVerified { verified: true, safety_number, .. } => {
+            trust::verify(cx, id, account, safety_number.as_deref())
+        }
+        Command::SetVerified { .. } => trust::unverify(cx, id, account),
+        Command::AcceptKey { identity_key, .. } => trust::accept_key(cx, id, account, identity_key.as_deref()),
         Command::SetBlocked { blocked, .. } => {
             blocks::set(cx, id, account, blocked);
             Ok(())

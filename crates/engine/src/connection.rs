@@ -2,7 +2,10 @@
 //! Flow: `drive` -> sign-in (a valid token is reused) -> `Effect::Connect` -> Hello -> Welcome -> frames go to their features.
 //! Always true:
 //! - there is at most one transport; whatever was in flight on a lost one is sent again on the next;
-//! - waits between tries grow with full jitter to a minute, unless the server named a time (`Drain`, `retry_after`);
+//! - waits between tries grow with full jitter to a minute, unless the server named a later time (`Drain`, `retry_after`); they
+//!   begin anew once a connection was of use: everything that waited came, or it held for a minute;
+//! - a read position counts as told only if a later heartbeat was answered and the position was not refused;
+//! - a clock that is set back moves every wait with it;
 //! - a connection that says nothing for two heartbeats is given up.
 //! Elsewhere: tokens in `sign_in`, what frames mean in `inbox`, `outbox`, `receipts`.
 
@@ -20,6 +23,10 @@ use std::time::Duration;
 const OPEN_TIMEOUT: Duration = Duration::from_secs(30);
 /// Silence after which the connection is taken for dead.
 const SILENCE_MAX: Duration = Duration::from_secs(70);
+/// A connection that held for so long was a good one.
+const STABLE: Duration = Duration::from_secs(60);
+/// Smaller steps of the clock are jitter.
+const SET_BACK_MIN: Duration = Duration::from_secs(1);
 const CLOCK_OFF: i64 = 5 * 60 * 1000;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,6 +38,7 @@ pub(crate) enum Phase {
         until: Timestamp,
     },
     Up {
+        since: Timestamp,
         drained: bool,
         heartbeat: Timestamp,
         heard: Timestamp,
@@ -59,9 +67,22 @@ pub(crate) struct Link {
     pub clock_off_ms: i64,
     /// Drained on the wire, but entries are parked: told when they are through.
     drained_on_wire: bool,
-    /// Sent on this connection; the server has them once it answers a later heartbeat.
-    pub reads_told: Vec<(AccountId, MessageId)>,
-    reads_before_heartbeat: usize,
+    /// Sent on this connection; the server has them once it answers a later heartbeat, unless it refuses them before.
+    pub reads_told: Vec<ReadTold>,
+    /// Names frames on this connection, for answers that name them.
+    last_reference: u32,
+    heartbeat_reference: u32,
+    /// When refused read positions are told again, and how often in a row they were refused.
+    reads_again: Option<Timestamp>,
+    reads_refused: u32,
+}
+
+/// A read position on its way to the server.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct ReadTold {
+    pub reference: u32,
+    pub peer: AccountId,
+    pub up_to: MessageId,
 }
 
 impl Link {
@@ -76,7 +97,10 @@ impl Link {
             clock_off_ms: 0,
             drained_on_wire: false,
             reads_told: Vec::new(),
-            reads_before_heartbeat: 0,
+            last_reference: 0,
+            heartbeat_reference: 0,
+            reads_again: None,
+            reads_refused: 0,
         }
     }
 
@@ -113,6 +137,23 @@ impl Link {
         self.token = None;
     }
 
+    fn set_back(&mut self, by: Duration) {
+        match &mut self.phase {
+            Phase::Off | Phase::SigningIn => (),
+            Phase::Opening { until } | Phase::Waiting { until } => *until = until.minus(by),
+            Phase::Up { since, heartbeat, heard, .. } => {
+                for time in [since, heartbeat, heard] {
+                    *time = time.minus(by);
+                }
+            }
+        }
+        if let Some(token) = &mut self.token {
+            token.renew_at = token.renew_at.minus(by);
+            token.expires = token.expires.minus(by);
+        }
+        self.reads_again = self.reads_again.map(|at| at.minus(by));
+    }
+
     pub fn wait(&mut self, until: Timestamp) {
         self.phase = Phase::Waiting { until };
         self.signing_in = false;
@@ -143,7 +184,23 @@ pub(crate) fn next_time(core: &Core) -> Option<Timestamp> {
     };
     let renew =
         core.link.token.as_ref().filter(|_| core.link.is_up() && !core.link.signing_in).map(|token| token.renew_at);
-    phase.into_iter().chain(renew).min()
+    phase.into_iter().chain(renew).chain(core.link.reads_again).min()
+}
+
+/// The time of a step. If the clock was set back since the last one, what waits waits as long as it would have.
+pub(crate) fn note_time(core: &mut Core, now: Timestamp) {
+    let by = core.last_step.since(now);
+    core.last_step = now;
+    if by < SET_BACK_MIN {
+        return;
+    }
+    tracing::info!(?by, "the clock was set back");
+    core.link.set_back(by);
+    core.in_flight.values_mut().for_each(|sent| sent.set_back(by));
+    core.not_before.values_mut().for_each(|at| *at = at.minus(by));
+    core.calls.set_back(by);
+    core.next_housekeeping = core.next_housekeeping.minus(by);
+    core.wake = None;
 }
 
 pub(crate) fn set_online(cx: &mut Cx<'_, '_>, online: bool) {
@@ -170,14 +227,18 @@ pub(crate) fn drive(cx: &mut Cx<'_, '_>) -> Result<(), StoreError> {
         Phase::Up { heard, .. } if heard.plus(SILENCE_MAX) <= cx.now => lost(cx, None),
         Phase::Up { heartbeat, .. } if heartbeat <= cx.now => {
             cx.core.link.phase = match cx.core.link.phase {
-                Phase::Up { drained, heard, .. } => {
-                    Phase::Up { drained, heard, heartbeat: cx.now.plus(limits::HEARTBEAT) }
+                Phase::Up { since, drained, heard, .. } => {
+                    Phase::Up { since, drained, heard, heartbeat: cx.now.plus(limits::HEARTBEAT) }
                 }
                 other => other,
             };
             send_heartbeat(cx);
         }
         _ => (),
+    }
+    if cx.core.link.is_up() && cx.core.link.reads_again.is_some_and(|at| at <= cx.now) {
+        cx.core.link.reads_again = None;
+        outbox::tell_reads(cx)?;
     }
     let renew = cx.core.link.token.as_ref().is_some_and(|token| token.renew_at <= cx.now);
     if renew && cx.core.link.is_up() {
@@ -253,12 +314,24 @@ pub(crate) fn set_foreground(cx: &mut Cx<'_, '_>, foreground: bool) {
 
 fn send_heartbeat(cx: &mut Cx<'_, '_>) {
     let foreground = cx.core.link.foreground;
-    cx.core.link.reads_before_heartbeat = cx.core.link.reads_told.len();
+    cx.core.link.heartbeat_reference = cx.core.link.last_reference;
     send(cx, pb::client_frame::Body::Heartbeat(pb::Heartbeat { foreground }));
 }
 
 pub(crate) fn send(cx: &mut Cx<'_, '_>, body: pb::client_frame::Body) {
-    let frame = pb::ClientFrame { r#ref: 0, body: Some(body) };
+    send_frame(cx, 0, body);
+}
+
+/// A frame whose answer, if there is one, names the number returned.
+pub(crate) fn send_referenced(cx: &mut Cx<'_, '_>, body: pb::client_frame::Body) -> u32 {
+    cx.core.link.last_reference = cx.core.link.last_reference.saturating_add(1);
+    let reference = cx.core.link.last_reference;
+    send_frame(cx, reference, body);
+    reference
+}
+
+fn send_frame(cx: &mut Cx<'_, '_>, reference: u32, body: pb::client_frame::Body) {
+    let frame = pb::ClientFrame { r#ref: reference, body: Some(body) };
     cx.effect(Effect::SendFrame(Bytes::from(frame.encode_to_vec())));
 }
 
@@ -267,7 +340,17 @@ pub(crate) fn lost(cx: &mut Cx<'_, '_>, after: Option<Duration>) {
     if matches!(cx.core.link.phase, Phase::Opening { .. } | Phase::Up { .. }) {
         cx.effect(Effect::Disconnect);
     }
-    let wait = backoff::delay_or(after, cx.core.link.attempt, &mut cx.core.rng);
+    if let Phase::Up { since, .. } = cx.core.link.phase
+        && since.plus(STABLE) <= cx.now
+    {
+        cx.core.link.attempt = 0;
+    }
+    let attempt = cx.core.link.attempt;
+    let mut wait = backoff::delay_or(after, attempt, &mut cx.core.rng);
+    if after.is_some() && attempt > 0 {
+        // "At once", said again and again, is no reason to hurry.
+        wait = wait.max(backoff::delay(attempt, &mut cx.core.rng));
+    }
     cx.core.link.attempt = cx.core.link.attempt.saturating_add(1);
     forget_transport(cx.core);
     cx.core.link.wait(cx.now.plus(wait));
@@ -280,7 +363,9 @@ fn forget_transport(core: &mut Core) {
     core.acks = inbox::Acks::default();
     core.link.drained_on_wire = false;
     core.link.reads_told.clear();
-    core.link.reads_before_heartbeat = 0;
+    core.link.last_reference = 0;
+    core.link.heartbeat_reference = 0;
+    core.link.reads_again = None;
 }
 
 /// Out for good: only linking again, or another account, helps.
@@ -315,7 +400,7 @@ pub(crate) fn on_frame(cx: &mut Cx<'_, '_>, bytes: Bytes) -> Result<(), StoreErr
     }
     match frame.body {
         Some(Body::Welcome(welcome)) => on_welcome(cx, &welcome),
-        Some(Body::Error(error)) => on_error(cx, &error),
+        Some(Body::Error(error)) => on_error(cx, frame.r#ref, &error),
         Some(Body::Drain(drain)) => {
             lost(cx, Some(Duration::from_millis(u64::from(drain.reconnect_after_ms))));
             Ok(())
@@ -328,6 +413,7 @@ pub(crate) fn on_frame(cx: &mut Cx<'_, '_>, bytes: Bytes) -> Result<(), StoreErr
         Some(Body::Deliver(deliver)) => inbox::on_deliver(cx, deliver),
         Some(Body::QueueDrained(_)) => {
             cx.core.link.drained_on_wire = true;
+            cx.core.link.attempt = 0;
             told_when_drained(cx);
             Ok(())
         }
@@ -345,9 +431,27 @@ pub(crate) fn on_frame(cx: &mut Cx<'_, '_>, bytes: Bytes) -> Result<(), StoreErr
 
 /// Frames are handled in order: what was sent before the answered heartbeat has been handled.
 fn on_heard_reads(cx: &mut Cx<'_, '_>) -> Result<(), StoreError> {
-    let heard = std::mem::take(&mut cx.core.link.reads_before_heartbeat).min(cx.core.link.reads_told.len());
-    let told: Vec<_> = cx.core.link.reads_told.drain(..heard).collect();
-    told.into_iter().try_for_each(|(peer, up_to)| cx.tx.mark_read_told(peer, up_to))
+    let before = cx.core.link.heartbeat_reference;
+    let (told, rest): (Vec<_>, Vec<_>) =
+        std::mem::take(&mut cx.core.link.reads_told).into_iter().partition(|read| read.reference <= before);
+    cx.core.link.reads_told = rest;
+    if !told.is_empty() {
+        cx.core.link.reads_refused = 0;
+    }
+    told.into_iter().try_for_each(|read| cx.tx.mark_read_told(read.peer, read.up_to))
+}
+
+/// An error that names a read position, or names nothing while some are on their way: those are told again later.
+fn on_refused_read(cx: &mut Cx<'_, '_>, reference: u32, wait: Option<Duration>) {
+    let link = &mut cx.core.link;
+    let before = link.reads_told.len();
+    link.reads_told.retain(|read| reference != 0 && read.reference != reference);
+    if link.reads_told.len() == before {
+        return;
+    }
+    link.reads_refused = link.reads_refused.saturating_add(1);
+    let delay = backoff::delay_or(wait, link.reads_refused, &mut cx.core.rng);
+    link.reads_again = Some(cx.now.plus(delay));
 }
 
 fn told_when_drained(cx: &mut Cx<'_, '_>) {
@@ -365,8 +469,8 @@ fn on_welcome(cx: &mut Cx<'_, '_>, welcome: &pb::Welcome) -> Result<(), StoreErr
     if !matches!(cx.core.link.phase, Phase::Opening { .. }) {
         return Ok(());
     }
-    cx.core.link.phase = Phase::Up { drained: false, heartbeat: cx.now.plus(limits::HEARTBEAT), heard: cx.now };
-    cx.core.link.attempt = 0;
+    let heartbeat = cx.now.plus(limits::HEARTBEAT);
+    cx.core.link.phase = Phase::Up { since: cx.now, drained: false, heartbeat, heard: cx.now };
     cx.core.link.drained_on_wire = false;
     note_server_time(cx, welcome.server_time_ms);
     cx.tx.hurry_outbox(None)?;
@@ -396,12 +500,12 @@ fn on_account_changed(cx: &mut Cx<'_, '_>, changed: &pb::AccountChanged) -> Resu
         return cx.tx.mark_contact_stale(account);
     }
     if changed.prekeys_low {
-        prekeys::check(cx);
+        prekeys::check(cx)?;
     }
     trust::on_own_list_version(cx, changed.device_list_version, &[])
 }
 
-fn on_error(cx: &mut Cx<'_, '_>, error: &pb::Error) -> Result<(), StoreError> {
+fn on_error(cx: &mut Cx<'_, '_>, reference: u32, error: &pb::Error) -> Result<(), StoreError> {
     let wait = (error.retry_after_ms > 0).then(|| Duration::from_millis(u64::from(error.retry_after_ms)));
     let code = ErrorCode::from_number(error.code);
     if !error.client_msg_id.is_empty() && !code.is_some_and(sign_in::is_final) {
@@ -415,7 +519,7 @@ fn on_error(cx: &mut Cx<'_, '_>, error: &pb::Error) -> Result<(), StoreError> {
         Some(code) if sign_in::is_final(code) => {
             // Whether it is so is decided at the sign-in, whose answer carries the reason.
             cx.core.link.drop_token();
-            lost(cx, Some(Duration::ZERO));
+            lost(cx, Some(wait.unwrap_or_default()));
         }
         Some(ErrorCode::Replaced) => {
             cx.notice("another program took over this device's connection: is a copy of this profile in use?");
@@ -427,6 +531,7 @@ fn on_error(cx: &mut Cx<'_, '_>, error: &pb::Error) -> Result<(), StoreError> {
         }
         Some(ErrorCode::RateLimited | ErrorCode::BadRequest | ErrorCode::NotFound) => {
             tracing::warn!(code = error.code, detail = error.detail, "the server refused a frame");
+            on_refused_read(cx, reference, wait);
         }
         _ => {
             tracing::info!(code = error.code, detail = error.detail, "the server ended the connection");

@@ -41,6 +41,12 @@ pub(crate) fn resolve(
         waiting.push((id, command.clone()));
         return Ok(None);
     }
+    if let (Who::Name(name), Some(contact)) = (who, &known)
+        && let Some(other) = cx.tx.contact_claiming(name.as_str())?.filter(|other| other.claim_open)
+    {
+        cx.fail(id, ErrorKind::KeyChanged, trust::claim_text(name.as_str(), contact.account, other.account));
+        return Ok(None);
+    }
     if let Some(contact) = known {
         return Ok(Some(contact.account));
     }
@@ -127,20 +133,21 @@ pub(crate) fn all(cx: &mut Cx<'_, '_>, id: CommandId) -> Result<(), StoreError> 
     Ok(())
 }
 
-pub(crate) fn safety_number(cx: &mut Cx<'_, '_>, id: CommandId, account: AccountId) -> Result<(), StoreError> {
-    let Some(own) = cx.own() else { return Ok(()) };
+/// The number to compare: that of the key the contact has now, even if it is not accepted yet.
+pub(crate) fn number_with(cx: &Cx<'_, '_>, account: AccountId) -> Result<Option<SafetyNumber>, StoreError> {
+    let Some(own) = cx.own().filter(|own| own.account() != account) else { return Ok(None) };
     let contact = cx.tx.contact(account)?;
-    // The number to compare is that of the key the contact has now, even if it is not accepted yet.
     let key = contact
-        .as_ref()
-        .and_then(|contact| contact.pending_key.as_ref().or(contact.identity_key.as_ref()))
-        .and_then(|key| sotto_crypto::IdentityKey::parse(key).ok());
-    let Some(key) = key.filter(|_| account != own.account()) else {
-        cx.fail(id, ErrorKind::NotFound, "there is no identity key of this person yet; write a message first");
+        .and_then(|contact| contact.pending_key.or(contact.identity_key))
+        .and_then(|key| sotto_crypto::IdentityKey::parse(&key).ok());
+    Ok(key.map(|key| SafetyNumber::new((own.account(), &own.identity.public()), (account, &key))))
+}
+
+pub(crate) fn safety_number(cx: &mut Cx<'_, '_>, id: CommandId, account: AccountId) -> Result<(), StoreError> {
+    let Some(number) = number_with(cx, account)? else {
+        cx.reply(id, Err(trust::unknown_contact()));
         return Ok(());
     };
-    let own_key = own.identity.public();
-    let number = SafetyNumber::new((own.account(), &own_key), (account, &key));
     let contact = views::contact(cx, account)?;
     let qr = crate::profile::hex(&number.scannable());
     let digits = number.digits().to_owned();

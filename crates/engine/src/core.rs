@@ -46,6 +46,7 @@ pub(crate) struct Core {
     pub acks: inbox::Acks,
     pub shown_connection: ConnectionView,
     pub wake: Option<Timestamp>,
+    pub last_step: Timestamp,
     pub next_housekeeping: Timestamp,
     pub keys_checked: bool,
     /// A request about the own prekeys is under way.
@@ -78,6 +79,7 @@ impl Core {
             acks: inbox::Acks::default(),
             shown_connection: ConnectionView::Disconnected,
             wake: None,
+            last_step: Timestamp::ZERO,
             next_housekeeping: Timestamp::ZERO,
             keys_checked: false,
             keys_busy: false,

@@ -228,7 +228,16 @@ impl Life {
             ciphertext_bytes: 1,
             counter: 1,
         };
-        let meta = Meta { from, message_id, server_time: self.now, class, note: None, copy, began_session: false };
+        let meta = Meta {
+            from,
+            message_id,
+            server_time: self.now,
+            class,
+            note: None,
+            copy,
+            began_session: false,
+            unlisted: false,
+        };
         self.step(|cx| inbox::on_content(cx, &meta, content));
     }
 

@@ -20,6 +20,8 @@ use std::time::Duration;
 pub(crate) const DAYS_MAX: u32 = 30;
 /// Leaves room for addresses and padding below the 64 KiB of a ciphertext.
 const CHUNK_BYTES: usize = 48 * 1024;
+/// More than anybody's text has; alone in a chunk it still fits into a ciphertext.
+const MESSAGE_BYTES_MAX: usize = 56 * 1024;
 const PAGE: u32 = 200;
 /// The cursor of a job whose last chunk is under way.
 const END: (u64, i64) = (i64::MAX.unsigned_abs(), i64::MAX);
@@ -86,7 +88,13 @@ fn send_chunk(cx: &mut Cx<'_, '_>, mut job: HistoryJob) -> Result<(), StoreError
         let given = give(&message);
         // A tag and a length come on top.
         let more = given.encoded_len() + 8;
-        if bytes + more > CHUNK_BYTES && !chunk.messages.is_empty() {
+        if more > MESSAGE_BYTES_MAX {
+            // Stays where it is: what no chunk can carry must not hold up the rest.
+            tracing::info!(bytes = more, "a message is too large for the history of a new device");
+            job.after = (message.place, message.id);
+            continue;
+        }
+        if bytes + more > CHUNK_BYTES && !(chunk.messages.is_empty() && chunk.contacts.is_empty()) {
             is_end = false;
             break;
         }
@@ -120,6 +128,7 @@ fn contacts(cx: &Cx<'_, '_>, own: AccountId) -> Result<Vec<pb::HistoryContact>, 
             blocked: contact.blocked,
             read_up_to: cx.tx.read_up_to(contact.account)?.get(),
             display_name: contact.display_name.unwrap_or_default(),
+            list_version: contact.list_version,
         };
         bytes += contact.encoded_len() + 8;
         if bytes > CHUNK_BYTES / 2 {
@@ -169,6 +178,18 @@ pub(crate) fn on_gone(cx: &mut Cx<'_, '_>, client_msg_id: ClientMsgId) -> Result
     Ok(())
 }
 
+/// A chunk was refused for good: what is left stays here, and the person is told.
+pub(crate) fn on_failed(cx: &mut Cx<'_, '_>, client_msg_id: ClientMsgId, note: &str) -> Result<(), StoreError> {
+    for job in cx.tx.history_jobs()?.into_iter().filter(|job| job.in_flight == Some(client_msg_id)) {
+        cx.tx.delete_history_job(job.device)?;
+        let (device, done, total) = (job.device, job.done, job.total);
+        cx.notice(format!(
+            "the history for device {device} could not be sent beyond {done} of {total} messages: {note}"
+        ));
+    }
+    Ok(())
+}
+
 pub(crate) fn on_chunk(cx: &mut Cx<'_, '_>, chunk: &pb::HistoryChunk) -> Result<(), StoreError> {
     for contact in &chunk.contacts {
         take_contact(cx, contact)?;
@@ -206,6 +227,13 @@ fn take_contact(cx: &mut Cx<'_, '_>, given: &pb::HistoryContact) -> Result<(), S
     }
     if contact.identity_key.as_deref() == Some(&given.identity_key[..]) {
         contact.verified |= given.verified;
+    }
+    if given.list_version > contact.list_version {
+        // Our own device has seen this version: nothing older may be shown to us.
+        contact.list_version = given.list_version;
+        contact.list = None;
+        contact.stale = true;
+        cx.core.lists.remove(&account);
     }
     contact.blocked |= given.blocked;
     if contact.username.is_none() {

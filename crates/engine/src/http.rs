@@ -187,6 +187,10 @@ impl Calls {
         RequestId(self.last)
     }
 
+    pub fn set_back(&mut self, by: Duration) {
+        self.later.iter_mut().for_each(|(at, _)| *at = at.minus(by));
+    }
+
     pub fn forget_all(&mut self) {
         self.under_way.clear();
         self.waiting.clear();

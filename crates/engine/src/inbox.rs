@@ -5,13 +5,15 @@
 //! - ratchet state, message and the mark of the entry change in one transaction, and the ack leaves after it;
 //! - an entry whose sender's identity must be looked at first is parked, with all later ones of that account, unacknowledged:
 //!   the server keeps them, and order holds;
+//! - a device that the sender's signed list does not name is looked for in a fresh list once; what it says is then shown with a
+//!   note, and moves nothing else: it may have written before it was unlinked, or after it was stolen;
 //! - a message is stored once by (author, name), whichever entry brings it; a resend takes the place of what it replaces.
 //! Elsewhere: what cannot be decrypted goes to `repair`, receipts to `receipts`, own devices' news to `sync`.
 
 use crate::api::{CopyDetails, Event};
 use crate::core::Cx;
 use crate::keys::Protocol;
-use crate::{connection, history, prekeys, receipts, repair, sync, trust};
+use crate::{connection, devices, history, prekeys, receipts, repair, sync, trust};
 use bytes::Bytes;
 use prost::Message as _;
 use sotto_crypto::IdentityKey;
@@ -41,6 +43,8 @@ pub(crate) struct Meta {
     pub note: Option<String>,
     pub copy: CopyDetails,
     pub began_session: bool,
+    /// The sending device is not on its account's list.
+    pub unlisted: bool,
 }
 
 pub(crate) fn flush_acks(cx: &mut Cx<'_, '_>) {
@@ -163,7 +167,12 @@ fn on_envelope(
         repair::on_undecryptable(cx, &failed, true)?;
         return finish(cx, entry, true);
     };
-    let mut note = None;
+    let unlisted = !is_listed(cx, from)?;
+    if unlisted && !decided {
+        look_again(cx, from.account, deliver)?;
+        return Ok(());
+    }
+    let mut note = unlisted.then(|| UNLISTED.to_owned());
     let mut store = Protocol::new(cx.tx, &own);
     let mut result = session::decrypt(&mut store, from, kind, &envelope.ciphertext, &mut cx.core.rng);
     if let Err(DecryptError::UntrustedIdentity { account, got, .. }) = &result
@@ -194,9 +203,36 @@ fn on_envelope(
             counter: decrypted.info.counter,
         },
         began_session: decrypted.info.began_session,
+        unlisted,
     };
     on_content(cx, &meta, decrypted.content)?;
     finish(cx, entry, false)
+}
+
+const UNLISTED: &str = "from a device that is not on the sender's list of devices (any more)";
+
+/// Whether the signed list names the device. Where there is no accepted key, or another one waits for the person, the key is
+/// looked at instead.
+fn is_listed(cx: &mut Cx<'_, '_>, from: DeviceAddress) -> Result<bool, StoreError> {
+    let contact = cx.tx.contact(from.account)?;
+    if contact.is_none_or(|contact| contact.identity_key.is_none() || contact.pending_key.is_some()) {
+        return Ok(true);
+    }
+    Ok(devices::list_of(cx, from.account)?.is_some_and(|list| list.device(from.device).is_some()))
+}
+
+/// What the sender's newest list says decides about the entry.
+fn look_again(cx: &mut Cx<'_, '_>, account: AccountId, deliver: pb::Deliver) -> Result<(), StoreError> {
+    cx.tx.mark_contact_stale(account)?;
+    park(cx, deliver);
+    trust::fetch_list(cx, account);
+    Ok(())
+}
+
+pub(crate) fn drop_unlisted(cx: &mut Cx<'_, '_>, meta: &Meta) -> Result<(), StoreError> {
+    tracing::warn!(from = %meta.from, "a device that is not on its account's list has nothing to say here");
+    cx.tx.count("count.dropped", 1)?;
+    Ok(())
 }
 
 fn waits_for_decision(cx: &Cx<'_, '_>, account: AccountId, got: &IdentityKey) -> Result<bool, StoreError> {
@@ -213,19 +249,13 @@ fn on_refused(
 ) -> Result<(), StoreError> {
     tracing::info!(from = %failed.from, %error, "an entry did not decrypt");
     match error.action() {
-        DecryptAction::DecideTrust if !decided => {
-            cx.tx.mark_contact_stale(failed.from.account)?;
-            park(cx, deliver);
-            trust::fetch_list(cx, failed.from.account);
-            Ok(())
-        }
-        DecryptAction::Forget if *error == DecryptError::Duplicate => {
-            // A new entry under a used counter: the sender was restored from an old copy, or the server replays. Not shown
-            // as missing, but the sender is asked.
+        DecryptAction::DecideTrust if !decided => look_again(cx, failed.from.account, deliver),
+        DecryptAction::AskQuietly => {
+            // A new entry under a used counter or base key: the sender was restored from an old copy, our session is gone, or
+            // the server replays. Not shown as missing, but the sender is asked.
             repair::on_undecryptable(cx, failed, false)?;
             finish(cx, failed.entry, true)
         }
-        DecryptAction::Forget => finish(cx, failed.entry, false),
         DecryptAction::Drop => {
             cx.tx.count("count.dropped", 1)?;
             finish(cx, failed.entry, true)
@@ -245,6 +275,17 @@ pub(crate) fn on_content(cx: &mut Cx<'_, '_>, meta: &Meta, content: pb::Content)
     let Some(own) = cx.own() else { return Ok(()) };
     let from_own = meta.from.account == own.account();
     let is_message = meta.class != crate::outbox::CONTROL;
+    let is_shown = match &content.body {
+        // `sync` looks at what it is of.
+        Some(Body::Sync(_)) => from_own,
+        Some(Body::Retry(_) | Body::HistoryRequest(_) | Body::HistoryChunk(_) | Body::Null(_) | Body::Profile(_)) => {
+            false
+        }
+        _ => is_message && !from_own,
+    };
+    if meta.unlisted && !is_shown {
+        return drop_unlisted(cx, meta);
+    }
     if content.resend_of != 0 && !is_message {
         repair::resolved_control(cx, meta, MessageId::new(content.resend_of))?;
     }
@@ -316,6 +357,9 @@ pub(crate) fn store_message(
     })?;
     cx.tx.raise_seen(conversation, meta.message_id)?;
     let Some(id) = id else { return Ok(()) };
+    if waiting.is_some() {
+        cx.tx.set_late(id, meta.message_id)?;
+    }
     let json = serde_json::to_vec(&[&meta.copy]).expect("plain data serializes");
     cx.tx.set_copies(id, 1, &json)?;
     if let Some(own) = cx.own().filter(|own| own.account() == author) {

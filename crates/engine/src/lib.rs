@@ -104,6 +104,7 @@ impl Engine {
     /// Several inputs in one transaction: one fsync and one ack for a burst of frames.
     pub fn step_all(&mut self, inputs: Vec<Input>, now: Timestamp) -> Vec<Effect> {
         let Self { store, core } = self;
+        connection::note_time(core, now);
         core.arrive(&inputs);
         let done = store.transaction(|tx| {
             let mut cx = Cx::new(tx, core, now);

@@ -9,6 +9,7 @@
 //! Elsewhere: device lists in `trust`, bundles in `devices`, retry times in `backoff`.
 
 use crate::api::{CommandId, CopyDetails, ErrorKind, Event, Reply};
+use crate::connection::ReadTold;
 use crate::core::Cx;
 use crate::http::Failure;
 use crate::keys::Protocol;
@@ -29,7 +30,7 @@ pub(crate) const CONTROL: u8 = 2;
 pub(crate) const RESEND: u8 = 3;
 
 const IN_FLIGHT_MAX: usize = 64;
-const HEADS: u32 = 64;
+const HEADS: u32 = 256;
 /// A send without an answer for so long: the connection is not what it seems.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
 /// Mismatches in a row before waiting: the lists should fit after one or two.
@@ -42,6 +43,12 @@ pub(crate) struct InFlight {
     class: u8,
     since: Timestamp,
     copies: Vec<CopyDetails>,
+}
+
+impl InFlight {
+    pub fn set_back(&mut self, by: Duration) {
+        self.since = self.since.minus(by);
+    }
 }
 
 pub(crate) fn send_text(
@@ -178,11 +185,10 @@ pub(crate) fn cancel(cx: &mut Cx<'_, '_>, command: CommandId, name: ClientMsgId)
 }
 
 pub(crate) fn next_time(cx: &Cx<'_, '_>) -> Result<Option<Timestamp>, StoreError> {
-    let heads = cx.tx.outbox_heads(MESSAGE, HEADS)?;
-    let delayed = heads.iter().map(|entry| entry.not_before).filter(|at| *at > cx.now);
+    let delayed = cx.tx.next_outbox(cx.now)?;
     let answers = cx.core.in_flight.values().map(|sent| sent.since.plus(ANSWER_TIMEOUT));
     let refused = cx.core.not_before.values().copied().filter(|at| *at > cx.now);
-    Ok(delayed.chain(answers).chain(refused).min())
+    Ok(delayed.into_iter().chain(answers).chain(refused).min())
 }
 
 /// Seals and sends whatever may go now.
@@ -193,13 +199,13 @@ pub(crate) fn pump(cx: &mut Cx<'_, '_>) -> Result<(), StoreError> {
     }
     loop {
         let mut sent = false;
-        for entry in cx.tx.outbox_heads(MESSAGE, HEADS)? {
+        for entry in cx.tx.outbox_heads(MESSAGE, HEADS, cx.now)? {
             if cx.core.in_flight.len() >= IN_FLIGHT_MAX {
                 return Ok(());
             }
             let lane_busy = entry.class == MESSAGE
                 && cx.core.in_flight.values().any(|sent| sent.class == MESSAGE && sent.recipient == entry.recipient);
-            if lane_busy || entry.not_before > cx.now || cx.core.in_flight.contains_key(&entry.client_msg_id) {
+            if lane_busy || cx.core.in_flight.contains_key(&entry.client_msg_id) {
                 continue;
             }
             sent |= try_send(cx, &entry)?;
@@ -472,18 +478,17 @@ fn fail(cx: &mut Cx<'_, '_>, entry: &OutboxEntry, note: &str) -> Result<(), Stor
         cx.tx.set_failed(id, true, Some(note))?;
         cx.message_changed(id)?;
     }
-    history::on_gone(cx, entry.client_msg_id)
+    history::on_failed(cx, entry.client_msg_id, note)
 }
 
 /// The account is gone: what waits for it fails.
 pub(crate) fn fail_all(cx: &mut Cx<'_, '_>, recipient: AccountId, note: &str) -> Result<(), StoreError> {
     loop {
-        let heads = cx.tx.outbox_heads(MESSAGE, HEADS)?;
-        let of_recipient: Vec<_> = heads.into_iter().filter(|entry| entry.recipient == recipient).collect();
-        if of_recipient.is_empty() {
+        let waiting = cx.tx.outbox_of(recipient, HEADS)?;
+        if waiting.is_empty() {
             return Ok(());
         }
-        for entry in of_recipient {
+        for entry in waiting {
             cx.core.in_flight.remove(&entry.client_msg_id);
             fail(cx, &entry, note)?;
         }
@@ -494,7 +499,12 @@ pub(crate) fn fail_all(cx: &mut Cx<'_, '_>, recipient: AccountId, note: &str) ->
 pub(crate) fn delay_all(cx: &mut Cx<'_, '_>, recipient: AccountId) -> Result<(), StoreError> {
     let wait = backoff::delay(4, &mut cx.core.rng);
     cx.core.not_before.insert(recipient, cx.now.plus(wait));
-    for entry in cx.tx.outbox_heads(MESSAGE, HEADS)?.into_iter().filter(|entry| entry.recipient == recipient) {
+    let mut lane_delayed = false;
+    for entry in cx.tx.outbox_of(recipient, HEADS)? {
+        // Behind the oldest message the others wait anyway.
+        if entry.class == MESSAGE && std::mem::replace(&mut lane_delayed, true) {
+            continue;
+        }
         let attempts = entry.attempts.saturating_add(1);
         let wait = backoff::delay(attempts.max(3), &mut cx.core.rng);
         cx.tx.delay_outbox(entry.id, attempts, cx.now.plus(wait))?;
@@ -516,9 +526,7 @@ pub(crate) fn send_read(cx: &mut Cx<'_, '_>, peer: AccountId, up_to: MessageId) 
     }
     let conversation =
         pb::Conversation { of: Some(pb::conversation::Of::Peer(Bytes::copy_from_slice(peer.as_bytes()))) };
-    connection::send(
-        cx,
-        pb::client_frame::Body::Read(pb::Read { conversation: Some(conversation), up_to: up_to.get() }),
-    );
-    cx.core.link.reads_told.push((peer, up_to));
+    let read = pb::client_frame::Body::Read(pb::Read { conversation: Some(conversation), up_to: up_to.get() });
+    let reference = connection::send_referenced(cx, read);
+    cx.core.link.reads_told.push(ReadTold { reference, peer, up_to });
 }

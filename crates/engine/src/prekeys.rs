@@ -101,6 +101,7 @@ pub(crate) fn drive(cx: &mut Cx<'_, '_>) -> Result<(), StoreError> {
     cx.tx.forget_prekeys(cx.now.minus(KEEP_REPLACED))?;
     cx.tx.forget_sent(cx.now.minus(KEEP_SENT))?;
     cx.tx.forget_seen(cx.now.minus(KEEP_SEEN))?;
+    cx.tx.forget_placeholders(cx.now.minus(limits::UNDELIVERED_RETENTION))?;
     if !first {
         check(cx);
     }

@@ -22,6 +22,8 @@ use std::time::Duration;
 const ATTEMPTS_MAX: u32 = 3;
 const RENEW_EVERY: Duration = Duration::from_secs(60);
 const ASK_AGAIN: Duration = Duration::from_secs(60);
+/// Messages of one account that are being asked for at once: what it sends may not fill this device.
+const OPEN_MAX: u32 = 1024;
 
 /// An entry that did not decrypt.
 #[derive(Debug, Clone)]
@@ -41,6 +43,12 @@ pub(crate) fn on_undecryptable(cx: &mut Cx<'_, '_>, failed: &Failed, visible: bo
         return renew(cx, failed.from);
     }
     let message_id = MessageId::new(failed.entry.get());
+    let too_many = cx.tx.open_placeholders_of(failed.from.account, ATTEMPTS_MAX)? >= OPEN_MAX;
+    let note = if too_many {
+        "this message could not be decrypted; too many of this sender wait already"
+    } else {
+        "waiting for this message: the sender was asked to send it again"
+    };
     let mut line = None;
     if visible && failed.class == outbox::MESSAGE && failed.from.account != own.account() {
         let name = cx.new_name();
@@ -55,7 +63,7 @@ pub(crate) fn on_undecryptable(cx: &mut Cx<'_, '_>, failed: &Failed, visible: bo
             content: Secret::new(Vec::new()),
             written: failed.server_time,
             server_time: Some(failed.server_time),
-            note: Some("waiting for this message: the sender was asked to send it again".into()),
+            note: Some(note.into()),
         })?;
     }
     let placeholder = Placeholder {
@@ -67,7 +75,9 @@ pub(crate) fn on_undecryptable(cx: &mut Cx<'_, '_>, failed: &Failed, visible: bo
         next: cx.now,
         message: line,
     };
-    cx.tx.put_placeholder(&placeholder, cx.now)?;
+    if !too_many {
+        cx.tx.put_placeholder(&placeholder, cx.now)?;
+    }
     if let Some(line) = line {
         crate::inbox::list_contact(cx, failed.from.account)?;
         cx.message_added(line)?;
@@ -78,7 +88,9 @@ pub(crate) fn on_undecryptable(cx: &mut Cx<'_, '_>, failed: &Failed, visible: bo
 /// Ends the session for sending, unless that was done a moment ago.
 fn renew(cx: &mut Cx<'_, '_>, with: DeviceAddress) -> Result<(), StoreError> {
     let Some(own) = cx.own() else { return Ok(()) };
-    if with == own.address || cx.tx.session_renewed(with)?.plus(RENEW_EVERY) > cx.now {
+    let last = cx.tx.session_renewed(with)?;
+    // A time to come: the clock was set back, and says nothing about when.
+    if with == own.address || (last <= cx.now && last.plus(RENEW_EVERY) > cx.now) {
         return Ok(());
     }
     let mut store = Protocol::new(cx.tx, &own);
@@ -167,7 +179,7 @@ pub(crate) fn on_retry(cx: &mut Cx<'_, '_>, meta: &Meta, retry: &pb::Retry) -> R
         content.resend_of = message_id.get();
         return enqueue_resend(cx, asking, outbox::CONTROL, &content);
     }
-    let all_answered = cx.tx.outbox_heads(outbox::MESSAGE, 1)?.is_empty();
+    let all_answered = cx.tx.is_outbox_empty()?;
     if message_id > outbox::highest(cx)? && all_answered {
         // They have something of this device that it does not remember sending.
         prekeys::restored(cx, asking.account)?;

@@ -45,8 +45,12 @@ pub(crate) fn block_changed(cx: &mut Cx<'_, '_>, account: AccountId, blocked: bo
 
 pub(crate) fn on_sync(cx: &mut Cx<'_, '_>, meta: &Meta, resend_of: u64, sync: pb::Sync) -> Result<(), StoreError> {
     let Some(own) = cx.own() else { return Ok(()) };
+    if meta.unlisted && !matches!(sync.of, Some(pb::sync::Of::Sent(_))) {
+        return inbox::drop_unlisted(cx, meta);
+    }
     match sync.of {
         Some(pb::sync::Of::Sent(sent)) => {
+            // Also from a device that is on the list no more: it may have been sent before that, and its note says so.
             let (Ok(to), Some(mut content)) = (AccountId::try_from(&sent.to_account[..]), sent.content) else {
                 return Ok(());
             };
@@ -80,7 +84,7 @@ fn on_trust(cx: &mut Cx<'_, '_>, change: &pb::TrustChange) -> Result<(), StoreEr
     if known.map(|key| &key[..]) != Some(&change.identity_key[..]) {
         return Ok(());
     }
-    trust::set_verified(cx, None, account, change.verified)?;
+    trust::decided_elsewhere(cx, account, change.verified)?;
     let contact = views::contact(cx, account)?;
     cx.event(Event::ContactChanged { contact });
     Ok(())

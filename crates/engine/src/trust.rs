@@ -5,13 +5,16 @@
 //!   add a device nor bring one back;
 //! - the first identity key of a contact is trusted; another one is adopted and shown if the contact was not verified, and
 //!   waits for the person if it was: nothing is sent meanwhile;
-//! - the own list is believed only if our identity key signed it.
+//! - the own list is believed only if our identity key signed it;
+//! - a name stays with the account it is known by, if there is more to lose than the name: the person decides who has it.
 
 use crate::api::{CommandError, CommandId, ErrorKind, Event, HttpMethod, Reply};
 use crate::core::Cx;
 use crate::http::{self, Call, Failure, Then};
-use crate::{devices, inbox, link, outbox, sync, views};
+use crate::keys::Protocol;
+use crate::{contacts, devices, inbox, link, outbox, profile, sync, views};
 use sotto_crypto::device_list::{AcceptListError, accept_list, verify_device_list};
+use sotto_crypto::session;
 use sotto_crypto::{IdentityKey, SignedDeviceList, VerifiedDeviceList};
 use sotto_engine_store::{Contact, MessageKind, NewMessage, StoreError};
 use sotto_types::{AccountId, DeviceId, ErrorCode, Secret, Username};
@@ -65,11 +68,63 @@ pub(crate) fn on_list_answer(
 
 pub(crate) fn note_username(cx: &mut Cx<'_, '_>, account: AccountId, username: &str) -> Result<(), StoreError> {
     let Ok(username) = Username::parse(username) else { return Ok(()) };
+    if cx.own().is_some_and(|own| own.username == username && own.account() != account) {
+        tracing::warn!(%account, "the server gives our name to another account");
+        return Ok(());
+    }
     let mut contact = cx.tx.contact(account)?.unwrap_or_else(|| Contact::new(account));
-    if contact.username.as_deref() != Some(username.as_str()) {
-        contact.username = Some(username.to_string());
+    let name = Some(username.as_str());
+    if contact.username.as_deref() == name || contact.claims.as_deref() == name {
+        return Ok(());
+    }
+    if let Some(holder) = cx.tx.contact_named(username.as_str())?
+        && is_more_than_a_name(cx, &holder)?
+    {
+        contact.claims = Some(username.to_string());
+        contact.claim_open = true;
         cx.tx.put_contact(&contact)?;
-        cx.contact_changed(account)?;
+        cx.notice(claim_text(username.as_str(), holder.account, account));
+        // The holder may have another name by now.
+        fetch_list(cx, holder.account);
+        return Ok(());
+    }
+    let given_up = contact.username.replace(username.to_string());
+    contact.claims = None;
+    contact.claim_open = false;
+    cx.tx.put_contact(&contact)?;
+    cx.contact_changed(account)?;
+    let Some(given_up) = given_up else { return Ok(()) };
+    let Some(mut next) = cx.tx.contact_claiming(&given_up)? else { return Ok(()) };
+    next.claims = None;
+    cx.tx.put_contact(&next)?;
+    note_username(cx, next.account, &given_up)
+}
+
+/// Verified, or somebody there are messages with: whoever gets this one's name gets what was meant for them.
+fn is_more_than_a_name(cx: &Cx<'_, '_>, holder: &Contact) -> Result<bool, StoreError> {
+    Ok(holder.identity_key.is_some() && (holder.verified || cx.tx.newest(holder.account)?.is_some()))
+}
+
+pub(crate) fn claim_text(name: &str, holder: AccountId, claimant: AccountId) -> String {
+    format!(
+        "the server says that @{name} is another account now ({claimant}); the one you know is {holder}. Until you decide, name \
+         them by these ids; `accept-key ID` gives the name to the one you mean"
+    )
+}
+
+/// The person says which account has the name that two were said to have.
+fn settle_name(cx: &mut Cx<'_, '_>, contact: &mut Contact) -> Result<(), StoreError> {
+    if contact.claim_open {
+        contact.claim_open = false;
+        let name = contact.claims.take();
+        let holder = name.as_deref().map(|name| cx.tx.contact_named(name)).transpose()?.flatten();
+        contact.username = name;
+        cx.tx.put_contact(contact)?;
+        if let Some(holder) = holder {
+            cx.contact_changed(holder.account)?;
+        }
+    } else if let Some(name) = &contact.username {
+        cx.tx.refuse_claims(name)?;
     }
     Ok(())
 }
@@ -108,7 +163,7 @@ pub(crate) fn offer_list(
         }
         // Versions rise over key changes too: an older list of an older key is a replay.
         Err(AcceptListError::IdentityChanged { got, .. })
-            if !is_own && known.as_ref().is_none_or(|known| verified.version() > known.version()) =>
+            if !is_own && verified.version() > known.as_ref().map_or(contact.list_version, |known| known.version()) =>
         {
             key_changed(cx, contact, list, verified, got)
         }
@@ -133,6 +188,7 @@ fn take(
     verified: VerifiedDeviceList,
     known: Option<&VerifiedDeviceList>,
 ) -> Result<(), StoreError> {
+    // Sessions with devices that are gone stay: what those sent before still opens. Nothing is sent to them.
     let changed = known.is_none_or(|known| *known != verified);
     contact.identity_key = Some(verified.identity_key().as_bytes().to_vec());
     contact.list_version = verified.version();
@@ -142,12 +198,6 @@ fn take(
     cx.core.lists.insert(contact.account, verified.clone());
     if !changed {
         return Ok(());
-    }
-    if let Some(known) = known {
-        let gone = known.devices().iter().filter(|old| verified.device(old.id).is_none());
-        for device in gone {
-            cx.tx.delete_session(sotto_types::DeviceAddress::new(contact.account, device.id))?;
-        }
     }
     if cx.core.own.as_ref().is_some_and(|own| own.account() == contact.account) {
         cx.event(Event::DevicesChanged);
@@ -175,7 +225,7 @@ fn key_changed(
         contact.stale = false;
         cx.tx.put_contact(&contact)?;
     } else {
-        cx.tx.delete_sessions(account)?;
+        keep_sessions_with(cx, account, &got)?;
         take(cx, contact, list, verified, None)?;
     }
     let name = cx.new_name();
@@ -218,8 +268,76 @@ pub(crate) fn on_own_list_version(cx: &mut Cx<'_, '_>, version: u32, suspended: 
     Ok(())
 }
 
+/// Ends the sessions that were made with another identity key.
+fn keep_sessions_with(cx: &mut Cx<'_, '_>, account: AccountId, key: &IdentityKey) -> Result<(), StoreError> {
+    let Some(own) = cx.own() else { return Ok(()) };
+    for with in cx.tx.sessions_of(account)? {
+        let store = Protocol::new(cx.tx, &own);
+        let theirs = session::remote_identity(&store, with).map_err(|failure| store.failure(&failure))?;
+        if theirs != Some(*key) {
+            cx.tx.delete_session(with)?;
+        }
+    }
+    Ok(())
+}
+
+/// Sets the verified mark, if the number that the person compared is the one of the key we know.
+pub(crate) fn verify(
+    cx: &mut Cx<'_, '_>,
+    command: CommandId,
+    account: AccountId,
+    compared: Option<&str>,
+) -> Result<(), StoreError> {
+    let Some(number) = contacts::number_with(cx, account)? else {
+        cx.reply(command, Err(unknown_contact()));
+        return Ok(());
+    };
+    let Some(compared) = compared else {
+        cx.fail(command, ErrorKind::Invalid, "compare the safety number first, and give the one you compared");
+        return Ok(());
+    };
+    let digits: String = compared.chars().filter(|c| !c.is_whitespace()).collect();
+    if digits != number.digits() {
+        let text = "the safety number is not (or no longer) the one you compared; look at it and compare again";
+        cx.fail(command, ErrorKind::KeyChanged, text);
+        return Ok(());
+    }
+    set_verified(cx, Some(command), account, true)
+}
+
+pub(crate) fn unverify(cx: &mut Cx<'_, '_>, command: CommandId, account: AccountId) -> Result<(), StoreError> {
+    if cx.tx.contact(account)?.is_some_and(|contact| contact.pending_key.is_some()) {
+        let text = "this person's key changed: decide about that first (verify or accept-key)";
+        cx.fail(command, ErrorKind::KeyChanged, text);
+        return Ok(());
+    }
+    set_verified(cx, Some(command), account, false)
+}
+
+/// Goes on with the key (and the name) that an account has now, unverified if the key is a new one. `shown`: the key the
+/// person was shown, in hex.
+pub(crate) fn accept_key(
+    cx: &mut Cx<'_, '_>,
+    command: CommandId,
+    account: AccountId,
+    shown: Option<&str>,
+) -> Result<(), StoreError> {
+    let Some(mut contact) = cx.tx.contact(account)? else {
+        cx.reply(command, Err(unknown_contact()));
+        return Ok(());
+    };
+    let key = contact.pending_key.as_deref().or(contact.identity_key.as_deref()).map(profile::hex);
+    if shown.is_some() && shown != key.as_deref() {
+        cx.fail(command, ErrorKind::KeyChanged, "the key changed once more; look at it again");
+        return Ok(());
+    }
+    settle_name(cx, &mut contact)?;
+    let verified = contact.verified && contact.pending_key.is_none();
+    set_verified(cx, Some(command), account, verified)
+}
+
 /// Accepts a pending key and sets the verified mark as asked.
-pub(crate) fn set_verified(
+fn set_verified(
     cx: &mut Cx<'_, '_>,
     command: Option<CommandId>,
     account: AccountId,
@@ -232,10 +350,15 @@ pub(crate) fn set_verified(
         return Ok(());
     };
     if let Some(key) = contact.pending_key.take() {
-        cx.tx.delete_sessions(account)?;
+        // The new key may have written already, in a session of its own: what it sends next needs that one.
+        match IdentityKey::parse(&key) {
+            Ok(key) => keep_sessions_with(cx, account, &key)?,
+            Err(_) => cx.tx.delete_sessions(account)?,
+        }
         contact.identity_key = Some(key);
-        // The list was signed by the old key; the next one must be above it.
+        // The list was signed by the old key. The next one must be above it, or the server could bring the old key back.
         contact.list = None;
+        contact.list_version = contact.list_version.saturating_add(1);
         contact.stale = true;
         cx.core.lists.remove(&account);
     }
@@ -264,7 +387,12 @@ pub(crate) fn set_verified(
     Ok(())
 }
 
-fn unknown_contact() -> CommandError {
+/// An own device says that the person decided there.
+pub(crate) fn decided_elsewhere(cx: &mut Cx<'_, '_>, account: AccountId, verified: bool) -> Result<(), StoreError> {
+    set_verified(cx, None, account, verified)
+}
+
+pub(crate) fn unknown_contact() -> CommandError {
     CommandError {
         kind: ErrorKind::NotFound,
         text: "there is no identity key of this person yet; write a message first".into(),

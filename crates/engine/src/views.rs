@@ -17,6 +17,7 @@ pub(crate) fn message(cx: &Cx<'_, '_>, message: &StoredMessage) -> Result<Messag
         position: message.place,
         name: message.name,
         message_id: message.message_id,
+        late_id: message.late_id,
         conversation: message.conversation,
         from: message.author,
         from_me,
@@ -91,6 +92,7 @@ pub(crate) fn contact_row(contact: &Contact) -> ContactView {
         blocked: contact.blocked,
         key_changed: contact.pending_key.is_some(),
         identity_key: contact.identity_key.as_deref().map(hex),
+        new_identity_key: contact.pending_key.as_deref().map(hex),
         devices: list.map_or(0, |list| u32::try_from(list.devices().len()).unwrap_or(u32::MAX)),
     }
 }

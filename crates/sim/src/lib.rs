@@ -49,6 +49,8 @@ pub enum Fate {
 /// A server that lies: sees, and may change, each frame to a device and each answer to a request.
 pub type FrameHook = Box<dyn FnMut(Device, &mut pb::ServerFrame) -> Fate>;
 pub type AnswerHook = Box<dyn FnMut(Device, &str, &mut sotto_engine::HttpAnswer)>;
+/// Answers a frame of a device instead of the server; none: the server does.
+pub type RefuseHook = Box<dyn FnMut(Device, &pb::ClientFrame) -> Option<pb::ServerFrame>>;
 
 enum ToDevice {
     Opened,
@@ -69,6 +71,8 @@ struct Slot {
     polls: Vec<HttpRequest>,
     answers: VecDeque<(RequestId, Result<sotto_engine::HttpAnswer, HttpFailure>)>,
     wake: Option<Timestamp>,
+    /// How far the device's clock is behind everybody else's.
+    behind: Duration,
     events: Vec<Event>,
     replies: BTreeMap<CommandId, Result<Reply, CommandError>>,
     next_command: u64,
@@ -82,6 +86,7 @@ pub struct Sim {
     pub drops_per_mille: u32,
     pub frame_hook: Option<FrameHook>,
     pub answer_hook: Option<AnswerHook>,
+    pub refuse_hook: Option<RefuseHook>,
     config: EngineConfig,
     /// Every effect of every engine, as text: what two runs of one seed are compared by.
     pub trace: Option<Vec<String>>,
@@ -109,6 +114,7 @@ impl Sim {
             drops_per_mille: 0,
             frame_hook: None,
             answer_hook: None,
+            refuse_hook: None,
             config: EngineConfig { client: "sim".into(), online: true, one_time_prekeys: 8 },
             trace: None,
         }
@@ -132,6 +138,7 @@ impl Sim {
             polls: Vec::new(),
             answers: VecDeque::new(),
             wake: None,
+            behind: Duration::ZERO,
             events: Vec::new(),
             replies: BTreeMap::new(),
             next_command: 1,
@@ -178,8 +185,9 @@ impl Sim {
     /// Opens the engine of a device that is down.
     pub fn start(&mut self, device: Device) {
         let Some(store) = self.slots[device.0].store.take() else { return };
-        let (engine, effects) = Engine::open(store, self.config.clone(), self.rng.random(), self.server.now())
-            .expect("its own store opens");
+        let now = self.server.now().minus(self.slots[device.0].behind);
+        let (engine, effects) =
+            Engine::open(store, self.config.clone(), self.rng.random(), now).expect("its own store opens");
         self.slots[device.0].engine = Some(engine);
         self.perform(device.0, effects);
     }
@@ -195,6 +203,14 @@ impl Sim {
         slot.answers.clear();
         slot.wake = None;
         self.hang_up(device.0);
+    }
+
+    /// The device's clock is set back; its host notices.
+    pub fn set_clock_back(&mut self, device: Device, by: Duration) {
+        let slot = &mut self.slots[device.0];
+        slot.behind += by;
+        slot.wake = slot.wake.map(|at| at.plus(by));
+        self.input(device.0, Input::NetworkUp);
     }
 
     /// A copy of the profile as it is now.
@@ -384,6 +400,12 @@ impl Sim {
     fn pass_to_server(&mut self, at: usize) {
         let slot = &mut self.slots[at];
         let (Some(frame), Some(connection)) = (slot.to_server.pop_front(), &mut slot.connection) else { return };
+        if let Some(hook) = &mut self.refuse_hook {
+            let read = sotto_wire::decode_client_frame(frame.clone()).expect("an engine sends frames");
+            if let Some(answer) = hook(Device(at), &read) {
+                return self.push_frame(at, answer);
+            }
+        }
         let answers = self.server.on_frame(connection, frame);
         for answer in answers {
             self.push_frame(at, answer);
@@ -468,7 +490,7 @@ impl Sim {
 
     /// Gives an engine an input and does what it wants.
     fn input(&mut self, at: usize, input: Input) {
-        let now = self.server.now();
+        let now = self.server.now().minus(self.slots[at].behind);
         let Some(engine) = &mut self.slots[at].engine else { return };
         let effects = engine.step(input, now);
         self.perform(at, effects);
@@ -476,7 +498,7 @@ impl Sim {
 
     /// The next input's step commits, then the process dies after `effects` of its effects.
     pub fn crash_in_step(&mut self, device: Device, effects: usize) {
-        let now = self.server.now();
+        let now = self.server.now().minus(self.slots[device.0].behind);
         let slot = &mut self.slots[device.0];
         let input = match slot.to_device.pop_front() {
             Some(ToDevice::Frame(bytes)) => Input::Frame(bytes),
@@ -516,7 +538,7 @@ impl Sim {
                     }
                 }
                 Effect::Http(request) => self.slots[at].requests.push_back(request),
-                Effect::WakeAt(time) => self.slots[at].wake = Some(time),
+                Effect::WakeAt(time) => self.slots[at].wake = Some(time.plus(self.slots[at].behind)),
                 Effect::Event(event) => self.slots[at].events.push(event),
                 Effect::Reply { command, result } => {
                     self.slots[at].replies.insert(command, result);
@@ -547,6 +569,17 @@ impl Sim {
             Ok(Reply::Me { me }) => me.account,
             other => panic!("no account: {other:?}"),
         }
+    }
+
+    /// Compares safety numbers with an account, and sets the mark.
+    pub fn verify(&mut self, device: Device, account: AccountId) {
+        let who = Who::Account(account);
+        let number = match self.ask(device, Command::SafetyNumber { who: who.clone() }) {
+            Ok(Reply::SafetyNumber { digits, .. }) => digits,
+            other => panic!("no number: {other:?}"),
+        };
+        let reply = self.ask(device, Command::SetVerified { who, verified: true, safety_number: Some(number) });
+        assert!(matches!(&reply, Ok(Reply::Contact { contact }) if contact.verified), "{reply:?}");
     }
 
     /// The conversation of `device` with the account of `with`, as stored.

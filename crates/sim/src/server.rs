@@ -155,7 +155,7 @@ impl Server {
                 let up_to = MessageId::new(read.up_to);
                 match self.runtime.block_on(self.domain.read(who.address, Conversation::Peer(peer), up_to)) {
                     Ok(()) => Vec::new(),
-                    Err(refusal) => vec![refused(&refusal, Bytes::new())],
+                    Err(refusal) => vec![pb::ServerFrame { r#ref: frame.r#ref, ..refused(&refusal, Bytes::new()) }],
                 }
             }
             pb::client_frame::Body::Heartbeat(_) => {

@@ -276,8 +276,7 @@ fn a_stolen_device_is_cut_off_and_contacts_see_a_new_key() {
         sim.send(ann, to, "hello");
     }
     sim.run();
-    let verified = sim.ask(cleo, Command::SetVerified { who: Who::Account(ann_id), verified: true });
-    assert!(matches!(verified, Ok(Reply::Contact { .. })));
+    sim.verify(cleo, ann_id);
     let device = DeviceId::try_from(2).unwrap();
     let reply = sim.ask(ann, Command::RemoveDevice { device, recovery_code: Some(code) });
     assert!(matches!(reply, Ok(Reply::Done)), "{reply:?}");
@@ -299,7 +298,7 @@ fn a_stolen_device_is_cut_off_and_contacts_see_a_new_key() {
     sim.send(ann, "cleo", "it is me");
     sim.run();
     assert!(sim.texts(cleo, ann_id).contains(&"it is me".into()));
-    let accepted = sim.ask(cleo, Command::AcceptKey { who: Who::Account(ann_id) });
+    let accepted = sim.ask(cleo, Command::AcceptKey { who: Who::Account(ann_id), identity_key: None });
     assert!(matches!(accepted, Ok(Reply::Contact { .. })));
     sim.run();
     let cleo_id = sim.account(cleo);

@@ -58,7 +58,8 @@ async fn the_server_sees_nothing_it_must_not_see() {
         panic!("no safety number")
     };
     secret(&digits);
-    phone.command(Command::SetVerified { who: Who::Account(bob_id), verified: true }).await;
+    let who = Who::Account(bob_id);
+    phone.command(Command::SetVerified { who, verified: true, safety_number: Some(digits) }).await;
     // A device name that changes nothing else, and a new recovery code.
     let command = Command::NewRecoveryCode { current_code: code };
     let Reply::RecoveryCode { recovery_code } = phone.command(command).await else { panic!("no code") };

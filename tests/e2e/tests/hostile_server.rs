@@ -4,7 +4,7 @@
 use bytes::Bytes;
 use prost::Message as _;
 use sotto_crypto::{DeviceAuthKey, IdentityKeyPair, ListedDevice};
-use sotto_engine::api::{Command, Event, MessageStatus, Who};
+use sotto_engine::api::{Command, Event, MessageStatus, Reply, Who};
 use sotto_testkit::client::TestClient;
 use sotto_testkit::raw::RawDevice;
 use sotto_testkit::{DEADLINE, Direction, Exchange, Ledger, Proxy, Seed, Tamper, TestServer, eventually};
@@ -174,7 +174,11 @@ async fn an_unlinked_device_cannot_be_brought_back_nor_another_added() {
     ledger.assert_exactly_once_in_order();
 
     // Another identity altogether: Bob compared safety numbers, so his message waits for him and goes to nobody.
-    bob.command(Command::SetVerified { who: Who::Account(ann), verified: true }).await;
+    let who = Who::Account(ann);
+    let Reply::SafetyNumber { digits, .. } = bob.command(Command::SafetyNumber { who: who.clone() }).await else {
+        panic!("no number")
+    };
+    bob.command(Command::SetVerified { who, verified: true, safety_number: Some(digits) }).await;
     let targets = Targets::default();
     proxy.set_tamper(ServesList {
         account: ann.as_bytes().to_vec(),

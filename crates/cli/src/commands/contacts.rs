@@ -1,10 +1,10 @@
 //! safety-number, verify, accept-key, block, unblock.
 
-use crate::failure::Failure;
-use crate::out::{Out, Style};
+use crate::failure::{Exit, Failure};
+use crate::out::{Out, Style, ask, can_ask};
 use crate::session::{Session, parse_who};
 use crate::text::clean_line;
-use sotto_engine::api::{Command, ContactView, Reply};
+use sotto_engine::api::{Command, ContactView, Reply, Who};
 
 /// "@ann", or what else is known.
 pub fn name_of(contact: &ContactView) -> String {
@@ -22,14 +22,16 @@ pub fn digit_lines(digits: &str) -> Vec<String> {
     groups.chunks(4).map(|line| line.join(" ")).collect()
 }
 
+fn show_number(out: &Out, digits: &str, contact: &ContactView) -> Result<(), Failure> {
+    out.line(format!("Safety number with {}:\n", out.paint(Style::Bold, &name_of(contact))))?;
+    digit_lines(digits).iter().try_for_each(|line| out.line(format!("    {line}")))
+}
+
 pub async fn safety_number(session: &Session, name: &str) -> Result<(), Failure> {
     let reply = session.ask(Command::SafetyNumber { who: parse_who(name)? }).await?;
     let Reply::SafetyNumber { digits, verified, contact, .. } = &reply else { return Err(Failure::unexpected()) };
     session.show(&reply, |out| {
-        out.line(format!("Safety number with {}:\n", out.paint(Style::Bold, &name_of(contact))))?;
-        for line in digit_lines(digits) {
-            out.line(format!("    {line}"))?;
-        }
+        show_number(out, digits, contact)?;
         if *verified {
             return out.line(format!("\n{}", out.paint(Style::Good, "verified")));
         }
@@ -37,17 +39,45 @@ pub async fn safety_number(session: &Session, name: &str) -> Result<(), Failure>
     })
 }
 
-pub async fn verify(session: &Session, name: &str, verified: bool) -> Result<(), Failure> {
-    let reply = session.ask(Command::SetVerified { who: parse_who(name)?, verified }).await?;
-    show_contact(session, &reply, |_, name| {
-        format!("{name} is {}.", if verified { "verified" } else { "no longer verified" })
-    })
+/// Marks the key whose number was compared, and no other: `compared`, or what is shown here and confirmed.
+pub async fn verify(session: &Session, name: &str, compared: &str) -> Result<(), Failure> {
+    let who = parse_who(name)?;
+    let safety_number = match compared {
+        "" => confirmed_number(session, who.clone()).await?,
+        digits => digits.to_string(),
+    };
+    let command = Command::SetVerified { who, verified: true, safety_number: Some(safety_number) };
+    let reply = session.ask(command).await?;
+    show_contact(session, &reply, |_, name| format!("{name} is verified."))
+}
+
+async fn confirmed_number(session: &Session, who: Who) -> Result<String, Failure> {
+    if session.out.json || !can_ask() {
+        let text =
+            "give the number that you compared: sotto verify NAME SAFETY-NUMBER (`sotto safety-number NAME` shows it)";
+        return Err(Failure::usage(text));
+    }
+    let reply = session.ask(Command::SafetyNumber { who }).await?;
+    let Reply::SafetyNumber { digits, contact, .. } = reply else { return Err(Failure::unexpected()) };
+    show_number(&session.out, &digits, &contact)?;
+    match ask("\nDo they see the same digits? [yes/no] ")?.as_deref() {
+        Some("yes" | "y") => Ok(digits),
+        _ => Err(Failure::new(Exit::Refused, "refused", "nothing was changed")),
+    }
+}
+
+pub async fn unverify(session: &Session, name: &str) -> Result<(), Failure> {
+    let command = Command::SetVerified { who: parse_who(name)?, verified: false, safety_number: None };
+    let reply = session.ask(command).await?;
+    show_contact(session, &reply, |_, name| format!("{name} is no longer verified."))
 }
 
 pub async fn accept_key(session: &Session, name: &str) -> Result<(), Failure> {
-    let reply = session.ask(Command::AcceptKey { who: parse_who(name)? }).await?;
-    show_contact(session, &reply, |_, name| {
-        format!("The new key of {name} is accepted, unverified. Waiting messages go out.")
+    let reply = session.ask(Command::AcceptKey { who: parse_who(name)?, identity_key: None }).await?;
+    let verified = matches!(&reply, Reply::Contact { contact } if contact.verified);
+    show_contact(session, &reply, |_, name| match verified {
+        true => format!("{name} is who you mean, and stays verified."),
+        false => format!("The key of {name} is accepted, unverified. Waiting messages go out."),
     })
 }
 

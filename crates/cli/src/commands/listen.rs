@@ -11,7 +11,7 @@ use crate::failure::{Exit, Failure};
 use crate::session::{Session, stop_signal};
 use crate::text::clean_line;
 use serde::Serialize;
-use sotto_engine::api::{Command, ConnectionView, ErrorKind, Event, MessageView, Reply, StatusView};
+use sotto_engine::api::{Command, ConnectionView, ConversationView, ErrorKind, Event, MessageView, Reply, StatusView};
 use sotto_engine_native::{Happening, Happenings};
 use sotto_types::{AccountId, ClientMsgId, MessageId};
 use std::collections::{HashMap, HashSet, VecDeque};
@@ -143,36 +143,38 @@ impl Listener<'_> {
             return Err(Failure::unexpected());
         };
         for conversation in conversations {
-            let account = conversation.contact.account;
             if let Some(last) = &conversation.last {
-                self.newest.insert(account, last.position);
+                self.newest.insert(conversation.contact.account, last.position);
             }
-            if self.args.new_only || conversation.unread == 0 {
-                continue;
-            }
-            let mut unread = Vec::new();
-            let mut before = None;
-            'pages: loop {
-                let (messages, more) = self.page(account, before).await?;
-                before = messages.first().map(|message| message.position);
-                for message in messages.into_iter().rev() {
-                    if message.from_me || !is_message(&message) {
-                        continue;
-                    }
-                    if message.message_id.is_some_and(|id| id <= conversation.read_up_to) {
-                        break 'pages;
-                    }
-                    unread.push(message);
+            for message in self.unread(&conversation).await? {
+                if self.args.new_only {
+                    self.printed.insert(message.name);
+                } else {
+                    self.message(message, true).await?;
                 }
-                if !more || before.is_none() {
-                    break;
-                }
-            }
-            for message in unread.into_iter().rev() {
-                self.message(message, true).await?;
             }
         }
         Ok(drained)
+    }
+
+    /// Ascending. Those that were sent again may stand far up, among what was read long ago.
+    async fn unread(&self, conversation: &ConversationView) -> Result<Vec<MessageView>, Failure> {
+        let mut unread = VecDeque::new();
+        let mut before = None;
+        while unread.len() < conversation.unread as usize {
+            let (messages, more) = self.page(conversation.contact.account, before).await?;
+            before = messages.first().map(|message| message.position);
+            for message in messages.into_iter().rev() {
+                let is_read = message.read_id().is_some_and(|id| id <= conversation.read_up_to);
+                if !message.from_me && is_message(&message) && !is_read {
+                    unread.push_front(message);
+                }
+            }
+            if !more || before.is_none() {
+                break;
+            }
+        }
+        Ok(unread.into())
     }
 
     async fn page(&self, conversation: AccountId, before: Option<u64>) -> Result<(Vec<MessageView>, bool), Failure> {
@@ -182,7 +184,7 @@ impl Listener<'_> {
         }
     }
 
-    /// After lost events: everything newer than what was seen, except what was printed.
+    /// After lost events: everything newer than what was seen, and what was sent again, except what was printed.
     async fn catch_up(&mut self) -> Result<(), Failure> {
         let Reply::Conversations { conversations } = self.session.ask(Command::Conversations).await? else {
             return Err(Failure::unexpected());
@@ -201,6 +203,9 @@ impl Listener<'_> {
                     break;
                 }
             }
+            // Ascending in the end: those that stand before what was seen come first.
+            let late = self.unread(&conversation).await?.into_iter().filter(|message| message.position <= known);
+            missed.extend(late.rev());
             for message in missed.into_iter().rev() {
                 self.message(message, true).await?;
             }
@@ -223,7 +228,7 @@ impl Listener<'_> {
         let newest = self.newest.entry(message.conversation).or_default();
         *newest = message.position.max(*newest);
         let counts = !message.from_me && is_message(&message);
-        let (conversation, message_id) = (message.conversation, message.message_id);
+        let (conversation, message_id) = (message.conversation, message.read_id());
         if self.session.out.json {
             let username = self.session.username(conversation).await.map(String::from);
             let event = Event::MessageAdded { message, backlog };

@@ -134,7 +134,10 @@ impl App {
             KeyCode::Char('/') => self.sheet = Some(Sheet::Search(SearchSheet::default())),
             KeyCode::Char('m') => self.find(Who::Me),
             KeyCode::Char('s') => self.with_contact(|account| (Why::Safety, Command::SafetyNumber { who: account })),
-            KeyCode::Char('a') => self.with_contact(|account| (Why::Contact, Command::AcceptKey { who: account })),
+            KeyCode::Char('a') => {
+                let shown = self.open.as_ref().and_then(|open| open.contact.new_identity_key.clone());
+                self.with_contact(|who| (Why::Contact, Command::AcceptKey { who, identity_key: shown }));
+            }
             KeyCode::Char('b') => {
                 if let Some(open) = self.open.as_ref().filter(|open| !open.is_me) {
                     self.sheet = Some(Sheet::ConfirmBlock(open.contact.clone()));
@@ -275,10 +278,11 @@ impl App {
                     self.search();
                 }
             },
-            Some(Sheet::Safety { contact, .. }) if key.code == KeyCode::Char('v') => {
+            Some(Sheet::Safety { digits, contact }) if key.code == KeyCode::Char('v') => {
                 let (who, verified) = (Who::Account(contact.account), !contact.verified);
-                contact.verified = verified;
-                self.ask(Why::Contact, Command::SetVerified { who, verified });
+                // Those on the sheet: what the person compared, whatever the server has shown since.
+                let safety_number = verified.then(|| digits.clone());
+                self.ask(Why::Verify, Command::SetVerified { who, verified, safety_number });
             }
             Some(Sheet::ConfirmBlock(contact)) if key.code == KeyCode::Char('y') => {
                 let (who, blocked) = (Who::Account(contact.account), !contact.blocked);

@@ -318,7 +318,7 @@ fn message_pane(
     // Ids of received messages, with how many lines are below their last one.
     let mut received: Vec<(usize, MessageId)> = Vec::new();
     for (index, message) in open.messages.iter().enumerate().rev() {
-        received.extend(message.message_id.filter(|_| !message.from_me).map(|id| (lines.len(), id)));
+        received.extend(message.read_id().filter(|_| !message.from_me).map(|id| (lines.len(), id)));
         let selected = selecting && open.selected == Some(message.name);
         lines.extend(message_lines(message, width, theme, selected).into_iter().rev());
         let title = day_title(time_of(message), now_ms);

@@ -29,6 +29,7 @@ pub fn contact(n: u8, name: &str) -> ContactView {
         blocked: false,
         key_changed: false,
         identity_key: None,
+        new_identity_key: None,
         devices: 1,
     }
 }
@@ -38,6 +39,7 @@ pub fn message(n: u64, from_me: bool, text: &str, status: MessageStatus) -> Mess
     MessageView {
         position: n,
         name: ClientMsgId::from_bytes((u128::from(n) + 1).to_be_bytes()),
+        late_id: None,
         message_id: Some(MessageId::new(n)),
         conversation: account(2),
         from: account(if from_me { 1 } else { 2 }),

@@ -37,6 +37,7 @@ pub enum Why {
     Quiet,
     Search(String),
     Safety,
+    Verify,
     Contact,
 }
 
@@ -374,6 +375,14 @@ impl App {
                 self.open(contact, is_me);
                 self.focus = Focus::Composer;
             }
+            (Why::Verify, Reply::Contact { contact }) => {
+                if let Some(Sheet::Safety { contact: shown, .. }) = &mut self.sheet
+                    && shown.account == contact.account
+                {
+                    shown.verified = contact.verified;
+                }
+                self.on_contact(contact);
+            }
             (_, Reply::Contact { contact }) => self.on_contact(contact),
             (_, Reply::Queued { message }) => {
                 self.put(message);
@@ -398,6 +407,10 @@ impl App {
         {
             open.loading = false;
             open.wanted = None;
+        }
+        if *why == Why::Verify {
+            // The number on the sheet is not the one to compare.
+            self.sheet = None;
         }
         // A half-typed search is no mistake worth a line.
         if !matches!(why, Why::Search(_) | Why::Quiet) {

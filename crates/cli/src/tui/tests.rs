@@ -357,7 +357,14 @@ fn the_safety_number_is_shown_and_verified() {
     let shown = text(&mut app, 80, 20);
     assert!(shown.contains("12345 12345 12345 12345") && shown.contains("not verified"), "{shown}");
     press(&mut app, KeyCode::Char('v'));
-    assert!(matches!(commands(&mut app).as_slice(), [Command::SetVerified { verified: true, .. }]));
+    let asked = commands(&mut app);
+    let [Command::SetVerified { verified: true, safety_number: Some(digits), .. }] = asked.as_slice() else {
+        panic!("{asked:?}")
+    };
+    assert_eq!(*digits, "12345".repeat(12), "the number on the sheet");
+    assert!(!text(&mut app, 80, 20).contains("✔ verified"), "not before the engine says so");
+    let verified = sotto_engine::api::ContactView { verified: true, ..contact(2, "bob") };
+    app.on_answer(Why::Verify, Ok(Reply::Contact { contact: verified }));
     assert!(text(&mut app, 80, 20).contains("✔ verified"));
 }
 
