@@ -23,7 +23,10 @@ use std::io::Write;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    let cli = args::Cli::parse();
+    let cli = match args::Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return not_understood(&error),
+    };
     let json = cli.global.json;
     start_log();
     // A bug must not show its inside to people; RUST_LOG=error tells developers where it was.
@@ -41,6 +44,17 @@ fn main() -> ExitCode {
     });
     runtime.shutdown_timeout(std::time::Duration::from_millis(200));
     end(result, json)
+}
+
+/// Help and version are no failures; with `--json` a mistake is an error object like any other.
+fn not_understood(error: &clap::Error) -> ExitCode {
+    let json = std::env::args_os().any(|arg| arg == "--json");
+    if !error.use_stderr() || !json {
+        let _ = error.print();
+        return ExitCode::from(if error.use_stderr() { Exit::Usage as u8 } else { 0 });
+    }
+    let text = error.render().to_string();
+    end(Err(Failure::usage(text.trim().trim_start_matches("error: "))), true)
 }
 
 fn end(result: Result<(), Failure>, json: bool) -> ExitCode {

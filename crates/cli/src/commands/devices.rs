@@ -17,16 +17,31 @@ const HISTORY_QUIET: Duration = Duration::from_secs(15);
 pub async fn link(session: &Session, text: String) -> Result<(), Failure> {
     let mut happenings = session.client.happenings();
     let reply = session.ask(Command::ApproveLink { link_text: text.trim().to_string() }).await?;
-    session.show(&reply, |out| out.line("Approved: the new device is linked."))?;
+    session.show(&reply, |out| out.line("Approved; the new device is finishing."))?;
     let mut quiet_since = Instant::now();
+    let mut linked = false;
     loop {
         match tokio::time::timeout_at(quiet_since + HISTORY_QUIET, happenings.next()).await {
+            Err(_) | Ok(Happening::Ended(_)) if !linked => {
+                session.out.note("The new device is not on the list yet: look at its screen, and at `sotto devices`.");
+                return Ok(());
+            }
             Err(_) | Ok(Happening::Ended(_)) => {
                 session.out.note("History goes on whenever this profile is in use (for example `sotto listen`).");
                 return Ok(());
             }
             Ok(Happening::Missed) => {}
             Ok(Happening::Event(event)) => {
+                // The list changes once the device is added; history leaves only for one that is on it.
+                if !linked && matches!(*event, Event::DevicesChanged | Event::HistorySent { .. }) {
+                    linked = true;
+                    quiet_since = Instant::now();
+                    if session.out.json {
+                        session.out.json(&Event::DevicesChanged)?;
+                    } else {
+                        session.out.line("The new device is linked.")?;
+                    }
+                }
                 if let Event::HistorySent { device, done, total } = *event {
                     if session.out.json {
                         session.out.json(&event)?;
