@@ -76,6 +76,8 @@ pub(crate) fn key_counts(counts: domain::KeyCounts) -> body::KeyCounts {
         one_time_kyber: counts.one_time_kyber,
         signed_prekey_id: counts.signed_id,
         last_resort_kyber_id: counts.last_resort_id,
+        highest_one_time_ec_id: counts.highest_ec_id,
+        highest_one_time_kyber_id: counts.highest_kyber_id,
     }
 }
 

@@ -49,6 +49,9 @@ pub struct KeyCounts {
     pub one_time_kyber: u32,
     pub signed_id: u32,
     pub last_resort_id: u32,
+    /// Of the one-time ids that are stored or were handed out since the last `replace`; 0 if there are none.
+    pub highest_ec_id: u32,
+    pub highest_kyber_id: u32,
 }
 
 /// Public prekeys. Every implementation promises:

@@ -238,6 +238,12 @@ bodies! {
         one_time_kyber: u32,
         signed_prekey_id: u32,
         last_resort_kyber_id: u32,
+        /// The highest one-time id that is stored or was handed out; 0 if none was. A device that has not made it yet is an
+        /// old copy of itself.
+        #[serde(default)]
+        highest_one_time_ec_id: u32,
+        #[serde(default)]
+        highest_one_time_kyber_id: u32,
     }
 
     ChallengeFor {

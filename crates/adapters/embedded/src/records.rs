@@ -309,6 +309,12 @@ impl OneTimeIds {
         self.handed_out.get(place).is_some_and(|(first, _)| *first <= id) || self.stored.binary_search(&id).is_ok()
     }
 
+    /// 0 if there is none.
+    pub fn highest(&self) -> u32 {
+        let handed_out = self.handed_out.last().map(|(_, last)| *last);
+        self.stored.last().copied().max(handed_out).unwrap_or_default()
+    }
+
     pub fn hand_out(&mut self, id: u32) {
         let place = self.handed_out.partition_point(|(_, last)| *last < id);
         self.handed_out.insert(place, (id, id));

@@ -19,13 +19,22 @@ pub async fn bundles_hand_out_the_lowest_ids_then_the_last_resort(make: impl FnO
     let w = World::new(make);
     w.person(1, 1).await;
     let counts = w.subject.prekeys.put_keys(address(1, 1), upload([9, 4])).await.unwrap();
-    assert_eq!(counts, KeyCounts { one_time_ec: 2, one_time_kyber: 2, signed_id: 1, last_resort_id: 2 });
+    let want = KeyCounts {
+        one_time_ec: 2,
+        one_time_kyber: 2,
+        signed_id: 1,
+        last_resort_id: 2,
+        highest_ec_id: 9,
+        highest_kyber_id: 9,
+    };
+    assert_eq!(counts, want);
     for (id, left) in [(4, 1), (9, 0)] {
         let bundle = w.take(1).await;
         assert_eq!((bundle.device, bundle.registration_id, &bundle.signed), (device(1), 101, &signed_key(1, 1)));
         assert_eq!((&bundle.one_time_ec, &bundle.kyber), (&Some(ec_key(id)), &signed_key(id, 3)));
         assert!(!bundle.kyber_is_last_resort);
         assert_eq!((bundle.left.one_time_ec, bundle.left.one_time_kyber), (left, left));
+        assert_eq!((bundle.left.highest_ec_id, bundle.left.highest_kyber_id), (9, 9), "handed out or not");
     }
     let bundle = w.take(1).await;
     assert_eq!((bundle.one_time_ec, bundle.kyber_is_last_resort, bundle.kyber), (None, true, signed_key(2, 2)));
@@ -90,7 +99,14 @@ pub async fn an_upload_changes_only_what_it_has(make: impl FnOnce(Arc<dyn EntryF
     let p = &w.subject.prekeys;
     p.put_keys(address(1, 1), upload([1])).await.unwrap();
     let rotation = PreKeyUpload { signed: Some(signed_key(8, 8)), ..PreKeyUpload::default() };
-    let want = KeyCounts { one_time_ec: 1, one_time_kyber: 1, signed_id: 8, last_resort_id: 2 };
+    let want = KeyCounts {
+        one_time_ec: 1,
+        one_time_kyber: 1,
+        signed_id: 8,
+        last_resort_id: 2,
+        highest_ec_id: 1,
+        highest_kyber_id: 1,
+    };
     assert_eq!(p.put_keys(address(1, 1), rotation).await.unwrap(), want);
     assert_eq!(p.key_counts(address(1, 1)).await.unwrap(), want);
     let mut other_key = upload([]);

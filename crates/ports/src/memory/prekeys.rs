@@ -35,6 +35,11 @@ impl<K> OneTime<K> {
         self.stored.extend(fresh.into_iter().take(room));
     }
 
+    fn highest(&self) -> u32 {
+        let stored = self.stored.last_key_value().map(|(id, _)| *id);
+        stored.max(self.handed_out.last().copied()).unwrap_or_default()
+    }
+
     fn take(&mut self) -> Option<K> {
         let (id, key) = self.stored.pop_first()?;
         self.handed_out.insert(id);
@@ -76,6 +81,8 @@ impl Keys {
             one_time_kyber: u32::try_from(self.one_time_kyber.stored.len()).unwrap_or(u32::MAX),
             signed_id: self.signed.as_ref().map_or(0, |key| key.id),
             last_resort_id: self.last_resort.as_ref().map_or(0, |key| key.id),
+            highest_ec_id: self.one_time_ec.highest(),
+            highest_kyber_id: self.one_time_kyber.highest(),
         }
     }
 }

@@ -52,6 +52,8 @@ fn counts(index: &KeyIndex) -> KeyCounts {
         one_time_kyber: count(&index.kyber),
         signed_id: index.signed.unwrap_or_default(),
         last_resort_id: index.last_resort.unwrap_or_default(),
+        highest_ec_id: index.ec.highest(),
+        highest_kyber_id: index.kyber.highest(),
     }
 }
 
