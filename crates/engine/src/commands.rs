@@ -17,8 +17,7 @@ pub(crate) fn run(cx: &mut Cx<'_, '_>, id: CommandId, command: Command) -> Resul
         }
         Command::StartLink { server, device_name } => link::start(cx, id, &server, device_name),
         Command::Recover { server, username, code, device_name } => {
-            recovery::start(cx, id, &server, username, &code, device_name);
-            Ok(())
+            recovery::start(cx, id, &server, username, &code, device_name)
         }
         Command::SetOnline { online } => {
             connection::set_online(cx, online);

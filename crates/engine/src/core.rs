@@ -128,6 +128,25 @@ impl Core {
         effects
     }
 
+    /// The account is gone, and with it every request and what it was for: the next account asks for itself. Returns the
+    /// commands that wait for the look-up of a person.
+    pub fn forget_account(&mut self) -> Vec<(CommandId, Command)> {
+        self.calls.forget_all();
+        self.link.signing_in = false;
+        self.in_flight.clear();
+        self.fetching.clear();
+        self.taking.clear();
+        self.not_before.clear();
+        self.bundleless.clear();
+        self.lists.clear();
+        self.parked.clear();
+        self.acks = inbox::Acks::default();
+        self.linking = None;
+        self.keys_busy = false;
+        self.next_housekeeping = Timestamp::ZERO;
+        std::mem::take(&mut self.looking).into_values().flatten().collect()
+    }
+
     /// Takes over what the store says after a failed step.
     pub fn replace_facts(&mut self, fresh: Self) {
         self.own = fresh.own;

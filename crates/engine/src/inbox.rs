@@ -262,7 +262,7 @@ fn on_refused(
         }
         DecryptAction::Repair | DecryptAction::DecideTrust | DecryptAction::Stop => {
             if let DecryptError::UnknownPreKey(prekey) = error {
-                prekeys::on_unknown(cx, *prekey, failed.from.account)?;
+                prekeys::on_unknown(cx, *prekey)?;
             }
             repair::on_undecryptable(cx, failed, true)?;
             finish(cx, failed.entry, true)

@@ -35,6 +35,7 @@ mod register;
 mod repair;
 mod search;
 mod sign_in;
+mod staged;
 mod sync;
 mod trust;
 mod views;

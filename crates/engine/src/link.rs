@@ -3,26 +3,24 @@
 //! Flow, existing device: QR text -> link code -> provisioning sealed to the QR key -> the list grows -> history leaves.
 //! Always true: the server sees only ciphertext; the new device takes the account only with a list that its key signed; its
 //! keys are stored before the request that adds it, so a crash or a lost answer is repaired by the same command again, as long
-//! as the link code is good.
+//! as the link code is good. A link never touches an account that the profile has by then.
 
 use crate::api::{CommandError, CommandId, ErrorKind, Event, HttpMethod, Me, Reply};
 use crate::core::Cx;
 use crate::http::{self, Call, Failure, Then};
 use crate::profile::Own;
+use crate::staged::LINK;
 use crate::{history, prekeys, recovery, register};
 use sotto_crypto::device_list::{generate_registration_id, verify_device_list};
 use sotto_crypto::provisioning::{self, LinkInvitation, LinkKeyPair, Provisioning};
 use sotto_crypto::{DeviceAuthKey, SignedDeviceList, VerifiedDeviceList};
-use sotto_engine_store::{StoreError, Tx};
+use sotto_engine_store::StoreError;
 use sotto_types::{Action, DeviceAddress, DeviceId, ErrorCode, Secret, Timestamp};
 use sotto_wire::http::{AddDevice, DeviceAdded, LinkAnswer, LinkCode, LinkSession, SignedList};
 
 const POLL_S: u64 = 25;
 /// Devices whose linking this one approved, until they appear in the list.
 const PENDING: &str = "link.pending";
-/// Settings of a new device that asked to be added, and what it asked.
-const STAGE: &str = "link.";
-const BODY: &str = "link.body";
 
 /// A new device that waits to be linked.
 #[derive(Debug)]
@@ -78,9 +76,9 @@ pub(crate) fn start(
             return Ok(());
         }
     };
-    let begun = Own::load_from(cx.tx, STAGE)?.filter(|own| cx.core.linking.is_none() && own.server == server);
-    match begun.is_some().then(|| cx.tx.setting_json::<AddDevice>(BODY)).transpose()?.flatten() {
-        Some(body) => {
+    let begun = LINK.load::<AddDevice>(cx.tx)?;
+    match begun.filter(|(own, _)| cx.core.linking.is_none() && own.server == server) {
+        Some((_, body)) => {
             let then = Then::Link(Step::AddedAgain { command, server: server.clone(), device_name });
             http::send(cx, Call::open(server, HttpMethod::Post, "/v1/devices", then).json(&body));
         }
@@ -120,6 +118,9 @@ fn on_opened(
     device_name: String,
     answer: Result<Vec<u8>, Failure>,
 ) {
+    if !register::check_empty(cx, command) {
+        return;
+    }
     let session = match http::parse::<LinkSession>(answer) {
         Ok(session) => session,
         Err(failure) => return cx.reply(command, Err(failure.into())),
@@ -147,14 +148,14 @@ fn poll(cx: &mut Cx<'_, '_>) {
 
 fn link_failed(cx: &mut Cx<'_, '_>, error: CommandError) -> Result<(), StoreError> {
     cx.core.linking = None;
-    // Prekeys made for it are of no use.
-    cx.tx.wipe()?;
+    LINK.forget::<AddDevice>(cx.tx)?;
     cx.event(Event::LinkFailed { error });
     Ok(())
 }
 
 fn on_polled(cx: &mut Cx<'_, '_>, link: &str, answer: Result<Vec<u8>, Failure>) -> Result<(), StoreError> {
     // An answer to a link that was given up for a newer one concerns nobody.
+    // Nor does one that comes when the profile has an account: `begin_profile` ended all linking.
     let Some(linking) = cx.core.linking.as_ref().filter(|linking| linking.invitation.link() == link) else {
         return Ok(());
     };
@@ -200,7 +201,7 @@ fn add(cx: &mut Cx<'_, '_>, given: Provisioning, current: &VerifiedDeviceList) -
         device_name,
         generation: 0,
     };
-    let Some(list) = recovery::with_device(cx, &own, current) else {
+    let Some(list) = recovery::with_device(cx, &own, current, None) else {
         let code = Some(ErrorCode::TooManyDevices);
         return link_failed(cx, Failure::Refused { code, detail: String::new() }.into());
     };
@@ -213,8 +214,8 @@ fn add(cx: &mut Cx<'_, '_>, given: Provisioning, current: &VerifiedDeviceList) -
         keys,
         encrypted_name: register::encrypted_name(cx, &own).into(),
     };
-    own.save_to(cx.tx, STAGE)?;
-    cx.tx.put_setting_json(BODY, &body)?;
+    LINK.forget::<AddDevice>(cx.tx)?;
+    LINK.begin(cx.tx, &own, &body)?;
     // The code is good for minutes, and the same request may be repeated.
     let call = Call::open(own.server, HttpMethod::Post, "/v1/devices", Then::Link(Step::Added)).json(&body);
     http::send(cx, call.in_background());
@@ -223,13 +224,15 @@ fn add(cx: &mut Cx<'_, '_>, given: Provisioning, current: &VerifiedDeviceList) -
 
 /// The server has this device. None if what it asked for is not there any more (the profile has an account by now).
 fn on_added(cx: &mut Cx<'_, '_>, added: DeviceAdded) -> Result<Option<Me>, StoreError> {
-    let staged = Own::load_from(cx.tx, STAGE)?;
-    let (Some(mut own), Some(body)) = (staged, cx.tx.setting_json::<AddDevice>(BODY)?) else { return Ok(None) };
+    let staged = LINK.load::<AddDevice>(cx.tx)?.filter(|_| cx.core.own.is_none());
+    let Some((mut own, body)) = staged else { return Ok(None) };
     own.receipt = added.receipt;
     own.generation = added.generation;
     let me = own.to_view();
     cx.core.linking = None;
+    LINK.close(cx.tx)?;
     register::begin_profile(cx, own, body.list.into())?;
+    prekeys::published(cx, &body.keys)?;
     cx.event(Event::Linked { me: me.clone() });
     Ok(Some(me))
 }
@@ -245,10 +248,12 @@ fn on_added_again(
         Ok(added) => {
             if let Some(me) = on_added(cx, added)? {
                 cx.reply(command, Ok(Reply::Me { me }));
+            } else if register::check_empty(cx, command) {
+                cx.fail(command, ErrorKind::Internal, "the link is gone; try again");
             }
         }
         Err(failure) if failure.code().is_some_and(is_over) => {
-            cx.tx.wipe()?;
+            LINK.forget::<AddDevice>(cx.tx)?;
             open(cx, command, server, device_name);
         }
         Err(failure) => cx.reply(command, Err(failure.into())),
@@ -256,15 +261,9 @@ fn on_added_again(
     Ok(())
 }
 
-/// Too late, or that device was removed meanwhile: only a new link helps.
-fn is_over(code: ErrorCode) -> bool {
+/// Too late, or that device was removed meanwhile: the same request will not do.
+pub(crate) fn is_over(code: ErrorCode) -> bool {
     code.action() == Action::Stop || code == ErrorCode::ListVersionConflict
-}
-
-/// The profile has an account: what another way to one left behind goes.
-pub(crate) fn forget_begun(tx: &Tx<'_>) -> Result<(), StoreError> {
-    Own::discard(tx, STAGE)?;
-    tx.delete_setting(BODY)
 }
 
 pub(crate) fn approve(cx: &mut Cx<'_, '_>, command: CommandId, text: &str) {

@@ -4,23 +4,26 @@
 //!       | a new code, kept sealed by the current one until the server has taken it.
 //! Always true:
 //! - a mistyped code is noticed here, before the server is asked;
+//! - keys are stored before the request that makes them the account's: a crash or a lost answer is repaired by the same command
+//!   again, and a new identity key also by any list of the server that shows it;
 //! - a code that the server may have taken can be shown: after a lost answer the same command brings the same new code.
 
 use crate::api::{CommandError, CommandId, ErrorKind, HttpMethod, Reply};
 use crate::core::Cx;
 use crate::http::{self, Call, Failure, Then};
 use crate::profile::Own;
-use crate::{devices, history, prekeys, register};
+use crate::staged::{RECOVER, REPLACE_IDENTITY};
+use crate::{devices, history, link, prekeys, register, trust};
 use rand::Rng;
 use serde::{Deserialize, Serialize};
 use sotto_crypto::device_list::{generate_registration_id, sign_device_list, verify_device_list};
 use sotto_crypto::recovery::RecoveryContents;
 use sotto_crypto::{DeviceAuthKey, IdentityKeyPair, ListedDevice, RecoveryCode, SignedDeviceList, VerifiedDeviceList};
 use sotto_engine_store::StoreError;
-use sotto_types::{DeviceAddress, DeviceId, ErrorCode, Username};
+use sotto_types::{Action, DeviceAddress, DeviceId, ErrorCode, Username};
 use sotto_wire::http::{
-    AddDevice, Base64, Challenge, DeviceAdded, Recover, Recovered, RecoveryFor, RecoveryKeys, ReplaceIdentity,
-    ReplaceRecovery, SignedList,
+    AddDevice, Base64, Challenge, DeviceAdded, DeviceKeys, OwnAccount, Recover, Recovered, RecoveryFor, RecoveryKeys,
+    ReplaceIdentity, ReplaceRecovery, SignedList,
 };
 
 /// A new device being recovered.
@@ -37,11 +40,39 @@ pub(crate) struct Recovering {
 pub(crate) enum Step {
     Challenge(Recovering),
     Recovered(Recovering),
-    Added { command: CommandId, own: Box<Own>, list: SignedDeviceList, others: u32 },
-    StolenChallenge { command: CommandId, device: DeviceId, code: RecoveryCode },
-    IdentityReplaced { command: CommandId, own: Box<Own>, list: SignedDeviceList, recovery: RecoveryKeys },
-    NewCodeChallenge { command: CommandId, current: RecoveryCode },
-    CodeReplaced { command: CommandId, code: RecoveryCode, recovery: RecoveryKeys },
+    Added {
+        command: CommandId,
+    },
+    /// The same request again, after a crash or a lost answer.
+    AddedAgain(Recovering),
+    /// The current list, before the identity key is replaced.
+    StolenList {
+        command: CommandId,
+        device: DeviceId,
+        code: RecoveryCode,
+    },
+    StolenChallenge {
+        command: CommandId,
+        device: DeviceId,
+        code: RecoveryCode,
+    },
+    IdentityReplaced {
+        command: CommandId,
+    },
+    /// What became of it, after the server refused.
+    StolenOutcome {
+        command: CommandId,
+        refused: CommandError,
+    },
+    NewCodeChallenge {
+        command: CommandId,
+        current: RecoveryCode,
+    },
+    CodeReplaced {
+        command: CommandId,
+        code: RecoveryCode,
+        recovery: RecoveryKeys,
+    },
 }
 
 /// New codes on their way: the server may have taken one without our hearing of it.
@@ -65,32 +96,47 @@ pub(crate) fn start(
     username: Username,
     code: &str,
     device_name: String,
-) {
+) -> Result<(), StoreError> {
     if !register::check_empty(cx, command) {
-        return;
+        return Ok(());
     }
     let parsed =
         register::parse_server(server).and_then(|server| Ok((server, RecoveryCode::parse(code).map_err(invalid)?)));
     let (server, code) = match parsed {
         Ok(parsed) => parsed,
-        Err(error) => return cx.reply(command, Err(error)),
+        Err(error) => {
+            cx.reply(command, Err(error));
+            return Ok(());
+        }
     };
-    let body = RecoveryFor { username: username.to_string() };
-    let recovering = Recovering { command, server: server.clone(), username, code, device_name };
+    let begun = RECOVER.load::<AddDevice>(cx.tx)?;
+    let begun = begun.filter(|(own, _)| own.server == server && own.username == username);
+    let recovering = Recovering { command, server, username, code, device_name };
+    match begun {
+        Some((own, body)) => {
+            let then = Then::Recovery(Step::AddedAgain(recovering));
+            http::send(cx, Call::open(own.server, HttpMethod::Post, "/v1/devices", then).json(&body));
+        }
+        None => ask_challenge(cx, recovering),
+    }
+    Ok(())
+}
+
+fn ask_challenge(cx: &mut Cx<'_, '_>, recovering: Recovering) {
+    let body = RecoveryFor { username: recovering.username.to_string() };
+    let server = recovering.server.clone();
     let then = Then::Recovery(Step::Challenge(recovering));
     let call = Call::open(server, HttpMethod::Post, "/v1/recovery/challenge", then).json(&body);
     http::send(cx, call);
 }
 
 pub(crate) fn remove_stolen(cx: &mut Cx<'_, '_>, command: CommandId, device: DeviceId, code: &str) {
-    let Some(own) = cx.own() else { return };
     let code = match RecoveryCode::parse(code) {
         Ok(code) => code,
         Err(error) => return cx.reply(command, Err(invalid(error))),
     };
-    let body = RecoveryFor { username: own.username.to_string() };
-    let then = Then::Recovery(Step::StolenChallenge { command, device, code });
-    let call = Call::open(own.server, HttpMethod::Post, "/v1/recovery/challenge", then).json(&body);
+    let then = Then::Recovery(Step::StolenList { command, device, code });
+    let call = Call::own(cx, HttpMethod::Get, "/v1/accounts/me", then);
     http::send(cx, call);
 }
 
@@ -109,10 +155,14 @@ pub(crate) fn new_code(cx: &mut Cx<'_, '_>, command: CommandId, current: &str) {
 impl Step {
     fn command(&self) -> CommandId {
         match self {
-            Self::Challenge(recovering) | Self::Recovered(recovering) => recovering.command,
-            Self::Added { command, .. }
+            Self::Challenge(recovering) | Self::Recovered(recovering) | Self::AddedAgain(recovering) => {
+                recovering.command
+            }
+            Self::Added { command }
+            | Self::StolenList { command, .. }
             | Self::StolenChallenge { command, .. }
-            | Self::IdentityReplaced { command, .. }
+            | Self::IdentityReplaced { command }
+            | Self::StolenOutcome { command, .. }
             | Self::NewCodeChallenge { command, .. }
             | Self::CodeReplaced { command, .. } => *command,
         }
@@ -129,23 +179,43 @@ pub(crate) fn on_answer(cx: &mut Cx<'_, '_>, step: Step, answer: Result<Vec<u8>,
             Ok(recovered) => add_device(cx, &recovering, recovered)?,
             Err(failure) => Err(failure.into()),
         },
-        Step::Added { own, list, others, .. } => match http::parse(answer) {
-            Ok(added) => {
-                on_added(cx, command, *own, list, others, added)?;
+        Step::Added { .. } => match http::parse(answer) {
+            Ok(added) => on_added(cx, command, added)?,
+            Err(failure) => {
+                if failure.code().is_some_and(link::is_over) {
+                    RECOVER.forget::<AddDevice>(cx.tx)?;
+                }
+                Err(failure.into())
+            }
+        },
+        Step::AddedAgain(recovering) => match http::parse(answer) {
+            Ok(added) => on_added(cx, command, added)?,
+            // What was asked for then is kept until `add_device` has seen to the device it may have made.
+            Err(failure) if failure.code().is_some_and(link::is_over) => {
+                ask_challenge(cx, recovering);
                 Ok(())
             }
+            Err(failure) => Err(failure.into()),
+        },
+        Step::StolenList { device, code, .. } => match http::parse(answer) {
+            Ok(account) => prove_stolen(cx, command, device, code, account)?,
             Err(failure) => Err(failure.into()),
         },
         Step::StolenChallenge { device, code, .. } => match http::parse(answer) {
             Ok(challenge) => replace_identity(cx, command, device, &code, &challenge)?,
             Err(failure) => Err(failure.into()),
         },
-        Step::IdentityReplaced { own, list, recovery, .. } => match answer {
+        Step::IdentityReplaced { .. } => match answer {
             Ok(_) => {
-                on_identity_replaced(cx, command, *own, list, &recovery)?;
+                on_identity_replaced(cx, None)?;
+                cx.reply(command, Ok(Reply::Done));
                 Ok(())
             }
-            Err(failure) => Err(failure.into()),
+            Err(failure) => identity_not_replaced(cx, command, failure)?,
+        },
+        Step::StolenOutcome { refused, .. } => match http::parse::<OwnAccount>(answer) {
+            Ok(account) => on_stolen_outcome(cx, command, refused, account)?,
+            Err(_) => Err(refused),
         },
         Step::NewCodeChallenge { current, .. } => match http::parse(answer) {
             Ok(challenge) => {
@@ -213,8 +283,9 @@ fn add_device(
         device_name: recovering.device_name.clone(),
         generation: 0,
     };
-    let others = u32::try_from(current.devices().len()).unwrap_or(u32::MAX);
-    let Some(list) = with_device(cx, &own, &current) else {
+    // The device that an earlier try made, if it did: its keys were for that try alone.
+    let phantom = RECOVER.load::<AddDevice>(cx.tx)?.map(|(earlier, _)| register::own_entry(&earlier));
+    let Some(list) = with_device(cx, &own, &current, phantom) else {
         return Ok(Err(Failure::Refused { code: Some(ErrorCode::TooManyDevices), detail: String::new() }.into()));
     };
     let keys = prekeys::new_device_keys(cx, &own.identity)?;
@@ -222,13 +293,14 @@ fn add_device(
         account_id: own.account(),
         link_code: recovered.link_code,
         device_id: device.into(),
-        list: SignedList::from(list.clone()),
+        list: SignedList::from(list),
         keys,
         encrypted_name: register::encrypted_name(cx, &own).into(),
     };
-    let server = own.server.clone();
-    let then = Then::Recovery(Step::Added { command: recovering.command, own: Box::new(own), list, others });
-    let call = Call::open(server, HttpMethod::Post, "/v1/devices", then).json(&body);
+    RECOVER.forget::<AddDevice>(cx.tx)?;
+    RECOVER.begin(cx.tx, &own, &body)?;
+    let then = Then::Recovery(Step::Added { command: recovering.command });
+    let call = Call::open(own.server, HttpMethod::Post, "/v1/devices", then).json(&body);
     http::send(cx, call);
     Ok(Ok(()))
 }
@@ -240,10 +312,15 @@ fn genuine(list: &SignedDeviceList, contents: &RecoveryContents) -> Result<Verif
         .ok_or_else(|| invalid("the server showed a device list that this account's key did not sign"))
 }
 
-/// The list with one more device; none if there are ten.
-pub(crate) fn with_device(cx: &mut Cx<'_, '_>, own: &Own, current: &VerifiedDeviceList) -> Option<SignedDeviceList> {
-    let mut devices: Vec<ListedDevice> =
-        current.devices().iter().filter(|device| device.id != own.address.device).copied().collect();
+/// The list with one more device, and `without` one; none if there are ten.
+pub(crate) fn with_device(
+    cx: &mut Cx<'_, '_>,
+    own: &Own,
+    current: &VerifiedDeviceList,
+    without: Option<ListedDevice>,
+) -> Option<SignedDeviceList> {
+    let stays = |device: &&ListedDevice| device.id != own.address.device && Some(**device) != without;
+    let mut devices: Vec<ListedDevice> = current.devices().iter().filter(stays).copied().collect();
     devices.push(register::own_entry(own));
     devices.sort_by_key(|device| device.id);
     let version = current.version().checked_add(1)?;
@@ -253,20 +330,50 @@ pub(crate) fn with_device(cx: &mut Cx<'_, '_>, own: &Own, current: &VerifiedDevi
 fn on_added(
     cx: &mut Cx<'_, '_>,
     command: CommandId,
-    mut own: Own,
-    list: SignedDeviceList,
-    others: u32,
     added: DeviceAdded,
-) -> Result<(), StoreError> {
+) -> Result<Result<(), CommandError>, StoreError> {
+    if !register::check_empty(cx, command) {
+        return Ok(Ok(()));
+    }
+    let Some((mut own, body)) = RECOVER.load::<AddDevice>(cx.tx)? else {
+        let text = "the recovery is gone; try again".into();
+        return Ok(Err(CommandError { kind: ErrorKind::Internal, text }));
+    };
     own.receipt = added.receipt;
     own.generation = added.generation;
     let me = own.to_view();
-    register::begin_profile(cx, own, list)?;
-    if others > 0 {
+    RECOVER.close(cx.tx)?;
+    register::begin_profile(cx, own, body.list.into())?;
+    prekeys::published(cx, &body.keys)?;
+    let listed = own_list(cx)?.map_or(1, |list| list.devices().len());
+    let other_devices = u32::try_from(listed.saturating_sub(1)).unwrap_or(u32::MAX);
+    if other_devices > 0 {
         history::ask(cx)?;
     }
-    cx.reply(command, Ok(Reply::Recovered { me, other_devices: others }));
-    Ok(())
+    cx.reply(command, Ok(Reply::Recovered { me, other_devices }));
+    Ok(Ok(()))
+}
+
+fn prove_stolen(
+    cx: &mut Cx<'_, '_>,
+    command: CommandId,
+    device: DeviceId,
+    code: RecoveryCode,
+    account: OwnAccount,
+) -> Result<Result<(), CommandError>, StoreError> {
+    let Some(own) = cx.own() else { return Ok(Ok(())) };
+    let shown = account.list.into();
+    if on_own_list(cx, &shown)? {
+        // An earlier try was all it took.
+        cx.reply(command, Ok(Reply::Done));
+        return Ok(Ok(()));
+    }
+    trust::offer_list(cx, own.account(), shown)?;
+    let body = RecoveryFor { username: own.username.to_string() };
+    let then = Then::Recovery(Step::StolenChallenge { command, device, code });
+    let call = Call::open(own.server, HttpMethod::Post, "/v1/recovery/challenge", then).json(&body);
+    http::send(cx, call);
+    Ok(Ok(()))
 }
 
 fn replace_identity(
@@ -276,36 +383,55 @@ fn replace_identity(
     code: &RecoveryCode,
     challenge: &Challenge,
 ) -> Result<Result<(), CommandError>, StoreError> {
-    let (Some(mut own), Some(current)) = (cx.own(), own_list(cx)?) else { return Ok(Ok(())) };
+    let (Some(own), Some(current)) = (cx.own(), own_list(cx)?) else { return Ok(Ok(())) };
     if device == own.address.device || current.device(device).is_none() {
         return Ok(Err(CommandError {
             kind: ErrorKind::NotFound,
             text: format!("there is no other device {device}; `devices` shows them"),
         }));
     }
-    own.identity = IdentityKeyPair::generate(&mut cx.core.rng);
-    own.profile_key = sotto_types::Secret::new(cx.core.rng.random());
-    let version = current.version().saturating_add(1);
-    let listed = [register::own_entry(&own)];
-    let Ok(list) = sign_device_list(&own.identity, own.account(), version, &listed, &mut cx.core.rng) else {
+    let Some((next, list, keys)) = next_identity(cx, own, &current)? else {
         return Ok(Err(CommandError {
             kind: ErrorKind::Internal,
             text: "the new device list could not be signed".into(),
         }));
     };
-    let keys = prekeys::new_device_keys(cx, &own.identity)?;
-    let recovery = register::recovery_keys(cx, &own, code);
     let body = ReplaceIdentity {
         challenge: challenge.challenge.clone(),
         recovery_signature: code.auth_key().sign(&challenge.challenge.0).to_vec().into(),
-        list: SignedList::from(list.clone()),
+        list,
         keys,
-        recovery: recovery.clone(),
+        recovery: register::recovery_keys(cx, &next, code),
     };
-    let then = Then::Recovery(Step::IdentityReplaced { command, own: Box::new(own), list, recovery });
+    REPLACE_IDENTITY.begin(cx.tx, &next, &body)?;
+    let then = Then::Recovery(Step::IdentityReplaced { command });
     let call = Call::own(cx, HttpMethod::Post, "/v1/devices/stolen", then).json(&body);
     http::send(cx, call);
     Ok(Ok(()))
+}
+
+/// The one that an earlier try left, as long as the server may still have taken it; else a new one.
+fn next_identity(
+    cx: &mut Cx<'_, '_>,
+    mut own: Own,
+    current: &VerifiedDeviceList,
+) -> Result<Option<(Own, SignedList, DeviceKeys)>, StoreError> {
+    let version = current.version().saturating_add(1);
+    if let Some((next, body)) = REPLACE_IDENTITY.load::<ReplaceIdentity>(cx.tx)? {
+        let signed = SignedDeviceList::from(body.list.clone());
+        if verify_device_list(&signed.payload, &signed.signature).is_ok_and(|list| list.version() == version) {
+            return Ok(Some((next, body.list, body.keys)));
+        }
+        // The old key has signed this version or a higher one since: the server did not take the new one.
+        REPLACE_IDENTITY.forget::<ReplaceIdentity>(cx.tx)?;
+    }
+    own.identity = IdentityKeyPair::generate(&mut cx.core.rng);
+    own.profile_key = sotto_types::Secret::new(cx.core.rng.random());
+    let listed = [register::own_entry(&own)];
+    let signed = sign_device_list(&own.identity, own.account(), version, &listed, &mut cx.core.rng);
+    let Ok(list) = signed else { return Ok(None) };
+    let keys = prekeys::new_device_keys(cx, &own.identity)?;
+    Ok(Some((own, SignedList::from(list), keys)))
 }
 
 /// One under way from the same current code is asked for again, whatever became of it; else a new one is made.
@@ -376,21 +502,79 @@ fn own_list(cx: &mut Cx<'_, '_>) -> Result<Option<VerifiedDeviceList>, StoreErro
     }
 }
 
-/// The old key is worthless from here on: every session is made anew under the new one.
-fn on_identity_replaced(
+/// Refused for certain, or not known. Also a refusal may mean that an earlier try was taken: the list tells.
+fn identity_not_replaced(
     cx: &mut Cx<'_, '_>,
     command: CommandId,
-    own: Own,
-    list: SignedDeviceList,
-    recovery: &RecoveryKeys,
-) -> Result<(), StoreError> {
-    cx.tx.put_setting_json(register::RECOVERY_KEYS, recovery)?;
+    failure: Failure,
+) -> Result<Result<(), CommandError>, StoreError> {
+    if !is_replacing(cx)? {
+        // A list that the server showed meanwhile has settled it.
+        cx.reply(command, Ok(Reply::Done));
+        return Ok(Ok(()));
+    }
+    let code = failure.code();
+    let error = CommandError::from(failure);
+    if code.is_some_and(|code| code.action() == Action::Stop || code == ErrorCode::ListVersionConflict) {
+        let then = Then::Recovery(Step::StolenOutcome { command, refused: error });
+        let call = Call::own(cx, HttpMethod::Get, "/v1/accounts/me", then);
+        http::send(cx, call);
+        return Ok(Ok(()));
+    }
+    let text =
+        format!("{}. The device may be cut off already: run this again with the same code to be sure", error.text);
+    Ok(Err(CommandError { text, ..error }))
+}
+
+fn on_stolen_outcome(
+    cx: &mut Cx<'_, '_>,
+    command: CommandId,
+    refused: CommandError,
+    account: OwnAccount,
+) -> Result<Result<(), CommandError>, StoreError> {
+    if on_own_list(cx, &account.list.into())? {
+        cx.reply(command, Ok(Reply::Done));
+        return Ok(Ok(()));
+    }
+    REPLACE_IDENTITY.forget::<ReplaceIdentity>(cx.tx)?;
+    Ok(Err(refused))
+}
+
+/// The identity key is being replaced, and nobody knows whether the server has done it.
+pub(crate) fn is_replacing(cx: &Cx<'_, '_>) -> Result<bool, StoreError> {
+    Ok(REPLACE_IDENTITY.load::<ReplaceIdentity>(cx.tx)?.is_some())
+}
+
+/// The server shows this as the own list. True if it is the one of the new identity key, which is in force from here on.
+pub(crate) fn on_own_list(cx: &mut Cx<'_, '_>, shown: &SignedDeviceList) -> Result<bool, StoreError> {
+    let Some((next, _)) = REPLACE_IDENTITY.load::<ReplaceIdentity>(cx.tx)? else { return Ok(false) };
+    let names_us = verify_device_list(&shown.payload, &shown.signature).is_ok_and(|list| {
+        list.account() == next.account()
+            && list.identity_key() == next.identity.public()
+            && list.device(next.address.device) == Some(&register::own_entry(&next))
+    });
+    if names_us {
+        on_identity_replaced(cx, Some(shown))?;
+        cx.notice("the identity key was replaced: the stolen device is cut off, other devices must be linked again");
+    }
+    Ok(names_us)
+}
+
+/// The old key is worthless from here on: every session is made anew under the new one.
+fn on_identity_replaced(cx: &mut Cx<'_, '_>, shown: Option<&SignedDeviceList>) -> Result<(), StoreError> {
+    let staged = REPLACE_IDENTITY.load::<ReplaceIdentity>(cx.tx)?;
+    // None if a list that the server showed was faster than its answer.
+    let (Some(mut own), Some((next, body))) = (cx.own(), staged) else { return Ok(()) };
+    own.identity = next.identity;
+    own.profile_key = next.profile_key;
+    cx.tx.put_setting_json(register::RECOVERY_KEYS, &body.recovery)?;
     // They would bring back the old key.
     cx.tx.delete_setting(NEXT_CODES)?;
     cx.tx.delete_all_sessions()?;
     cx.core.lists.remove(&own.account());
-    register::begin_profile(cx, own, list)?;
+    REPLACE_IDENTITY.close(cx.tx)?;
+    register::begin_profile(cx, own, shown.cloned().unwrap_or_else(|| body.list.into()))?;
+    prekeys::published(cx, &body.keys)?;
     cx.event(crate::api::Event::DevicesChanged);
-    cx.reply(command, Ok(Reply::Done));
     Ok(())
 }

@@ -1,30 +1,35 @@
 //! Registration: a new account with this device as its first.
 //! Flow: `start` -> identity, auth key, prekeys and recovery code made and stored -> POST /v1/accounts -> profile -> connect.
 //! Always true: everything is stored before the request leaves, so a crash or a lost answer is repaired by the same command again:
-//! it sends the same account once more and shows the same recovery code.
+//! it sends the same account once more and shows the same recovery code. What fails here leaves an account that the profile has
+//! by then alone.
 
 use crate::api::{CommandError, CommandId, ErrorKind, Event, HttpMethod, Reply};
 use crate::core::Cx;
 use crate::http::{self, Call, Failure, Then};
 use crate::profile::Own;
-use crate::{connection, link, prekeys};
+use crate::staged::{self, REGISTER};
+use crate::{connection, prekeys};
 use rand::Rng;
 use sotto_crypto::device_list::{generate_registration_id, sign_device_list, verify_device_list};
 use sotto_crypto::recovery::RecoveryContents;
 use sotto_crypto::{DeviceAuthKey, IdentityKeyPair, ListedDevice, RecoveryCode, SignedDeviceList, device_name};
 use sotto_engine_store::{Contact, StoreError};
-use sotto_types::{AccountId, Action, DeviceAddress, DeviceId, Secret, Username};
-use sotto_wire::http::{RecoveryKeys, Register, Registered, SignedList};
+use sotto_types::{AccountId, Action, DeviceAddress, DeviceId, ErrorCode, Secret, Username};
+use sotto_wire::http::{AddDevice, RecoveryKeys, Register, Registered, ReplaceIdentity, SignedList};
 
-/// Settings of a registration under way.
-const STAGE: &str = "new.";
-const BODY: &str = "new.body";
+/// The recovery code of a registration under way.
 const CODE: &str = "new.recovery_code";
 /// The server's half of the recovery code: ciphertext and a public key.
 pub(crate) const RECOVERY_KEYS: &str = "recovery_keys";
 
 #[derive(Debug)]
-pub(crate) struct Step(CommandId);
+pub(crate) struct Step {
+    command: CommandId,
+    invite: Option<String>,
+    /// It was asked before, and what came of that is not known.
+    again: bool,
+}
 
 /// "chat.example.org" -> "https://chat.example.org"; plain HTTP only where it is asked for, or on this machine.
 pub(crate) fn parse_server(text: &str) -> Result<String, CommandError> {
@@ -78,16 +83,21 @@ pub(crate) fn start(
             return Ok(());
         }
     };
-    let begun = Own::load_from(cx.tx, STAGE)?.filter(|own| own.server == server && own.username == username);
-    let begun = begun.is_some().then(|| cx.tx.setting_json::<Register>(BODY)).transpose()?.flatten();
-    let mut body = match begun {
-        Some(body) => body,
+    let begun = REGISTER.load::<Register>(cx.tx)?;
+    let begun = begun.filter(|(own, _)| own.server == server && own.username == username);
+    let again = begun.is_some();
+    let body = match begun {
+        Some((_, body)) => body,
         None => make(cx, &server, username, device_name)?,
     };
-    body.invite = invite;
-    let call = Call::open(server, HttpMethod::Post, "/v1/accounts", Then::Register(Step(command))).json(&body);
-    http::send(cx, call);
+    ask(cx, server, body, Step { command, invite, again });
     Ok(())
+}
+
+fn ask(cx: &mut Cx<'_, '_>, server: String, mut body: Register, step: Step) {
+    body.invite.clone_from(&step.invite);
+    let call = Call::open(server, HttpMethod::Post, "/v1/accounts", Then::Register(step)).json(&body);
+    http::send(cx, call);
 }
 
 fn make(cx: &mut Cx<'_, '_>, server: &str, username: Username, device_name: String) -> Result<Register, StoreError> {
@@ -122,8 +132,8 @@ fn make(cx: &mut Cx<'_, '_>, server: &str, username: Username, device_name: Stri
         recovery,
         encrypted_name: encrypted_name(cx, &own).into(),
     };
-    own.save_to(cx.tx, STAGE)?;
-    cx.tx.put_setting_json(BODY, &body)?;
+    REGISTER.forget::<Register>(cx.tx)?;
+    REGISTER.begin(cx.tx, &own, &body)?;
     cx.tx.put_setting(CODE, code.to_text().expose().as_bytes())?;
     Ok(body)
 }
@@ -149,23 +159,16 @@ pub(crate) fn recovery_keys(cx: &mut Cx<'_, '_>, own: &Own, code: &RecoveryCode)
     }
 }
 
-pub(crate) fn on_answer(
-    cx: &mut Cx<'_, '_>,
-    Step(command): Step,
-    answer: Result<Vec<u8>, Failure>,
-) -> Result<(), StoreError> {
+pub(crate) fn on_answer(cx: &mut Cx<'_, '_>, step: Step, answer: Result<Vec<u8>, Failure>) -> Result<(), StoreError> {
+    let command = step.command;
     let registered = match http::parse::<Registered>(answer) {
         Ok(registered) => registered,
-        Err(failure) => {
-            if failure.code().is_some_and(|code| code.action() == Action::Stop) {
-                // Nothing was made there, for certain; the next try may have another name.
-                cx.tx.wipe()?;
-            }
-            cx.reply(command, Err(failure.into()));
-            return Ok(());
-        }
+        Err(failure) => return on_refused(cx, step, failure),
     };
-    let (Some(mut own), Some(body)) = (Own::load_from(cx.tx, STAGE)?, cx.tx.setting_json::<Register>(BODY)?) else {
+    if !check_empty(cx, command) {
+        return Ok(());
+    }
+    let Some((mut own, body)) = REGISTER.load::<Register>(cx.tx)? else {
         cx.fail(command, ErrorKind::Internal, "the registration is gone; try again");
         return Ok(());
     };
@@ -173,20 +176,52 @@ pub(crate) fn on_answer(
     own.receipt = registered.receipt;
     own.generation = registered.generation;
     cx.tx.put_setting_json(RECOVERY_KEYS, &body.recovery)?;
-    Own::discard(cx.tx, STAGE)?;
-    cx.tx.delete_setting(BODY)?;
-    cx.tx.delete_setting(CODE)?;
+    REGISTER.close(cx.tx)?;
     begin_profile(cx, own.clone(), body.list.into())?;
+    prekeys::published(cx, &body.keys)?;
     cx.reply(command, Ok(Reply::Registered { me: own.to_view(), recovery_code: code }));
     Ok(())
 }
 
-/// This profile is a device from now on.
+fn on_refused(cx: &mut Cx<'_, '_>, step: Step, failure: Failure) -> Result<(), StoreError> {
+    match failure.code() {
+        // Who took the name may have been the first try, while this one was looked at: now that it is done, the server
+        // knows a repetition when it sees one.
+        Some(ErrorCode::UsernameTaken | ErrorCode::AccountExists) if step.again => {
+            if let Some((own, body)) = REGISTER.load::<Register>(cx.tx)? {
+                ask(cx, own.server, body, Step { again: false, ..step });
+                return Ok(());
+            }
+        }
+        // Nobody else has this id: it was made, and may be ours yet.
+        Some(ErrorCode::AccountExists) => {}
+        // Nothing was made there, for certain; the next try may have another name.
+        Some(code) if code.action() == Action::Stop => forget_begun(cx)?,
+        _ => {}
+    }
+    cx.reply(step.command, Err(failure.into()));
+    Ok(())
+}
+
+fn forget_begun(cx: &mut Cx<'_, '_>) -> Result<(), StoreError> {
+    REGISTER.forget::<Register>(cx.tx)?;
+    cx.tx.delete_setting(CODE)
+}
+
+/// This profile is a device from now on. The stage that led here is closed already; what other ways left behind goes.
 pub(crate) fn begin_profile(cx: &mut Cx<'_, '_>, own: Own, list: SignedDeviceList) -> Result<(), StoreError> {
     let verified = verify_device_list(&list.payload, &list.signature)
         .map_err(|error| StoreError::Damaged(format!("the own device list: {error}")))?;
     own.save(cx.tx)?;
-    link::forget_begun(cx.tx)?;
+    forget_begun(cx)?;
+    staged::LINK.forget::<AddDevice>(cx.tx)?;
+    staged::RECOVER.forget::<AddDevice>(cx.tx)?;
+    staged::REPLACE_IDENTITY.forget::<ReplaceIdentity>(cx.tx)?;
+    if cx.core.linking.take().is_some() {
+        // Whoever opens that link later finds nobody behind it.
+        let text = "this profile got an account in another way meanwhile".into();
+        cx.event(Event::LinkFailed { error: CommandError { kind: ErrorKind::WrongState, text } });
+    }
     cx.tx.put_contact(&Contact {
         username: Some(own.username.to_string()),
         identity_key: Some(own.identity.public().as_bytes().to_vec()),
@@ -212,7 +247,7 @@ pub(crate) fn again(cx: &mut Cx<'_, '_>) -> Result<(), StoreError> {
         connection::lost(cx, None);
         return Ok(());
     };
-    let keys = prekeys::new_device_keys(cx, &own.identity)?;
+    let keys = prekeys::keys_again(cx, &own.identity)?;
     let body = Register {
         account_id: own.account(),
         username: own.username.to_string(),
@@ -245,13 +280,17 @@ pub(crate) fn on_deleted(
         cx.reply(command, Err(failure.into()));
         return Ok(());
     }
+    let online = cx.core.link.want_online;
     connection::set_online(cx, false);
+    // For an account that is made next.
+    cx.core.link.want_online = online;
     cx.core.link.drop_token();
-    cx.core.calls.forget_all();
     cx.tx.wipe()?;
     cx.core.own = None;
-    cx.core.lists.clear();
     let error = CommandError { kind: ErrorKind::SignedOut, text: "the account was deleted".into() };
+    for (waiting, _) in cx.core.forget_account() {
+        cx.reply(waiting, Err(error.clone()));
+    }
     cx.event(Event::SignedOut { error });
     cx.reply(command, Ok(Reply::Done));
     Ok(())

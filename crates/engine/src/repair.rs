@@ -4,7 +4,8 @@
 //! Always true:
 //! - a session is renewed at most once a minute, however many of its messages fail: one fresh session answers for all;
 //! - only the account a message went to (or an own device) gets it again;
-//! - a profile that was restored from an old copy is noticed by what others know of it that it does not know itself.
+//! - a profile that was restored from an old copy is noticed by what the server and own devices know of it that it does not
+//!   know itself; the word of others is a reason to ask the server.
 
 use crate::api::Event;
 use crate::core::Cx;
@@ -180,11 +181,11 @@ pub(crate) fn on_retry(cx: &mut Cx<'_, '_>, meta: &Meta, retry: &pb::Retry) -> R
         return enqueue_resend(cx, asking, outbox::CONTROL, &content);
     }
     let all_answered = cx.tx.is_outbox_empty()?;
-    if message_id > outbox::highest(cx)? && all_answered {
-        // They have something of this device that it does not remember sending.
-        prekeys::restored(cx, asking.account)?;
+    if message_id <= outbox::highest(cx)? || !all_answered {
+        return Ok(());
     }
-    Ok(())
+    // They have something of this device that it does not remember sending, or say so.
+    if from_own { prekeys::restored(cx, asking.account) } else { prekeys::on_hint(cx) }
 }
 
 fn enqueue_resend(cx: &mut Cx<'_, '_>, to: DeviceAddress, class: u8, content: &pb::Content) -> Result<(), StoreError> {

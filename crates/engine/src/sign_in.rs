@@ -3,15 +3,16 @@
 //! Flow: challenge -> sign -> token -> `http::on_token`, `connection::on_token`
 //!       | unknown device -> challenge -> restore with the signed list -> again
 //!       | unknown account -> register again with the receipt -> again.
-//! Always true: at most one sign-in runs; final refusals sign the device out, all others are tried again with back-off.
+//! Always true: at most one sign-in runs; final refusals sign the device out, also those of the way back, all others are tried
+//! again with back-off. The way back makes its prekeys once, however often it is tried.
 
-use crate::api::HttpMethod;
+use crate::api::{CommandError, ErrorKind, HttpMethod};
 use crate::connection::{self, Phase};
 use crate::core::Cx;
 use crate::http::{self, Call, Failure, Then};
 use crate::{prekeys, register};
 use sotto_engine_store::StoreError;
-use sotto_types::ErrorCode;
+use sotto_types::{Action, ErrorCode};
 use sotto_wire::http::{AccessToken, Challenge, ChallengeFor, RestoreDevice, SignIn};
 use std::time::Duration;
 
@@ -68,7 +69,14 @@ pub(crate) fn on_answer(cx: &mut Cx<'_, '_>, step: Step, answer: Result<Vec<u8>,
             Ok(challenge) => Ok(restore(cx, &challenge)?),
             Err(failure) => Err(failure),
         },
-        Step::Restored | Step::RegisteredAgain => answer.map(|_| ask_challenge(cx, Step::Challenge)),
+        Step::Restored | Step::RegisteredAgain => match answer {
+            Ok(_) => {
+                prekeys::taken_back(cx)?;
+                ask_challenge(cx, Step::Challenge);
+                return Ok(());
+            }
+            Err(failure) => return on_not_taken_back(cx, failure),
+        },
     };
     match next {
         Ok(()) => Ok(()),
@@ -112,7 +120,7 @@ fn restore(cx: &mut Cx<'_, '_>, challenge: &Challenge) -> Result<(), StoreError>
     let Some((payload, signature)) = cx.tx.contact(own.account())?.and_then(|contact| contact.list) else {
         return Ok(());
     };
-    let keys = prekeys::new_device_keys(cx, &own.identity)?;
+    let keys = prekeys::keys_again(cx, &own.identity)?;
     let body = RestoreDevice {
         account_id: own.account(),
         device_id: own.address.device.into(),
@@ -130,11 +138,42 @@ fn restore(cx: &mut Cx<'_, '_>, challenge: &Challenge) -> Result<(), StoreError>
 }
 
 fn on_failed(cx: &mut Cx<'_, '_>, failure: Failure) -> Result<(), StoreError> {
-    cx.core.link.signing_in = false;
     let out = failure.code().is_some_and(|code| is_final(code) || code == ErrorCode::SignatureInvalid);
-    http::on_no_token(cx, &failure, out)?;
-    if out {
-        return connection::sign_out(cx, sign_out_error(failure));
+    let error = out.then(|| sign_out_error(failure.clone()));
+    end(cx, &failure, error)
+}
+
+/// The server does not know this device or account, and will not have it back as it is.
+fn on_not_taken_back(cx: &mut Cx<'_, '_>, failure: Failure) -> Result<(), StoreError> {
+    let text = match failure.code() {
+        // A sibling was faster: the next sign-in finds the account.
+        Some(ErrorCode::AccountExists) => None,
+        Some(code) if is_final(code) || code == ErrorCode::SignatureInvalid => {
+            prekeys::not_taken_back(cx)?;
+            return on_failed(cx, failure);
+        }
+        Some(ErrorCode::UsernameTaken) => {
+            Some("the server has lost this account, and somebody else has its name now; what is here stays readable")
+        }
+        Some(code) if code.action() == Action::Stop => Some(
+            "this account is not on the server any more (it was deleted, or the server was set up anew); what is here \
+             stays readable",
+        ),
+        _ => None,
+    };
+    if text.is_some() {
+        prekeys::not_taken_back(cx)?;
+    }
+    let error = text.map(|text| CommandError { kind: ErrorKind::SignedOut, text: text.into() });
+    end(cx, &failure, error)
+}
+
+/// The sign-in failed: for good, with the reason, or until the next try.
+fn end(cx: &mut Cx<'_, '_>, failure: &Failure, for_good: Option<CommandError>) -> Result<(), StoreError> {
+    cx.core.link.signing_in = false;
+    http::on_no_token(cx, failure, for_good.is_some())?;
+    if let Some(error) = for_good {
+        return connection::sign_out(cx, error);
     }
     cx.core.link.delay_renewal(cx.now.plus(RENEW_AGAIN));
     if cx.core.link.phase == Phase::SigningIn {
@@ -143,9 +182,9 @@ fn on_failed(cx: &mut Cx<'_, '_>, failure: Failure) -> Result<(), StoreError> {
     Ok(())
 }
 
-fn sign_out_error(failure: Failure) -> crate::api::CommandError {
-    let mut error = crate::api::CommandError::from(failure.clone());
-    error.kind = crate::api::ErrorKind::SignedOut;
+fn sign_out_error(failure: Failure) -> CommandError {
+    let mut error = CommandError::from(failure.clone());
+    error.kind = ErrorKind::SignedOut;
     if matches!(
         failure.code(),
         Some(ErrorCode::UnknownAccount | ErrorCode::UnknownDevice | ErrorCode::SignatureInvalid)

@@ -12,7 +12,7 @@ use crate::api::{CommandError, CommandId, ErrorKind, Event, HttpMethod, Reply};
 use crate::core::Cx;
 use crate::http::{self, Call, Failure, Then};
 use crate::keys::Protocol;
-use crate::{contacts, devices, inbox, link, outbox, profile, sync, views};
+use crate::{contacts, devices, inbox, link, outbox, profile, recovery, sync, views};
 use sotto_crypto::device_list::{AcceptListError, accept_list, verify_device_list};
 use sotto_crypto::session;
 use sotto_crypto::{IdentityKey, SignedDeviceList, VerifiedDeviceList};
@@ -143,6 +143,9 @@ pub(crate) fn offer_list(
         }
     };
     let Some(own) = cx.own() else { return Ok(Offered::Refused) };
+    if account == own.account() && recovery::on_own_list(cx, &list)? {
+        return Ok(Offered::Taken);
+    }
     let known = devices::list_of(cx, account)?;
     let contact = cx.tx.contact(account)?.unwrap_or_else(|| Contact::new(account));
     if known.is_none() && verified.version() < contact.list_version {

@@ -1,7 +1,9 @@
-//! What does not decrypt is asked for again; a profile restored from an old copy repairs itself.
+//! What does not decrypt is asked for again; a profile restored from an old copy repairs itself; keys are replaced for sure.
 
+use prost::Message as _;
 use sotto_engine::{Event, MessageBody, MessageStatus};
-use sotto_sim::{Fate, Sim};
+use sotto_sim::{Device, Fate, Sim};
+use sotto_types::AccountId;
 use sotto_wire::http::KeyCounts;
 use sotto_wire::pb::{self, server_frame::Body};
 use std::cell::Cell;
@@ -171,5 +173,153 @@ fn any_other_generation_of_the_server_replaces_the_keys() {
         assert_eq!(sim.events(ann).iter().filter(notice).count(), usize::from(restored), "{now}");
         assert_eq!(signed_prekey.get() > last, restored, "{now}: a new signed prekey is on the server");
         last = signed_prekey.get();
+    }
+}
+
+/// Signed prekey ids as the server tells them, newest last.
+fn signed_prekeys(sim: &mut Sim) -> Rc<Cell<u32>> {
+    let newest = Rc::new(Cell::new(0));
+    let told = Rc::clone(&newest);
+    sim.answer_hook = Some(Box::new(move |_, path, answer| {
+        if path == "/v1/keys"
+            && let Ok(counts) = serde_json::from_slice::<KeyCounts>(&answer.body)
+        {
+            told.set(counts.signed_prekey_id);
+        }
+    }));
+    newest
+}
+
+fn restart(sim: &mut Sim, device: Device) {
+    sim.crash(device);
+    sim.start(device);
+    sim.run();
+}
+
+fn says_restored(sim: &mut Sim, device: Device, with: AccountId) -> bool {
+    sim.history(device, with).iter().any(|message| message.body == MessageBody::ProfileRestored)
+}
+
+/// What libsignal calls a PreKeySignalMessage, as far as a forger needs it.
+#[derive(Clone, PartialEq, prost::Message)]
+struct FirstMessage {
+    #[prost(uint32, optional, tag = "1")]
+    one_time_ec: Option<u32>,
+    #[prost(bytes = "vec", optional, tag = "2")]
+    base_key: Option<Vec<u8>>,
+    #[prost(bytes = "vec", optional, tag = "3")]
+    identity_key: Option<Vec<u8>>,
+    #[prost(bytes = "vec", optional, tag = "4")]
+    message: Option<Vec<u8>>,
+    #[prost(uint32, optional, tag = "5")]
+    registration_id: Option<u32>,
+    #[prost(uint32, optional, tag = "6")]
+    signed: Option<u32>,
+    #[prost(uint32, optional, tag = "7")]
+    kyber: Option<u32>,
+    #[prost(bytes = "vec", optional, tag = "8")]
+    kyber_ciphertext: Option<Vec<u8>>,
+}
+
+#[test]
+fn nobody_else_makes_a_profile_believe_it_is_an_old_copy() {
+    let mut sim = Sim::new(38);
+    let (ann, bob, cleo) = (sim.register("ann"), sim.register("bob"), sim.register("cleo"));
+    let (bob_id, cleo_id, ann_id) = (sim.account(bob), sim.account(cleo), sim.account(ann));
+    sim.send(ann, "cleo", "hello");
+    sim.run();
+    let signed_prekey = signed_prekeys(&mut sim);
+    restart(&mut sim, ann);
+    let before = signed_prekey.get();
+    assert_ne!(before, 0);
+
+    // bob names a prekey that ann never made.
+    let forged = Rc::new(Cell::new(0));
+    let count = Rc::clone(&forged);
+    sim.frame_hook = Some(Box::new(move |device, frame| {
+        if device == ann
+            && let Some(Body::Deliver(deliver)) = &mut frame.body
+            && let Some(pb::deliver::Item::Envelope(envelope)) = &mut deliver.item
+            && envelope.r#type == i32::from(pb::CiphertextType::Prekey)
+            && count.get() == 0
+        {
+            let mut first = FirstMessage::decode(&envelope.ciphertext[1..]).expect("a first message");
+            first.signed = Some(16_000_000);
+            let bytes = [&envelope.ciphertext[..1], &first.encode_to_vec()].concat();
+            envelope.ciphertext = bytes.into();
+            count.set(1);
+        }
+        Fate::Pass
+    }));
+    sim.send(bob, "ann", "from bob");
+    sim.run();
+    assert_eq!(forged.get(), 1);
+
+    // And asks again for something that ann has never sent.
+    let count = Rc::clone(&forged);
+    sim.frame_hook = Some(Box::new(move |device, frame| {
+        if device == bob && count.get() == 1 && damage(frame) {
+            let Some(Body::Deliver(deliver)) = &mut frame.body else { return Fate::Pass };
+            deliver.entry_id = 1 << 61;
+            count.set(2);
+        }
+        Fate::Pass
+    }));
+    sim.send(ann, "bob", "to bob");
+    sim.run_for(Duration::from_secs(2 * 86_400));
+    assert_eq!(forged.get(), 2);
+    sim.frame_hook = None;
+
+    restart(&mut sim, ann);
+    assert_eq!(signed_prekey.get(), before, "no key was replaced");
+    for with in [bob_id, cleo_id, ann_id] {
+        assert!(!says_restored(&mut sim, ann, with));
+    }
+}
+
+#[test]
+fn an_old_copy_is_known_by_the_keys_that_the_server_handed_out() {
+    let mut sim = Sim::new(39);
+    let ann = sim.register("ann");
+    let ann_id = sim.account(ann);
+    let copy = sim.copy_profile(ann);
+    // Enough people write for the first time to make ann publish further prekeys.
+    for n in 0..4 {
+        let peer = sim.register(&format!("peer{n}"));
+        sim.send(peer, "ann", &format!("hello {n}"));
+        sim.run();
+    }
+    sim.restore_profile(ann, copy);
+    sim.run();
+    assert!(says_restored(&mut sim, ann, ann_id));
+    let late = sim.register("late");
+    let late_id = sim.account(late);
+    sim.send(late, "ann", "the first word");
+    sim.run();
+    assert_eq!(sim.texts(ann, late_id), ["the first word"]);
+    assert_eq!(sim.statuses(late, ann_id), [MessageStatus::Delivered]);
+    assert_eq!(sim.history(ann, late_id).len(), 1, "and it was never undecryptable");
+}
+
+#[test]
+fn keys_are_replaced_for_a_restored_server_in_spite_of_a_crash() {
+    let mut sim = Sim::new(40);
+    let ann = sim.register("ann");
+    let signed_prekey = signed_prekeys(&mut sim);
+    restart(&mut sim, ann);
+    let before = signed_prekey.get();
+    sim.frame_hook = Some(Box::new(|_, frame| {
+        if let Some(Body::Welcome(welcome)) = &mut frame.body {
+            welcome.generation = 1_800_000_000;
+        }
+        Fate::Pass
+    }));
+    sim.break_connection(ann);
+    let noticed = |event: &Event| matches!(event, Event::Notice { text } if text.contains("was restored"));
+    sim.run_until(|sim| sim.events(ann).iter().any(noticed));
+    assert_eq!(signed_prekey.get(), before, "it dies before the server has the new keys");
+    for _ in 0..3 {
+        restart(&mut sim, ann);
+        assert_eq!(signed_prekey.get(), before + 1, "once");
     }
 }
