@@ -65,7 +65,7 @@ pub struct Network {
     secure: OnceLock<Stack>,
     extra: Vec<CertificateDer<'static>>,
     requests: TaskTracker,
-    /// Apart, because these are waited for when closing: they still write out what was queued.
+    /// Apart, because these are waited for when closing: they still write out what was queued. Uploads of prekeys as well.
     connections: TaskTracker,
     stop: CancellationToken,
     connection: Option<Connection>,
@@ -151,7 +151,10 @@ impl Network {
         let http = self.stack(&request.url).http.clone();
         let engine = self.engine.clone();
         let stop = self.stop.clone();
-        self.requests.spawn_on(
+        // Prekeys on their way are waited for when closing, like queued frames: the next start may be days away.
+        let uploads_keys = request.method == HttpMethod::Put && request.url.ends_with("/v1/keys");
+        let tasks = if uploads_keys { &self.connections } else { &self.requests };
+        tasks.spawn_on(
             async move {
                 let id = request.request;
                 let outcome = tokio::select! {
