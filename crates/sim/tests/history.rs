@@ -1,7 +1,11 @@
 //! History for a new device: how far back it goes, when it is said to be complete, and what a crash in the middle leaves.
 
+use prost::Message as _;
 use sotto_engine::{Command, Event, Reply, Who};
+use sotto_engine_store::{MessageKind, NewMessage, StoreError};
 use sotto_sim::{Device, SERVER, Sim};
+use sotto_types::{ClientMsgId, DeviceId, Secret};
+use sotto_wire::pb;
 use std::time::Duration;
 
 const HOUR: Duration = Duration::from_secs(3600);
@@ -144,4 +148,51 @@ fn history_is_said_to_be_complete_once_and_last() {
             assert_eq!((complete, news.last()), (1, Some(&(count, count))), "{count} messages: {news:?}");
         }
     }
+}
+
+#[test]
+fn a_message_too_large_for_a_chunk_does_not_stop_the_history() {
+    let mut sim = Sim::new(95);
+    let (ann, bob) = (sim.register("ann"), sim.register("bob"));
+    let (ann_id, bob_id) = (sim.account(ann), sim.account(bob));
+    sim.send(bob, "ann", "before");
+    sim.run();
+    // What a client that keeps to no limit can send: as large as a ciphertext may be.
+    let mut store = sim.copy_profile(ann);
+    let seen = sim.history(ann, bob_id)[0].message_id.expect("sent");
+    let name = ClientMsgId::from_bytes([7; 16]);
+    let content = pb::Content {
+        name: name.as_bytes().to_vec().into(),
+        body: Some(pb::content::Body::Text(pb::Text { body: "x".repeat(65_000) })),
+        ..pb::Content::default()
+    };
+    store
+        .transaction(|tx| {
+            tx.insert_message(&NewMessage {
+                author: bob_id,
+                author_device: DeviceId::FIRST,
+                name,
+                conversation: bob_id,
+                message_id: Some(sotto_types::MessageId::new(seen.get() + 1)),
+                after: None,
+                kind: MessageKind::Unsupported,
+                content: Secret::new(content.encode_to_vec()),
+                written: sim.now(),
+                server_time: Some(sim.now()),
+                note: None,
+            })?;
+            Ok::<_, StoreError>(())
+        })
+        .expect("stores");
+    sim.restore_profile(ann, store);
+    sim.run();
+    sim.send(bob, "ann", "after");
+    sim.run();
+    let second = sim.link(ann);
+    assert_eq!(sim.texts(second, bob_id), ["before", "after"]);
+    let complete = |event: &Event| matches!(event, Event::HistorySent { done, total, .. } if done == total);
+    assert!(sim.events(ann).iter().any(complete), "both sides are told that it is complete");
+    let complete = |event: &Event| matches!(event, Event::HistoryReceived { done, total } if done == total);
+    assert!(sim.events(second).iter().any(complete));
+    assert_eq!(sim.texts(bob, ann_id), ["before", "after"]);
 }

@@ -1,0 +1,74 @@
+//! What counts as unread when messages become readable late.
+
+use sotto_engine::{Command, MessageBody, Reply};
+use sotto_sim::{Device, Fate, Sim};
+use sotto_types::{AccountId, MessageId};
+use sotto_wire::pb::{self, server_frame::Body};
+use std::time::Duration;
+
+fn unread(sim: &mut Sim, device: Device, with: AccountId) -> u32 {
+    match sim.ask(device, Command::Conversations) {
+        Ok(Reply::Conversations { conversations }) => {
+            conversations.iter().find(|view| view.contact.account == with).map_or(0, |view| view.unread)
+        }
+        other => panic!("no conversations: {other:?}"),
+    }
+}
+
+fn mark(sim: &mut Sim, device: Device, conversation: AccountId, up_to: Option<MessageId>) {
+    let reply = sim.ask(device, Command::MarkRead { conversation, up_to });
+    assert!(matches!(reply, Ok(Reply::Done)), "{reply:?}");
+    sim.run();
+}
+
+#[test]
+fn a_message_that_was_sent_again_is_unread_until_it_is_read() {
+    let mut sim = Sim::new(80);
+    let (ann, bob) = (sim.register("ann"), sim.register("bob"));
+    let (ann_id, bob_id) = (sim.account(ann), sim.account(bob));
+    sim.send(ann, "bob", "first");
+    sim.run();
+    sim.send(bob, "ann", "answer");
+    sim.run();
+    // It comes damaged, and the sender is away, so that there is time to read past the gap.
+    let mut left = 1;
+    sim.frame_hook = Some(Box::new(move |device, frame| {
+        if device == bob
+            && left > 0
+            && let Some(Body::Deliver(deliver)) = &mut frame.body
+            && let Some(pb::deliver::Item::Envelope(envelope)) = &mut deliver.item
+        {
+            left -= 1;
+            let mut bytes = envelope.ciphertext.to_vec();
+            let middle = bytes.len() / 2;
+            bytes[middle] ^= 0x40;
+            envelope.ciphertext = bytes.into();
+        }
+        Fate::Pass
+    }));
+    sim.send(ann, "bob", "gap");
+    sim.run_until(|sim| {
+        sim.events(bob).iter().any(|event| {
+            matches!(event, sotto_engine::Event::MessageAdded { message, .. } if message.body == MessageBody::Undecryptable)
+        })
+    });
+    sim.set_network(ann, false);
+    sim.run_for(Duration::from_secs(5));
+    mark(&mut sim, bob, ann_id, None);
+    assert_eq!(unread(&mut sim, bob, ann_id), 0);
+    sim.set_network(ann, true);
+    sim.send(ann, "bob", "after it");
+    sim.run_for(Duration::from_secs(600));
+    assert_eq!(sim.texts(bob, ann_id), ["first", "answer", "gap", "after it"], "in its place");
+    assert_eq!(unread(&mut sim, bob, ann_id), 2);
+    let history = sim.history(bob, ann_id);
+    let (gap, after) = (&history[2], &history[3]);
+    assert!(gap.late_id.is_some() && gap.read_id() == gap.late_id, "{gap:?}");
+    // Reading the place alone is not reading it: a reader may have been past it before it came.
+    mark(&mut sim, bob, ann_id, gap.message_id);
+    assert_eq!(unread(&mut sim, bob, ann_id), 2);
+    mark(&mut sim, bob, ann_id, gap.read_id().max(after.read_id()));
+    assert_eq!(unread(&mut sim, bob, ann_id), 0);
+    let ticks = sim.history(ann, bob_id).into_iter().filter(|message| message.from_me).map(|message| message.status);
+    assert_eq!(ticks.collect::<Vec<_>>(), [sotto_engine::MessageStatus::Read; 3]);
+}
