@@ -235,7 +235,7 @@ impl Gateway {
 }
 
 /// What connections of an address are counted under: an IPv4 address or an IPv6 /64. `None`: not limited.
-fn limited_address(address: IpAddr) -> Option<IpAddr> {
+pub(crate) fn limited_address(address: IpAddr) -> Option<IpAddr> {
     if address.is_loopback() {
         return None;
     }

@@ -1,6 +1,7 @@
 use super::*;
 use crate::connection::Connection;
 use sotto_domain::Connections as _;
+use sotto_ports::DirectoryStore as _;
 use sotto_types::ErrorCode;
 
 #[tokio::test]
@@ -116,6 +117,18 @@ async fn without_a_hello_in_time_it_ends() {
     assert_eq!(code, Some(4100));
     drop(peer);
     world.until_connections(0).await;
+}
+
+#[tokio::test]
+async fn a_heartbeat_on_a_new_day_is_noted() {
+    let world = World::new().await;
+    let ann = world.person(1).await;
+    let mut peer = world.connect(&ann, 0).await;
+    world.clock.advance(Duration::from_secs(31 * 86_400));
+    peer.heartbeat().await;
+    peer.heartbeat().await;
+    let seen = world.store.device(ann.device(0)).await.unwrap().unwrap().last_seen;
+    assert_eq!(seen, world.clock.now().start_of_day());
 }
 
 #[tokio::test]
