@@ -217,6 +217,17 @@ async fn a_place_is_free_again_when_its_connection_ended() {
     assert_eq!(world.gateway.admit(LOCAL).err(), Some(crate::gateway::NotAdmitted::Full));
 }
 
+#[tokio::test]
+async fn unfinished_messages_have_one_bound_together() {
+    let world = World::new().await;
+    let ((mut one, _), (mut two, _)) = (world.gateway.admit(LOCAL).unwrap(), world.gateway.admit(LOCAL).unwrap());
+    assert!(one.may_hold(300 << 20), "the first may");
+    assert!(!two.may_hold(100 << 10));
+    assert!(two.may_hold(0));
+    drop(one);
+    assert!(two.may_hold(100 << 10));
+}
+
 #[test]
 fn an_idle_connection_is_small() {
     let bytes = std::mem::size_of::<Connection<tokio::net::TcpStream>>();
