@@ -1,11 +1,13 @@
-//! What every request passes: metrics, safe headers, CORS.
+//! What every request passes: metrics, safe headers, CORS, and changes that finish without their client.
 
 use crate::App;
+use crate::problem::ApiError;
 use axum::extract::{MatchedPath, Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use http::header::{self, HeaderName, HeaderValue};
 use http::{Method, StatusCode};
+use sotto_types::ErrorCode;
 use std::time::Instant;
 
 /// Counts by route (never by raw path: names and ids stay out of metrics).
@@ -29,6 +31,19 @@ pub(crate) async fn measure(request: Request, next: Next) -> Response {
         .increment(1);
     metrics::histogram!("sotto_http_request_seconds", "route" => route).record(start.elapsed().as_secs_f64());
     response
+}
+
+/// A change goes on when its client is gone: what must follow it (closing the connections of an unlinked device, telling
+/// siblings, giving a code back) follows.
+pub(crate) async fn to_the_end(request: Request, next: Next) -> Response {
+    let only_looks = matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);
+    if only_looks || request.uri().path().starts_with("/v1/auth/") {
+        return next.run(request).await;
+    }
+    match tokio::spawn(next.run(request)).await {
+        Ok(response) => response,
+        Err(_) => ApiError::new(ErrorCode::Internal, "the server failed in the middle of this").into_response(),
+    }
 }
 
 pub(crate) async fn headers(request: Request, next: Next) -> Response {

@@ -54,6 +54,7 @@ pub fn router(domain: Arc<Domain>, config: ApiConfig) -> Router {
         .method_not_allowed_fallback(|| async {
             problem::ApiError::new(ErrorCode::MethodNotAllowed, "this path has other methods; see /docs")
         })
+        .layer(from_fn(layers::to_the_end))
         .layer(from_fn_with_state(app.clone(), layers::cors))
         .layer(from_fn(layers::headers))
         .layer(from_fn(layers::measure))

@@ -42,7 +42,16 @@ pub(crate) enum Subject {
     /// (who takes, whose)
     BundlesOfOne(AccountId, AccountId),
     Changes(AccountId),
+    /// Acks of entries that were not delivered on the same connection: each costs a look into the store.
+    StrayAcks(DeviceAddress),
+    /// Link sessions of everybody: they share their memory with the challenges that sign-ins use up.
+    AllLinks,
 }
+
+/// A new connection may ack what the one before it took.
+const STRAY_ACKS: Rate = Rate::new(16_384, 30_000);
+/// At most about 50,000 live ones.
+const ALL_LINKS: Rate = Rate::new(20_000, 3_000);
 
 /// Microseconds since the Unix epoch at which the bucket will be full again.
 type Bucket = Arc<AtomicU64>;
@@ -81,6 +90,8 @@ impl Limiter {
             Subject::Bundles(_) => self.limits.bundles,
             Subject::BundlesOfOne(..) => self.limits.bundles_of_one,
             Subject::Changes(_) => self.limits.changes,
+            Subject::StrayAcks(_) => STRAY_ACKS,
+            Subject::AllLinks => ALL_LINKS,
         };
         take(&bucket(&self.subjects, subject), rate, cost, now).map_err(Refusal::rate_limited)
     }

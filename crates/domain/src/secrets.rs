@@ -10,6 +10,8 @@ use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 use sotto_ports::{MetaStore, StoreError};
 use sotto_types::{AccountId, Secret};
+use std::time::Duration;
+use tokio::sync::Semaphore;
 
 const SECRET_KEY: &str = "server-secret";
 
@@ -92,10 +94,16 @@ pub(crate) fn hash_code(code: &str) -> [u8; 32] {
     Sha256::digest(code.as_bytes()).into()
 }
 
+/// So many run at once, and who waits longer than this for a turn is refused: strangers can ask for this work.
+static TURNS: Semaphore = Semaphore::const_new(4);
+const TURN_WITHIN: Duration = Duration::from_secs(5);
+
 /// Runs work that takes milliseconds of CPU (verifying a hundred signatures) away from the threads that serve connections.
 pub(crate) async fn off_thread<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, Refusal> + Send + 'static,
 ) -> Result<T, Refusal> {
+    let busy = || Refusal::unavailable("too many key uploads are being checked", TURN_WITHIN);
+    let _turn = tokio::time::timeout(TURN_WITHIN, TURNS.acquire()).await.map_err(|_| busy())?.map_err(|_| busy())?;
     tokio::task::spawn_blocking(work)
         .await
         .unwrap_or_else(|_| Err(Refusal::new(sotto_types::ErrorCode::Internal, "the server failed to check the keys")))

@@ -1,10 +1,14 @@
 //! Housekeeping, in rounds that the server calls every minute: expiry, suspension, forgetting, key rotation.
-//! Always true: one round does a bounded amount; what is left is found by the next.
+//! Always true:
+//! - one round does a bounded amount; what is left is found by the next;
+//! - `tidy` does what the clock does not decide; what `sweep` does besides cannot be undone, so a caller that doubts the
+//!   clock leaves it.
 
 use crate::inbox::ExpiryCursor;
 use crate::{Domain, Refusal};
 use parking_lot::Mutex;
 use sotto_types::{DeviceAddress, ErrorCode, Timestamp, limits};
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 const EXPIRED_DEVICES: usize = 10_000;
@@ -16,7 +20,26 @@ const SUSPEND_EVERY: Duration = Duration::from_secs(600);
 #[derive(Debug, Default)]
 pub(crate) struct SweepCursor {
     pub expiry: ExpiryCursor,
+    pub departed: Departed,
     next_suspension: Mutex<Timestamp>,
+}
+
+/// Unlinked devices whose inboxes are still to be cleared. A restart forgets them; their entries then wait for their 30 days.
+#[derive(Debug, Default)]
+pub(crate) struct Departed(Mutex<BTreeSet<DeviceAddress>>);
+
+impl Departed {
+    pub fn add(&self, of: DeviceAddress) {
+        self.0.lock().insert(of);
+    }
+
+    pub fn done(&self, of: DeviceAddress) {
+        self.0.lock().remove(&of);
+    }
+
+    pub fn all(&self) -> Vec<DeviceAddress> {
+        self.0.lock().iter().copied().collect()
+    }
 }
 
 /// What one round did.
@@ -29,15 +52,22 @@ pub struct SweepReport {
 }
 
 impl Domain {
+    /// The part of a round that a wrong clock cannot turn into damage.
+    pub async fn tidy(&self) -> Result<SweepReport, Refusal> {
+        let failed = self.bury_departed().await;
+        self.tokens.rotate(self.now()).await?;
+        Ok(SweepReport { failed: failed?, ..SweepReport::default() })
+    }
+
     /// One round. A part that fails does not keep the others from their turn; the first error is returned.
     pub async fn sweep(&self) -> Result<SweepReport, Refusal> {
         let now = self.now();
+        let tidied = self.tidy().await;
         let expired = self.expire(EXPIRED_DEVICES).await;
         let suspended = self.suspend_absent().await;
         let forgotten = self.parts.inbox.forget_old(now, FORGOTTEN_RECORDS).await;
-        self.tokens.rotate(now).await?;
         let (suspended, buried) = suspended?;
-        Ok(SweepReport { failed: expired?.saturating_add(buried), suspended, forgotten: forgotten? })
+        Ok(SweepReport { failed: tidied?.failed + expired? + buried, suspended, forgotten: forgotten? })
     }
 
     /// Devices absent for 30 days. Their siblings are told, so that one of them signs a list without them.
@@ -52,14 +82,18 @@ impl Domain {
         if devices.len() < SUSPENDED_DEVICES {
             *self.sweep.next_suspension.lock() = now.plus(SUSPEND_EVERY);
         }
-        let mut buried = 0;
+        self.meters.suspended.increment(devices.len() as u64);
+        // The store names them once: an error with one must not skip the others.
         for device in &devices {
             self.parts.connections.close(*device, ErrorCode::DeviceSuspended);
-            buried += self.bury_inbox(*device).await?;
-            self.tell_siblings(*device).await?;
         }
-        self.meters.suspended.increment(devices.len() as u64);
-        Ok((devices.len(), buried))
+        let mut buried = Ok(0);
+        for device in &devices {
+            let failed = self.bury_inbox(*device).await;
+            let told = self.tell_siblings(*device).await;
+            buried = buried.and_then(|sum| Ok(sum + failed?)).and_then(|sum| told.map(|()| sum));
+        }
+        Ok((devices.len(), buried?))
     }
 
     async fn tell_siblings(&self, of: DeviceAddress) -> Result<(), Refusal> {

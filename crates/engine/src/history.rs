@@ -291,7 +291,7 @@ fn take_message(cx: &mut Cx<'_, '_>, given: &pb::HistoryMessage) -> Result<Optio
     if let Some(id) = row {
         cx.tx.merge_ticks(id, time(given.delivered_at_ms), time(given.read_at_ms))?;
         if given.failed {
-            cx.tx.set_failed(id, true, Some("not delivered within 30 days"))?;
+            cx.tx.set_failed(id, true, Some("not delivered: nobody was there to take it for 30 days"))?;
         }
     }
     Ok(new.map(|_| peer))

@@ -13,7 +13,7 @@ use crate::connection::ReadTold;
 use crate::core::Cx;
 use crate::http::Failure;
 use crate::keys::Protocol;
-use crate::{backoff, connection, devices, history, sign_in, sync, trust, views};
+use crate::{backoff, connection, devices, history, receipts, sign_in, sync, trust, views};
 use bytes::Bytes;
 use prost::Message as _;
 use sotto_crypto::session::{self, EncryptError};
@@ -398,6 +398,7 @@ pub(crate) fn on_accepted(cx: &mut Cx<'_, '_>, accepted: &pb::Accepted) -> Resul
         let json = serde_json::to_vec(&copies).expect("plain data serializes");
         cx.tx.set_copies(id, entry.attempts.saturating_add(1), &json)?;
         if cx.tx.mark_accepted(id, message_id, server_time)? {
+            receipts::catch_up_failure(cx, id, message_id)?;
             cx.message_changed(id)?;
         }
     }

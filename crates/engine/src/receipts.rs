@@ -1,6 +1,6 @@
 //! Receipts: ticks on own messages, and the own read position.
 //! Always true: a step ticks every message up to its id that had no tick, with the step's time; a failed message stays failed;
-//! steps are remembered, because a receipt may be faster than the acceptance of the message it is about.
+//! steps and failures are remembered, because a receipt may be faster than the acceptance of the message it is about.
 
 use crate::api::{CommandId, ErrorKind, Event, Reply};
 use crate::core::Cx;
@@ -8,6 +8,11 @@ use crate::outbox;
 use sotto_engine_store::{PENDING_PLACE, StepKind, StoreError};
 use sotto_types::{AccountId, MessageId, Timestamp};
 use sotto_wire::pb;
+
+/// Ids of messages that failed before they were known here, the newest last.
+const EARLY_FAILURES: &str = "failed.early";
+const EARLY_MAX: usize = 64;
+const UNDELIVERED: &str = "not delivered: nobody was there to take it for 30 days";
 
 fn peer(conversation: Option<&pb::Conversation>) -> Option<AccountId> {
     match conversation?.of.as_ref()? {
@@ -58,16 +63,40 @@ pub(crate) fn catch_up(
     }
     let delivered = cx.tx.step_at(conversation, StepKind::Delivered, message_id)?;
     let read = cx.tx.step_at(conversation, StepKind::Read, message_id)?;
-    cx.tx.merge_ticks(id, delivered.or(read), read)
+    cx.tx.merge_ticks(id, delivered.or(read), read)?;
+    catch_up_failure(cx, id, message_id)
+}
+
+pub(crate) fn catch_up_failure(cx: &mut Cx<'_, '_>, id: i64, message_id: MessageId) -> Result<(), StoreError> {
+    let mut early = early_failures(cx)?;
+    if let Some(place) = early.iter().position(|failed| *failed == message_id.get()) {
+        early.remove(place);
+        cx.tx.put_setting_json(EARLY_FAILURES, &early)?;
+        cx.tx.set_failed(id, true, Some(UNDELIVERED))?;
+    }
+    Ok(())
 }
 
 pub(crate) fn on_send_failed(cx: &mut Cx<'_, '_>, failed: &pb::SendFailed) -> Result<(), StoreError> {
     let Some(own) = cx.own() else { return Ok(()) };
-    if let Some(message) = cx.tx.message_with_id(own.account(), MessageId::new(failed.message_id))? {
-        cx.tx.set_failed(message.id, true, Some("not delivered within 30 days"))?;
-        cx.message_changed(message.id)?;
+    match cx.tx.message_with_id(own.account(), MessageId::new(failed.message_id))? {
+        Some(message) => {
+            cx.tx.set_failed(message.id, true, Some(UNDELIVERED))?;
+            cx.message_changed(message.id)
+        }
+        // A message to somebody whose devices were all away too long fails at once: faster, perhaps, than it is accepted.
+        None => {
+            let mut early = early_failures(cx)?;
+            early.push(failed.message_id);
+            let over = early.len().saturating_sub(EARLY_MAX);
+            early.drain(..over);
+            cx.tx.put_setting_json(EARLY_FAILURES, &early)
+        }
     }
-    Ok(())
+}
+
+fn early_failures(cx: &Cx<'_, '_>) -> Result<Vec<u64>, StoreError> {
+    Ok(cx.tx.setting_json(EARLY_FAILURES)?.unwrap_or_default())
 }
 
 pub(crate) fn mark_read(

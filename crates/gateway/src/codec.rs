@@ -99,6 +99,11 @@ impl Decoder {
         Self { assembly: None, message_bytes_max }
     }
 
+    /// What was put together of a message in several frames.
+    pub(crate) fn assembled(&self) -> usize {
+        self.assembly.as_ref().map_or(0, Vec::capacity)
+    }
+
     pub(crate) const fn set_message_bytes_max(&mut self, max: usize) {
         self.message_bytes_max = max;
     }

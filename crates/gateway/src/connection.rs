@@ -24,7 +24,7 @@ use std::cell::RefCell;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 const READ_BYTES: usize = 64 * 1024;
@@ -33,6 +33,7 @@ const OUT_BYTES_MAX: usize = 64 * 1024;
 /// A thread's write buffer that grew beyond this is freed.
 const OUT_BYTES_KEPT: usize = 256 * 1024;
 const ROUNDS: usize = 16;
+const LARGE_MESSAGES_AGAIN: Duration = Duration::from_secs(10);
 /// Before Welcome a frame holds a token and a name.
 const HELLO_FRAME_BYTES_MAX: usize = 8 * 1024;
 /// What is read and thrown away after a close.
@@ -69,7 +70,7 @@ pub(crate) struct Connection<S> {
     session: Session,
     stage: Stage,
     /// Counts the connection until it is gone.
-    _permit: Permit,
+    permit: Permit,
 }
 
 enum Flush {
@@ -98,7 +99,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             bucket: Bucket::full(gateway.config.frames_burst, Instant::now()),
             session: Session::new(gateway, handle),
             stage: Stage::Open,
-            _permit: permit,
+            permit,
         }
     }
 
@@ -242,6 +243,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             rest.extend_from_slice(bytes);
             let taken = self.parse(&mut rest, cx);
             self.keep_rest(rest, taken);
+        }
+        let holds = self.rest.capacity() + self.decoder.assembled();
+        if !self.permit.may_hold(if holds > READ_BYTES { holds } else { 0 }) && self.session.end().is_none() {
+            let refusal = Refusal::unavailable("too many large messages are under way", LARGE_MESSAGES_AGAIN);
+            self.session.fail(&mut self.out, 0, &refusal, Bytes::new());
         }
     }
 

@@ -189,7 +189,7 @@ impl Delivery {
         gateway.stats.entries_out.increment(pushed);
         // The store stops early only at a limit; how exactly it counts bytes is its own affair, so only a page well below
         // both limits is taken for the last.
-        let reached_end = entries.len() < entries_max / 2 && ciphertext_bytes < bytes_max / 4;
+        let reached_end = entries.is_empty() || (entries.len() < entries_max / 2 && ciphertext_bytes < bytes_max / 4);
         if !reached_end {
             // What the feed brought meanwhile comes after what the store still has.
             self.feed = VecDeque::new();

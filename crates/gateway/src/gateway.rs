@@ -15,7 +15,7 @@ use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::Notify;
@@ -24,6 +24,8 @@ use tokio_util::sync::CancellationToken;
 
 /// Reconnects of a small node need not be spread over the whole span: this long for each connection.
 const DRAIN_PER_CONNECTION: Duration = Duration::from_millis(3);
+/// What the unfinished messages over 64 KiB of all connections may take together; the next one is refused.
+const UNFINISHED_BYTES_MAX: usize = 256 << 20;
 const DRAIN_SPAN_MIN: Duration = Duration::from_secs(1);
 
 pub struct Gateway {
@@ -35,6 +37,8 @@ pub struct Gateway {
     connections: Mutex<HashMap<u64, Arc<Handle>>>,
     by_ip: Mutex<HashMap<IpAddr, usize>>,
     next_id: AtomicU64,
+    /// What large unfinished messages of all connections hold.
+    unfinished: AtomicUsize,
     tick: AtomicU32,
     draining: AtomicBool,
     one_left: Notify,
@@ -69,10 +73,27 @@ pub(crate) struct Permit {
     gateway: Arc<Gateway>,
     id: u64,
     address: Option<IpAddr>,
+    /// What it holds of `Gateway::unfinished`.
+    unfinished: usize,
+}
+
+impl Permit {
+    /// Notes how much a large unfinished message takes. False if all of them take too much together.
+    pub(crate) fn may_hold(&mut self, bytes: usize) -> bool {
+        if bytes == self.unfinished {
+            return true;
+        }
+        let all = &self.gateway.unfinished;
+        all.fetch_add(bytes, Ordering::Relaxed);
+        let others = all.fetch_sub(self.unfinished, Ordering::Relaxed) - self.unfinished;
+        self.unfinished = bytes;
+        bytes == 0 || others <= UNFINISHED_BYTES_MAX
+    }
 }
 
 impl Drop for Permit {
     fn drop(&mut self) {
+        self.may_hold(0);
         if let Some(address) = self.address {
             let mut by_ip = self.gateway.by_ip.lock();
             if let Some(count) = by_ip.get_mut(&address) {
@@ -106,6 +127,7 @@ impl Gateway {
             connections: Mutex::default(),
             by_ip: Mutex::default(),
             next_id: AtomicU64::new(1),
+            unfinished: AtomicUsize::new(0),
             tick: AtomicU32::new(1),
             draining: AtomicBool::new(false),
             one_left: Notify::new(),
@@ -151,7 +173,7 @@ impl Gateway {
         let id = self.next_id.fetch_add(1, Ordering::Relaxed);
         // From here on dropping the permit undoes the counting.
         self.stats.connections.increment(1.0);
-        let permit = Permit { gateway: self.clone(), id, address };
+        let permit = Permit { gateway: self.clone(), id, address, unfinished: 0 };
         let deadline = self.ticks_from_now(self.config.hello_timeout);
         let handle = Arc::new(Handle::new(id, self.config.window_entries, deadline));
         let mut connections = self.connections.lock();
@@ -235,7 +257,7 @@ impl Gateway {
 }
 
 /// What connections of an address are counted under: an IPv4 address or an IPv6 /64. `None`: not limited.
-fn limited_address(address: IpAddr) -> Option<IpAddr> {
+pub(crate) fn limited_address(address: IpAddr) -> Option<IpAddr> {
     if address.is_loopback() {
         return None;
     }

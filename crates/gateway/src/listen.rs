@@ -4,7 +4,7 @@
 //! - every request carries the address of its client (`ClientIp`), which is the socket's unless a trusted proxy names another.
 
 use crate::config::TrustedProxies;
-use crate::gateway::Gateway;
+use crate::gateway::{Gateway, limited_address};
 use crate::stats::Stats;
 use axum::Router as HttpRouter;
 use axum::body::Body;
@@ -14,21 +14,26 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use parking_lot::RwLock;
+use parking_lot::{Mutex, RwLock};
 use rustls::ServerConfig;
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Notify;
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower_service::Service as _;
 
-/// Sockets that are no WebSocket (yet) and may be open beside them.
+/// Sockets that are no WebSocket (yet) and may be open beside them: of everybody, and of one address.
 const HTTP_CONNECTIONS_MAX: usize = 4_096;
+const HTTP_CONNECTIONS_OF_ONE: usize = 256;
+/// A connection on which no request began for so long is closed, whatever it is doing: perhaps its peer reads nothing.
+const HTTP_REQUEST_WITHIN: Duration = Duration::from_secs(300);
 const HTTP_BUFFER_BYTES: usize = 16 * 1024;
 /// When the process is out of file descriptors, `accept` fails at once, again and again.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -66,7 +71,7 @@ pub async fn serve(
     stop: CancellationToken,
 ) {
     let tasks = TaskTracker::new();
-    let open = Arc::new(AtomicUsize::new(0));
+    let open = Arc::new(HttpPlaces::default());
     loop {
         let accepted = tokio::select! {
             () = stop.cancelled() => break,
@@ -83,7 +88,7 @@ pub async fn serve(
             }
         };
         let _ = stream.set_nodelay(true);
-        let place = HttpPlace::take(&open);
+        let place = HttpPlace::take(&open, shared_address(from.ip(), &gateway.config.trusted_proxies));
         if place.is_none() {
             Stats::refused("http_full");
         }
@@ -98,19 +103,50 @@ pub async fn serve(
     tasks.wait().await;
 }
 
-struct HttpPlace(Arc<AtomicUsize>);
+/// Open sockets: all, and by address where that is limited.
+#[derive(Default)]
+struct HttpPlaces(Mutex<(usize, HashMap<IpAddr, usize>)>);
+
+struct HttpPlace {
+    open: Arc<HttpPlaces>,
+    address: Option<IpAddr>,
+}
 
 impl HttpPlace {
-    fn take(open: &Arc<AtomicUsize>) -> Option<Self> {
-        let place = Self(open.clone());
-        (open.fetch_add(1, Ordering::Relaxed) < HTTP_CONNECTIONS_MAX).then_some(place)
+    fn take(open: &Arc<HttpPlaces>, address: Option<IpAddr>) -> Option<Self> {
+        let mut places = open.0.lock();
+        let (all, by_address) = &mut *places;
+        let of_address = address.and_then(|address| by_address.get(&address)).copied().unwrap_or_default();
+        if *all >= HTTP_CONNECTIONS_MAX || of_address >= HTTP_CONNECTIONS_OF_ONE {
+            return None;
+        }
+        *all += 1;
+        if let Some(address) = address {
+            by_address.insert(address, of_address + 1);
+        }
+        Some(Self { open: open.clone(), address })
     }
 }
 
 impl Drop for HttpPlace {
     fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
+        let mut places = self.open.0.lock();
+        let (all, by_address) = &mut *places;
+        *all -= 1;
+        if let Some(address) = self.address
+            && let Entry::Occupied(mut count) = by_address.entry(address)
+        {
+            *count.get_mut() -= 1;
+            if *count.get() == 0 {
+                count.remove();
+            }
+        }
     }
+}
+
+/// What a socket counts under. Trusted proxies bring many clients, and this machine's own are not limited.
+fn shared_address(socket: IpAddr, trusted: &TrustedProxies) -> Option<IpAddr> {
+    limited_address(socket).filter(|_| !trusted.contains(socket.to_canonical()))
 }
 
 struct Client {
@@ -150,9 +186,12 @@ impl Client {
             return;
         }
         let hello_timeout = gateway.config.hello_timeout;
+        let begins = Arc::new(Notify::new());
+        let began = begins.clone();
         let service = service_fn(move |mut request: Request<Incoming>| {
             let client = client_ip(from.ip(), request.headers(), &gateway.config.trusted_proxies);
             let port = if client == from.ip() { from.port() } else { 0 };
+            began.notify_one();
             request.extensions_mut().insert(ClientIp(client));
             request.extensions_mut().insert(ConnectInfo(SocketAddr::new(client, port)));
             app.clone().call(request.map(Body::new))
@@ -164,11 +203,20 @@ impl Client {
             .serve_connection(TokioIo::new(stream), service)
             .with_upgrades();
         let mut connection = Box::pin(connection);
-        let result = tokio::select! {
-            result = connection.as_mut() => result,
-            () = stop.cancelled() => {
-                connection.as_mut().graceful_shutdown();
-                connection.await
+        let mut stopping = false;
+        let result = loop {
+            tokio::select! {
+                result = connection.as_mut() => break result,
+                () = stop.cancelled(), if !stopping => {
+                    stopping = true;
+                    connection.as_mut().graceful_shutdown();
+                }
+                request = tokio::time::timeout(HTTP_REQUEST_WITHIN, begins.notified()) => {
+                    if request.is_err() {
+                        Stats::refused("http_stalled");
+                        return;
+                    }
+                }
             }
         };
         if let Err(error) = result {

@@ -18,7 +18,7 @@ use crate::{encode, parse};
 use bytes::Bytes;
 use sotto_domain::{AckedEntry, ConnectionFacts, Refusal, SendRefused, SignedIn};
 use sotto_ports::Committed;
-use sotto_types::{DeviceAddress, EntryId, ErrorCode, Secret, limits};
+use sotto_types::{DeviceAddress, EntryId, ErrorCode, Secret, Timestamp, limits};
 use sotto_wire::pb::{self, client_frame, server_frame::Body};
 use std::borrow::Cow;
 use std::collections::VecDeque;
@@ -46,6 +46,7 @@ pub(crate) enum End {
 enum Done {
     Send { reference: u32, client_msg_id: Bytes, result: Result<Committed, SendRefused> },
     Read { reference: u32, result: Result<(), Refusal> },
+    Seen,
 }
 
 enum Phase {
@@ -63,6 +64,12 @@ pub(crate) struct Session {
     /// Set by `Drain`: nothing more is read; ends when nothing is in flight.
     draining: bool,
     in_flight: VecDeque<BoxFuture<Done>>,
+    /// How many of `in_flight` are reads, and the heartbeats that came after them: the answer to a heartbeat says that the
+    /// reads before it were applied, or that their errors were sent.
+    reads: usize,
+    heartbeats: Vec<u32>,
+    /// The day on which the device was last noted as seen.
+    seen_on: Timestamp,
     acks: Acks,
     /// What had waited for the running ack when the connection ended.
     last_acks: (Vec<AckedEntry>, Vec<AckedEntry>),
@@ -97,6 +104,9 @@ impl Session {
             end: None,
             draining: false,
             in_flight: VecDeque::new(),
+            reads: 0,
+            heartbeats: Vec::new(),
+            seen_on: Timestamp::default(),
             acks: Acks::default(),
             last_acks: Default::default(),
             delivery: Delivery::default(),
@@ -125,7 +135,7 @@ impl Session {
         ready
             && self.end.is_none()
             && !self.draining
-            && self.in_flight.len() < self.gateway.config.sends_in_flight
+            && self.in_flight.len().max(self.heartbeats.len()) < self.gateway.config.sends_in_flight
             && self.acks.waiting() < ACKS_WAITING_MAX
     }
 
@@ -208,10 +218,7 @@ impl Session {
             Client::SendDirect(send) => self.on_send(reference, send, cx, out),
             Client::Ack(ack) => self.on_ack(reference, &ack, cx, out),
             Client::Read(read) => self.on_read(reference, read, cx, out),
-            Client::Heartbeat(_) => {
-                let server_time_ms = self.gateway.clock.now().as_ms();
-                encode::frame(out, reference, Body::HeartbeatAck(pb::HeartbeatAck { server_time_ms }));
-            }
+            Client::Heartbeat(_) => self.on_heartbeat(reference, cx, out),
             Client::Hello(_) => {
                 let refusal = Refusal::new(ErrorCode::BadFrame, "a second Hello");
                 self.fail(out, reference, &refusal, Bytes::new());
@@ -285,6 +292,7 @@ impl Session {
         };
         encode::frame(out, reference, Body::Welcome(welcome));
         self.phase = Phase::Live;
+        self.seen_on = self.gateway.clock.now().start_of_day();
         // Until now it was the time for a Hello.
         self.handle.set_deadline(self.gateway.ticks_from_now(self.gateway.config.idle_timeout));
         self.delivery.begin();
@@ -319,9 +327,37 @@ impl Session {
         };
         let gateway = self.gateway.clone();
         let up_to = sotto_types::MessageId::new(read.up_to);
+        let before = self.in_flight.len();
         self.start(cx, out, async move {
             Done::Read { reference, result: gateway.domain.read(of, conversation, up_to).await }
         });
+        self.reads += self.in_flight.len() - before;
+    }
+
+    fn on_heartbeat(&mut self, reference: u32, cx: &mut Context<'_>, out: &mut Vec<u8>) {
+        self.heartbeats.push(reference);
+        self.answer_heartbeats(out);
+        let today = self.gateway.clock.now().start_of_day();
+        if let Some(of) = self.handle.address()
+            && today > self.seen_on
+        {
+            self.seen_on = today;
+            let gateway = self.gateway.clone();
+            self.start(cx, out, async move {
+                gateway.domain.seen(of).await;
+                Done::Seen
+            });
+        }
+    }
+
+    fn answer_heartbeats(&mut self, out: &mut Vec<u8>) {
+        if self.reads > 0 {
+            return;
+        }
+        let server_time_ms = self.gateway.clock.now().as_ms();
+        for reference in std::mem::take(&mut self.heartbeats) {
+            encode::frame(out, reference, Body::HeartbeatAck(pb::HeartbeatAck { server_time_ms }));
+        }
     }
 
     fn start(&mut self, cx: &mut Context<'_>, out: &mut Vec<u8>, work: impl Future<Output = Done> + Send + 'static) {
@@ -337,13 +373,16 @@ impl Session {
             return false;
         }
         let before = self.in_flight.len();
+        let reads = &mut self.reads;
         self.in_flight.retain_mut(|work| match work.as_mut().poll(cx) {
             Poll::Ready(done) => {
+                *reads -= usize::from(matches!(done, Done::Read { .. }));
                 answer(out, done);
                 false
             }
             Poll::Pending => true,
         });
+        self.answer_heartbeats(out);
         if self.in_flight.is_empty() {
             self.in_flight = VecDeque::new();
         }
@@ -456,7 +495,7 @@ impl Session {
                 // Else these would be delivered again. A failing store shows itself elsewhere at once.
                 gateway.domain.ack(of, ok, undecryptable).await.ok();
             }
-            gateway.domain.disconnected(of).await;
+            gateway.domain.seen(of).await;
         }))
     }
 }
@@ -485,7 +524,7 @@ fn answer(out: &mut Vec<u8>, done: Done) {
             (reference, body)
         }
         // A read has no answer unless it failed.
-        Done::Read { result: Ok(()), .. } => return,
+        Done::Read { result: Ok(()), .. } | Done::Seen => return,
         Done::Read { reference, result: Err(refusal) } => {
             Stats::rejected(refusal.code);
             (reference, encode::error(&refusal, Bytes::new()))

@@ -140,7 +140,8 @@ pub struct Invite {
 /// Accounts, devices, blocks, invites. Every implementation promises:
 /// - each changing method is atomic, durable on return and linearizable per account: of two racing registrations of a name
 ///   or changes from one list version, exactly one wins;
-/// - a removed device's inbox, prekeys and record are gone with the change; its id may be used again by a later one;
+/// - a removed device's prekeys and record are gone with the change. What waits in its inbox stays: the domain buries it, so
+///   that senders are told; whatever is left of it is gone when the id is used again;
 /// - after `delete_account` nothing of the account is left but its username, reserved for 30 days. What others own stays
 ///   theirs: entries waiting for them, watermarks of the account as a reader of their messages, their block lists;
 /// - an invite's use is counted if and only if its account was created;

@@ -39,6 +39,8 @@ pub struct SendCommit {
     pub expect: Vec<(AccountId, u32)>,
     /// Each device at most once (else `Failed`). May be empty (note-to-self on an only device, a blocked sender): the send still gets an id and a dedup record.
     pub entries: Vec<NewEntry>,
+    /// The send fails at once, because nobody can take it: each of these devices (if listed) gets the failure in its inbox.
+    pub failed: Option<(Conversation, Vec<DeviceAddress>)>,
     pub now: Timestamp,
 }
 
@@ -212,8 +214,8 @@ pub trait InboxStore: Send + Sync {
         kind: WatermarkKind,
     ) -> Result<Option<Step>, StoreError>;
 
-    /// Entries with an id below `before`, for at most `max_devices` devices following `after` in a fixed order; empty at
-    /// the end of the round. Of one device at most the 1,000 oldest (fewer if they are large): the next round finds the rest.
+    /// Entries with an id below `before`, for at most `max_devices` devices (fewer if they have much) following `after` in a
+    /// fixed order; empty at the end of the round. Of one device at most the 1,000 oldest (fewer if they are large): the next round finds the rest.
     async fn expired(
         &self,
         before: EntryId,
@@ -237,6 +239,9 @@ pub trait InboxStore: Send + Sync {
     /// usernames, expired invites; at most about `budget` of them, unless many can be dropped at once. Returns about how many
     /// it removed; 0 once nothing is left to forget.
     async fn forget_old(&self, now: Timestamp, budget: usize) -> Result<usize, StoreError>;
+
+    /// The highest id that was ever assigned and committed here, at least; zero before the first.
+    async fn newest_id(&self) -> Result<MessageId, StoreError>;
 
     /// How many entries wait for the device, counting at most `limit`.
     async fn depth(&self, of: DeviceAddress, limit: usize) -> Result<usize, StoreError>;

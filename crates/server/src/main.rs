@@ -6,6 +6,7 @@
 mod admin;
 mod cli;
 mod client;
+mod clock_watch;
 mod config;
 mod demo;
 mod doctor;

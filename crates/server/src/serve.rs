@@ -5,6 +5,7 @@
 //! the process at once.
 
 use crate::admin::{self, Admin};
+use crate::clock_watch::ClockWatch;
 use crate::config::{Config, Loaded};
 use crate::demo::Demo;
 use crate::exit::{Failure, Reason, failed};
@@ -29,6 +30,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 const SWEEP_EVERY: Duration = Duration::from_secs(60);
+const BLOCKING_ENDS_WITHIN: Duration = Duration::from_secs(2);
 const UPKEEP_EVERY: Duration = Duration::from_secs(5);
 /// Link sessions, link codes and used challenges, all together.
 const EPHEMERAL_VALUES: usize = 400_000;
@@ -45,7 +47,7 @@ pub fn run(loaded: Loaded, json: bool) -> Result<(), Failure> {
         runtime.worker_threads(usize::try_from(workers).unwrap_or(1));
     }
     let runtime = runtime.enable_all().build().map_err(|error| failed(format!("cannot start threads: {error}")))?;
-    runtime.block_on(async {
+    let served = runtime.block_on(async {
         // Before anything is announced: a signal that comes early is not lost.
         let mut signals = Signals::listen()?;
         let hangups = listen_for(SignalKind::hangup())?;
@@ -55,7 +57,10 @@ pub fn run(loaded: Loaded, json: bool) -> Result<(), Failure> {
         signals.exit_on_second();
         server.stop().await;
         Ok(())
-    })
+    });
+    // A backup may still be copying: it ends with the process, and its folder is no backup without its manifest.
+    runtime.shutdown_timeout(BLOCKING_ENDS_WITHIN);
+    served
 }
 
 fn listen_for(kind: SignalKind) -> Result<Signal, Failure> {
@@ -174,7 +179,7 @@ impl Server {
             tasks.spawn(serve_metrics(listener, prometheus.clone(), stop.clone()));
         }
         tasks.spawn(upkeep(prometheus, stop.clone()));
-        tasks.spawn(sweep(domain.clone(), stop.clone()));
+        tasks.spawn(sweep(domain.clone(), clock.clone(), stop.clone()));
         match (tls_files, tls_source) {
             (Some(files), Some(source)) => tasks.spawn(files.watch(source, hangups, stop.clone())),
             _ => tasks.spawn(tls::nothing_to_reload(hangups, stop.clone())),
@@ -380,14 +385,24 @@ async fn upkeep(prometheus: PrometheusHandle, stop: CancellationToken) {
     }
 }
 
-async fn sweep(domain: Arc<Domain>, stop: CancellationToken) {
+async fn sweep(domain: Arc<Domain>, clock: Arc<dyn Clock>, stop: CancellationToken) {
+    let began = since_boot();
+    let mut watch = ClockWatch::default();
     while wait(SWEEP_EVERY, &stop).await {
-        match domain.sweep().await {
+        let sound = watch.is_sound(clock.now(), since_boot().saturating_sub(began));
+        let round = if sound { domain.sweep().await } else { domain.tidy().await };
+        match round {
             Ok(done) if done == sotto_domain::SweepReport::default() => {}
             Ok(done) => tracing::info!(?done, "housekeeping"),
             Err(error) => tracing::warn!(%error, "housekeeping failed; it goes on in a minute"),
         }
     }
+}
+
+/// Monotonic, and unlike `Instant` it goes on while the machine sleeps.
+fn since_boot() -> Duration {
+    let now = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
+    Duration::new(now.tv_sec.unsigned_abs(), u32::try_from(now.tv_nsec).unwrap_or(0))
 }
 
 /// False when it is time to stop.

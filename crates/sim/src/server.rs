@@ -94,7 +94,7 @@ impl Server {
     pub fn disconnected(&self, connection: &Connection) {
         if let Some(who) = &connection.who {
             self.hub.connected.lock().remove(&who.address);
-            self.runtime.block_on(self.domain.disconnected(who.address));
+            self.runtime.block_on(self.domain.seen(who.address));
         }
     }
 

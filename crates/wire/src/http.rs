@@ -218,7 +218,7 @@ bodies! {
         bundles: Vec<PreKeyBundle>,
     }
 
-    /// New prekeys; what is absent stays. Uploading the same id again replaces it only if it was not handed out.
+    /// New prekeys; what is absent stays. A one-time key whose id is stored already is ignored.
     UploadKeys {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         signed_prekey: Option<SignedPreKey>,

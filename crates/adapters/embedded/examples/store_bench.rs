@@ -136,6 +136,7 @@ async fn submit(store: Arc<EmbeddedStore>, submitter: u64, end: Instant) -> Vec<
             seen: MessageId::ZERO,
             expect: vec![(from.account, 1), (to.account, 1)],
             entries: vec![NewEntry { to, ciphertext_type: CiphertextType::Ratchet, ciphertext: ciphertext.clone() }],
+            failed: None,
             now: SystemClock.now(),
         };
         let committed = store.commit_send(commit).await.expect("committed");

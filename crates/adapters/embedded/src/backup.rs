@@ -111,8 +111,9 @@ impl EmbeddedStore {
         if entries.next().is_some() {
             return Err(BackupError::TargetNotEmpty { dir: to.to_owned() });
         }
-        let tables = self.tables.all();
+        // In this order: a dedup generation that begins in between is empty in the snapshot, not missing from the copy.
         let snapshot = self.tables.db.snapshot();
+        let tables = self.tables.all();
         let mut parts = Vec::with_capacity(tables.len());
         for (table, keyspace) in tables {
             let path = part_path(to, table);

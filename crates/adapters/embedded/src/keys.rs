@@ -65,7 +65,8 @@ pub fn parse_entry(key: &[u8]) -> Result<(Short, DeviceId, EntryId), StoreError>
 /// Nine bytes of hash tell the sends of one account apart: for two of ten million in ten days to meet is one in a hundred
 /// million, and who forces it swallows a message of their own.
 pub fn send(send: &SendId) -> [u8; SEND] {
-    let name = Sha256::new().chain_update([send.from.device.get()]).chain_update(send.client_msg_id.as_bytes()).finalize();
+    let name =
+        Sha256::new().chain_update([send.from.device.get()]).chain_update(send.client_msg_id.as_bytes()).finalize();
     let (name, _) = name.split_at(SEND - SHORT);
     join(&[&short(send.from.account), name])
 }

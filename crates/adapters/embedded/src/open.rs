@@ -158,6 +158,7 @@ pub(crate) fn begin_restore(config: &EmbeddedConfig) -> Result<(Lock, Tables), O
     }
     let marker = dir.join(RESTORING_FILE);
     File::create(&marker).and_then(|file| file.sync_all()).map_err(OpenError::io("write", &marker))?;
+    sync_dir(dir)?;
     let tables = open_tables(config)?;
     Ok((lock, tables))
 }
@@ -166,7 +167,13 @@ pub(crate) fn finish_restore(dir: &Path, tables: &Tables) -> Result<(), OpenErro
     tables.db.persist(PersistMode::SyncAll).map_err(|error| damaged(dir, &error))?;
     write_version(dir)?;
     let marker = dir.join(RESTORING_FILE);
-    fs::remove_file(&marker).map_err(OpenError::io("remove", &marker))
+    fs::remove_file(&marker).map_err(OpenError::io("remove", &marker))?;
+    // Else a power cut could bring the marker back, over a store that has acknowledged messages since.
+    sync_dir(dir)
+}
+
+fn sync_dir(dir: &Path) -> Result<(), OpenError> {
+    File::open(dir).and_then(|dir| dir.sync_all()).map_err(OpenError::io("sync", dir))
 }
 
 fn damaged(dir: &Path, error: &dyn std::fmt::Debug) -> OpenError {

@@ -239,7 +239,9 @@ impl Txn {
     /// The keys under a prefix in the store; see the module's rules.
     pub fn scan(&self, table: Table, prefix: &[u8]) -> Result<Vec<Slice>, StoreError> {
         let Some(keyspace) = self.tables.keyspace(table) else { return Ok(Vec::new()) };
-        keyspace.prefix(prefix).map(|guard| guard.key().map_err(crate::tables::failed)).collect()
+        // Copied, because a key that was read holds its whole block in memory.
+        let copied = |key: Slice| Slice::from(&*key);
+        keyspace.prefix(prefix).map(|guard| guard.key().map(copied).map_err(crate::tables::failed)).collect()
     }
 
     /// Removes everything under a prefix; see the module's rules.

@@ -7,7 +7,7 @@ mod common;
 use common::*;
 use rand::{Rng, SeedableRng};
 use sotto_embedded::{EmbeddedConfig, EmbeddedStore};
-use sotto_ports::{DirectoryStore, InboxStore, NoFeed, PreKeyStore, Queued, QueuedItem, Settle};
+use sotto_ports::{CommitRefused, DirectoryStore, InboxStore, NoFeed, PreKeyStore, Queued, QueuedItem, Settle};
 use sotto_types::{Clock, DeviceId, EntryId, MessageId, SystemClock};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufRead, BufReader, Write};
@@ -186,8 +186,9 @@ async fn check(store: &EmbeddedStore, reported: &Reported, first: u64) {
         assert!(in_three.contains(&EntryId::from(*id)), "acknowledged send {n} is lost");
     }
     for (n, id) in reported.sent.range(first..) {
-        let again = store.commit_send(send((*n).into(), &[address(2)], SystemClock.now())).await.unwrap();
-        assert_eq!(again.message_id, *id, "the record of send {n} is lost");
+        let again = store.commit_send(send((*n).into(), &[address(2)], SystemClock.now())).await;
+        let repeated = matches!(again, Err(CommitRefused::Repeated(first)) if first.message_id == *id);
+        assert!(repeated, "the record of send {n} is lost: {again:?}");
     }
     for queued in &three {
         let QueuedItem::Envelope(envelope) = &queued.item else { panic!("only envelopes were sent") };

@@ -503,7 +503,7 @@ async fn tokens_end() {
     s.bed.domain.disable_account("ann", false).await.unwrap();
     // Days are noted, not moments: it is 30 days after the end of the day.
     s.bed.clock.advance(limits::ABSENT_DEVICE + std::time::Duration::from_secs(86_400));
-    s.bed.domain.disconnected(DeviceAddress::new(s.ann.account, DeviceId::FIRST)).await;
+    s.bed.domain.seen(DeviceAddress::new(s.ann.account, DeviceId::FIRST)).await;
     let second = s.bed.token(&s.ann, 1).await;
     s.bed.clock.advance(std::time::Duration::from_secs(1));
     s.bed.domain.sweep().await.unwrap();

@@ -32,6 +32,8 @@ impl Domain {
 
     pub(super) async fn remove_account(&self, id: AccountId) -> Result<(), Refusal> {
         let devices = self.parts.directory.routing(id).await?;
+        // Who wrote to it learns that nobody will read it. A failing store shows itself in the next line.
+        self.bury_account(id).await.ok();
         if !self.parts.directory.delete_account(id, self.now()).await? {
             return Err(unknown_account());
         }

@@ -81,7 +81,7 @@ impl Domain {
         self.use_challenge(challenge).await?;
         let list = self.parts.directory.signed_list(account.id).await?.ok_or_else(refused)?;
         let device = self.free_device_id(account.id, &list).await?;
-        let link_code = self.grant_link_code(account.id, device, true).await?;
+        let link_code = self.grant_link_code(account.id, device, account.recovery.auth_key, true).await?;
         Ok(Recovered {
             account: account.id,
             username,

@@ -31,7 +31,8 @@ pub struct DeviceAdded {
 }
 
 impl Domain {
-    /// The code is used up by success alone; the same request again gets the same answer until the code expires.
+    /// The code is good as long as the device that made it is linked (or the recovery code it came from is the current one), and
+    /// is used up by success alone; the same request again gets the same answer until the code expires.
     pub async fn add_device(&self, add: AddDevice, ip: IpAddr) -> Result<DeviceAdded, Refusal> {
         let now = self.now();
         self.limiter.check_address(AddressLimit::DeviceAddition, ip, now)?;
@@ -49,6 +50,15 @@ impl Domain {
         };
 
         let current = self.current(add.account).await?;
+        let makes_codes = if recovery {
+            current.account.recovery.auth_key == grant.by
+        } else {
+            current.list.devices.iter().any(|listed| listed.auth_key == grant.by)
+        };
+        if !makes_codes {
+            // Who was unlinked must not come back with a code made before, nor somebody with an old recovery code.
+            return Err(wrong_code());
+        }
         let (opened, difference) = current.against(&add.list)?;
         if difference.added != [add.device] || !difference.altered.is_empty() {
             return Err(list_invalid("the list must be the current one plus the new device"));

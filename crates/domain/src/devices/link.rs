@@ -10,6 +10,7 @@
 use super::Current;
 use crate::limiter::{AddressLimit, Subject};
 use crate::secrets::{hash_code, random_word};
+use crate::sign_in::authenticate::unlinked;
 use crate::{Domain, Refusal, SignedIn, proof};
 use bytes::Bytes;
 use parking_lot::Mutex;
@@ -104,6 +105,7 @@ impl Domain {
     pub async fn open_link(&self, ip: IpAddr) -> Result<NewLinkSession, Refusal> {
         let now = self.now();
         self.limiter.check_address(AddressLimit::Link, ip, now)?;
+        self.limiter.check(Subject::AllLinks, now)?;
         let link = random_word();
         let expires = now.plus(limits::LINK);
         if !self.parts.ephemeral.put_new(&link_key(&link)?, Bytes::new(), expires, now).await? {
@@ -159,19 +161,21 @@ impl Domain {
             return Err(proof::too_many_devices());
         }
         let device = self.free_device_id(account, &list).await?;
-        self.grant_link_code(account, device, false).await
+        let maker = list.devices.iter().find(|listed| listed.id == who.address.device).ok_or_else(unlinked)?;
+        self.grant_link_code(account, device, maker.auth_key, false).await
     }
 
     pub(crate) async fn grant_link_code(
         &self,
         account: AccountId,
         device: DeviceId,
+        by: [u8; 32],
         recovery: bool,
     ) -> Result<NewLinkCode, Refusal> {
         let now = self.now();
         let link_code = random_word();
         let expires = now.plus(limits::LINK);
-        let grant = Grant { account, device, expires, state: GrantState::Open { recovery } };
+        let grant = Grant { account, device, by, expires, state: GrantState::Open { recovery } };
         if !self.parts.ephemeral.put_new(&code_key(&link_code), grant.to_bytes(), expires, now).await? {
             return Err(Refusal::new(ErrorCode::Internal, "a random word came twice"));
         }
@@ -204,6 +208,8 @@ fn expired() -> Refusal {
 pub(super) struct Grant {
     pub account: AccountId,
     pub device: DeviceId,
+    /// The auth key of the device that made it, or of the recovery code: it is good only as long as that is.
+    pub by: [u8; 32],
     pub expires: Timestamp,
     pub state: GrantState,
 }
@@ -220,9 +226,10 @@ pub(super) enum GrantState {
 
 impl Grant {
     pub fn to_bytes(self) -> Bytes {
-        let mut bytes = Vec::with_capacity(58);
+        let mut bytes = Vec::with_capacity(90);
         bytes.extend_from_slice(self.account.as_bytes());
         bytes.push(self.device.get());
+        bytes.extend_from_slice(&self.by);
         bytes.extend_from_slice(&self.expires.as_ms().to_be_bytes());
         match self.state {
             GrantState::Open { recovery } => bytes.push(u8::from(recovery)),
@@ -237,6 +244,7 @@ impl Grant {
     pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
         let (account, rest) = bytes.split_first_chunk::<16>()?;
         let (device, rest) = rest.split_first()?;
+        let (by, rest) = rest.split_first_chunk::<32>()?;
         let (expires, rest) = rest.split_first_chunk::<8>()?;
         let state = match rest.split_first()? {
             (0, []) => GrantState::Open { recovery: false },
@@ -247,6 +255,7 @@ impl Grant {
         Some(Self {
             account: AccountId::from_bytes(*account),
             device: DeviceId::try_from(u32::from(*device)).ok()?,
+            by: *by,
             expires: Timestamp::from_ms(u64::from_be_bytes(*expires)),
             state,
         })

@@ -99,7 +99,9 @@ impl Domain {
             DeviceChangeOutcome::UnknownAccount => return Err(unknown_account()),
         };
         for device in &removed {
-            self.parts.connections.close(DeviceAddress::new(account, *device), ErrorCode::DeviceUnlinked);
+            let device = DeviceAddress::new(account, *device);
+            self.parts.connections.close(device, ErrorCode::DeviceUnlinked);
+            self.sweep.departed.add(device);
         }
         for device in listed {
             self.parts.connections.account_changed(DeviceAddress::new(account, device), account, version, false);

@@ -1,3 +1,4 @@
+use crate::limiter::Subject;
 use crate::{Domain, Refusal};
 use sotto_ports::{Advance, EnvelopeClass, Queued, QueuedItem, Settle, WatermarkKind};
 use sotto_types::{AccountId, Conversation, DeviceAddress, EntryId, ErrorCode, MessageId, limits};
@@ -52,6 +53,10 @@ impl Domain {
         }
         let unseen: Vec<EntryId> =
             ok.iter().filter(|entry| entry.header.is_none()).map(|entry| entry.entry_id).collect();
+        let strays = unseen.len() + undecryptable.iter().filter(|entry| entry.header.is_none()).count();
+        if strays > 0 {
+            self.limiter.check_cost(Subject::StrayAcks(of), u32::try_from(strays).unwrap_or(u32::MAX), self.now())?;
+        }
         if !unseen.is_empty() {
             for queued in self.parts.inbox.get(of, &unseen).await? {
                 if let Some(header) = EntryHeader::of(&queued) {

@@ -35,7 +35,9 @@ impl Domain {
         })
     }
 
-    pub async fn disconnected(&self, of: DeviceAddress) {
+    /// The device is here, or was until now. The gateway says so when it connects and leaves and once on each day between:
+    /// who stays connected for a month was not absent.
+    pub async fn seen(&self, of: DeviceAddress) {
         // Last seen is best effort; a failing store shows itself elsewhere at once. The day is enough to find absent
         // devices, and all that a stolen store should tell.
         self.parts.directory.touch_device(of, self.now().start_of_day()).await.ok();

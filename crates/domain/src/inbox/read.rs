@@ -12,14 +12,21 @@ impl Domain {
             return Err(Refusal::new(ErrorCode::NotFound, "this server has no groups yet"));
         };
         // A watermark never falls, so one from the far future would mark everything to come as read.
-        if up_to == MessageId::ZERO || up_to.time_ms() > now.plus(limits::SEEN_AHEAD).as_ms() {
+        // Ids are ahead of the clock when that was set back.
+        let ahead = up_to.time_ms() > now.plus(limits::SEEN_AHEAD).as_ms();
+        if up_to == MessageId::ZERO || (ahead && up_to > self.parts.inbox.newest_id().await?) {
             return Err(Refusal::new(ErrorCode::BadRequest, "up_to is no id of this server"));
         }
         if self.parts.directory.routing(author).await?.is_none() {
             return Ok(());
         }
         let mut notify = self.notices(of.account, conversation, Some(of)).await?;
-        if author != of.account && !self.parts.directory.is_blocked(of.account, author).await? {
+        // A block is silent both ways: who blocked the author tells nothing, and whom the author blocked cannot reach them.
+        let directory = &self.parts.directory;
+        if author != of.account
+            && !directory.is_blocked(of.account, author).await?
+            && !directory.is_blocked(author, of.account).await?
+        {
             notify.extend(self.notices(author, Conversation::Peer(of.account), None).await?);
         }
         let advance = Advance { author, member: of.account, kind: WatermarkKind::Read, up_to, at: now, notify };

@@ -4,6 +4,7 @@
 //! - the dedup look-up outranks every other check: a retry gets the first answer, whatever changed since. A send that passes
 //!   the checks meets it in the commit, one that does not before it is told so: one look-up each, with the same answers;
 //! - a message reaches every listed device of both accounts or none;
+//! - a message that no device of the recipient will get, because all are suspended, is accepted and has failed;
 //! - a sender cannot tell a blocked or disabled recipient from one that is offline;
 //! - the lists that were checked are the lists at the commit, else the send is refused as a mismatch.
 
@@ -15,7 +16,9 @@ use sotto_ports::{
     CiphertextType, CommitRefused, Committed, EnvelopeClass, NewEntry, Routing, SendCommit, SignedDeviceList,
     StoreError,
 };
-use sotto_types::{AccountId, ClientMsgId, DeviceAddress, DeviceId, ErrorCode, MessageId, SendId, limits};
+use sotto_types::{
+    AccountId, ClientMsgId, Conversation, DeviceAddress, DeviceId, ErrorCode, MessageId, SendId, limits,
+};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -103,13 +106,21 @@ impl Domain {
         if !dropped {
             push_entries(&mut entries, &recipient, send.to_recipient);
         }
+        // All its devices were away for a month: who links one anew will not find this, so it must not look sent for ever.
+        let failed = if to_other && every_device && !dropped && entries.is_empty() {
+            let conversation = Conversation::Peer(send.recipient);
+            let devices = self.notices(from.account, conversation, None).await?.into_iter().map(|(device, _)| device);
+            Some((conversation, devices.collect()))
+        } else {
+            None
+        };
         push_entries(&mut entries, &own, send.to_self);
         let checked = [
             to_other.then_some((send.recipient, recipient.list_version)),
             own_matters.then_some((from.account, own.list_version)),
         ];
         let expect = checked.iter().flatten().copied().collect();
-        let commit = SendCommit { send: id, class: send.class, seen: send.seen, expect, entries, now };
+        let commit = SendCommit { send: id, class: send.class, seen: send.seen, expect, entries, failed, now };
         match self.parts.inbox.commit_send(commit).await {
             Ok(committed) => {
                 self.meters.sent(send.class);

@@ -13,8 +13,9 @@ pub struct SignedIn {
 }
 
 impl Domain {
-    /// Exchanges a signed challenge for an access token. `UnknownDevice` means that the server was restored from a backup and
-    /// may have forgotten the device: it proves itself with `restore_device`; `DeviceUnlinked` is final.
+    /// Exchanges a signed challenge for an access token. `UnknownDevice` and `UnknownAccount` mean that the server was restored
+    /// from a backup and may have forgotten them: they prove themselves with `restore_device` or a new registration;
+    /// `DeviceUnlinked` is final.
     pub async fn sign_in(
         &self,
         of: DeviceAddress,
@@ -25,7 +26,10 @@ impl Domain {
         let now = self.now();
         self.limiter.check_address(AddressLimit::SignIn, ip, now)?;
         self.check_challenge(ChallengeOf::Device(of), challenge)?;
-        let routing = self.parts.directory.routing(of.account).await?.ok_or_else(unknown_account)?;
+        let Some(routing) = self.parts.directory.routing(of.account).await? else {
+            let forgotten = self.restored.takes_receipts(now);
+            return Err(if forgotten { unknown_account() } else { unlinked() });
+        };
         let Some(device) = self.parts.directory.device(of).await? else {
             let forgotten = self.may_restore(of.account).await?;
             return Err(if forgotten { unknown_device() } else { unlinked() });

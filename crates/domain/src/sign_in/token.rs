@@ -92,7 +92,7 @@ const KNOWN_TOKENS: usize = 65_536;
 
 pub(crate) struct TokenKeys {
     meta: Arc<dyn MetaStore>,
-    known: Cache<[u8; 32], ()>,
+    known: Cache<[u8; 32], u64>,
     /// Of the days around today; three at most.
     keys: RwLock<Vec<Arc<DayKey>>>,
 }
@@ -130,7 +130,7 @@ impl TokenKeys {
         let signature = key.signing.sign(token.as_bytes());
         token.push('.');
         URL_SAFE_NO_PAD.encode_string(signature.to_bytes(), &mut token);
-        self.known.insert(hash_of(&token), ());
+        self.known.insert(hash_of(&token), key.day);
         Ok(AccessToken { token, expires: Timestamp::from_ms(exp * 1000) })
     }
 
@@ -141,10 +141,11 @@ impl TokenKeys {
         let (signed, signature) = token.rsplit_once('.').ok_or_else(foreign)?;
         let (header, claims) = signed.split_once('.').ok_or_else(foreign)?;
         let hash = hash_of(token);
-        if self.known.get(&hash).is_none() {
+        // With the day of its key: a token must not outlive that, whatever it says itself.
+        if self.known.get(&hash).is_none_or(|day| day + 1 < day_of(now)) {
             let key = self.key_of(header, now).await?;
             verify_jws(&key.verifying, signed, signature).ok_or_else(foreign)?;
-            self.known.insert(hash, ());
+            self.known.insert(hash, key.day);
         }
         let claims = URL_SAFE_NO_PAD.decode(claims).map_err(|_| foreign())?;
         let claims: Claims = serde_json::from_slice(&claims).map_err(|_| foreign())?;

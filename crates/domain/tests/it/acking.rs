@@ -94,6 +94,31 @@ async fn acks_of_nothing_do_nothing() {
 }
 
 #[tokio::test]
+async fn acks_from_nowhere_are_limited() {
+    let bed = Bed::new().await;
+    let ann = bed.register("ann").await;
+    let strays = |n: u64| (0..n).map(|id| AckedEntry { entry_id: EntryId::new(id + 1), header: None }).collect();
+    for _ in 0..2 {
+        bed.domain.ack(ann.address(0), strays(8_000), Vec::new()).await.unwrap();
+    }
+    assert_eq!(code(bed.domain.ack(ann.address(0), strays(8_000), Vec::new()).await), ErrorCode::RateLimited);
+    assert_eq!(code(bed.domain.ack(ann.address(0), Vec::new(), strays(8_000)).await), ErrorCode::RateLimited);
+}
+
+#[tokio::test]
+async fn reads_of_ids_from_before_the_clock_was_set_back_count() {
+    let bed = Bed::new().await;
+    let (ann, bob) = (bed.register("ann").await, bed.register("bob").await);
+    bed.clock.advance(2 * DAY);
+    let sent = bed.send(ann.address(0), ann.message(0, &bob)).await.unwrap();
+    bed.clock.set(START);
+    bed.domain.read(bob.address(0), Conversation::Peer(ann.account), sent.message_id).await.unwrap();
+    let beyond = MessageId::new(sent.message_id.get() + 100);
+    let refused = bed.domain.read(bob.address(0), Conversation::Peer(ann.account), beyond).await;
+    assert_eq!(code(refused), ErrorCode::BadRequest);
+}
+
+#[tokio::test]
 async fn reading_tells_the_author_and_the_readers_other_devices() {
     let bed = Bed::new().await;
     let (ann, bob) = pair(&bed).await;

@@ -150,11 +150,17 @@ impl Bed {
 
     /// Links a new device through a sibling, all the way.
     pub async fn link(&self, person: &mut Person) -> SignedIn {
-        let who = self.sign_in(person, 0).await;
+        self.link_over(person, 0).await
+    }
+
+    /// The same through the device at this place; those before it are gone.
+    pub async fn link_over(&self, person: &mut Person, through: usize) -> SignedIn {
+        let who = self.sign_in(person, through).await;
         let code = self.domain.make_link_code(&who).await.unwrap();
         person.devices.push(TestDevice::new(code.device));
         person.version += 1;
-        let add = person.addition(person.devices.len() - 1, code.link_code);
+        let list = person.list_of(person.version, &person.devices[through..].iter().collect::<Vec<_>>());
+        let add = AddDevice { list, ..person.addition(person.devices.len() - 1, code.link_code) };
         self.domain.add_device(add, ip()).await.unwrap();
         self.sign_in(person, person.devices.len() - 1).await
     }

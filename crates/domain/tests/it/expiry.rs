@@ -11,7 +11,7 @@ async fn failures(bed: &Bed, of: DeviceAddress) -> Vec<MessageId> {
 async fn stay(bed: &Bed, people: &[&Person]) {
     for person in people {
         for device in 0..person.devices.len() {
-            bed.domain.disconnected(person.address(device)).await;
+            bed.domain.seen(person.address(device)).await;
         }
     }
 }
@@ -72,6 +72,58 @@ async fn what_a_suspended_device_never_took_fails_too() {
     assert_eq!((report.suspended, report.failed), (1, 1));
     assert_eq!(failures(&bed, ann.address(0)).await, [sent.message_id]);
     assert_eq!(bed.depth(bob.address(0)).await, 0);
+}
+
+#[tokio::test]
+async fn what_a_sibling_still_has_waiting_has_not_failed() {
+    let bed = Bed::new().await;
+    let (ann, mut bob) = (bed.register("ann").await, bed.register("bob").await);
+    bed.link(&mut bob).await;
+    bed.clock.advance(limits::ABSENT_DEVICE + DAY);
+    bed.domain.seen(ann.address(0)).await;
+    bed.domain.seen(bob.address(1)).await;
+    let sent = bed.send(ann.address(0), ann.message(0, &bob)).await.unwrap();
+    bed.clock.advance(DAY);
+    stay(&bed, &[&ann]).await;
+    bed.domain.seen(bob.address(1)).await;
+    let report = bed.domain.sweep().await.unwrap();
+    assert_eq!((report.suspended, report.failed), (1, 0));
+    assert_eq!((bed.depth(bob.address(0)).await, bed.depth(bob.address(1)).await), (0, 1));
+
+    // The other device leaves as well, and with it the last hope.
+    let own = bed.sign_in(&bob, 1).await;
+    let mut list = bob.list_without(0);
+    bed.domain.remove_device(&own, bob.devices[0].id, list).await.unwrap();
+    bob.version += 1;
+    bed.link_over(&mut bob, 1).await;
+    list = bob.list_of(bob.version + 1, &[&bob.devices[2]]);
+    let newest = bed.sign_in(&bob, 2).await;
+    bed.domain.remove_device(&newest, bob.devices[1].id, list).await.unwrap();
+    assert_eq!(failures(&bed, ann.address(0)).await, []);
+    assert_eq!(bed.domain.tidy().await.unwrap().failed, 1);
+    assert_eq!(failures(&bed, ann.address(0)).await, [sent.message_id]);
+    assert_eq!(bed.domain.tidy().await.unwrap().failed, 0);
+}
+
+#[tokio::test]
+async fn who_deletes_the_account_leaves_no_message_in_the_air() {
+    let bed = Bed::new().await;
+    let (ann, mut bob) = (bed.register("ann").await, bed.register("bob").await);
+    bed.link(&mut bob).await;
+    let sent = bed.send(ann.address(0), ann.message(0, &bob)).await.unwrap();
+    bed.domain.delete_account_by_name("bob").await.unwrap();
+    assert_eq!(failures(&bed, ann.address(0)).await, [sent.message_id]);
+}
+
+#[tokio::test]
+async fn a_device_that_is_seen_daily_is_not_absent() {
+    let bed = Bed::new().await;
+    let ann = bed.register("ann").await;
+    for _ in 0..40 {
+        bed.clock.advance(DAY);
+        bed.domain.seen(ann.address(0)).await;
+        assert_eq!(bed.domain.sweep().await.unwrap(), SweepReport::default());
+    }
 }
 
 #[tokio::test]

@@ -1,6 +1,7 @@
 use crate::bed::*;
 use bytes::Bytes;
 use sotto_domain::*;
+use sotto_ports::DirectoryStore;
 use sotto_types::{ErrorCode, limits};
 use std::time::Duration;
 
@@ -98,6 +99,21 @@ async fn a_link_code_adds_one_device_once() {
     second.device = dev(3);
     assert_eq!(code(bed.domain.add_device(second, ip()).await), ErrorCode::LinkCodeInvalid);
     assert_eq!(bed.version_of(&ann).await, 2);
+}
+
+#[tokio::test]
+async fn a_link_code_is_worth_as_much_as_its_maker() {
+    let bed = Bed::new().await;
+    let mut ann = bed.register("ann").await;
+    let thief = bed.link(&mut ann).await;
+    let stolen = bed.domain.make_link_code(&thief).await.unwrap();
+    let own = bed.sign_in(&ann, 0).await;
+    bed.domain.remove_device(&own, thief.address.device, ann.list_without(1)).await.unwrap();
+    ann.devices[1] = TestDevice::new(stolen.device);
+    ann.version += 2;
+    let addition = ann.addition(1, stolen.link_code);
+    assert_eq!(code(bed.domain.add_device(addition, ip()).await), ErrorCode::LinkCodeInvalid);
+    assert_eq!(bed.store.devices(ann.account).await.unwrap().len(), 1);
 }
 
 #[tokio::test]

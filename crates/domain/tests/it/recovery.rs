@@ -40,6 +40,23 @@ async fn recovery_outranks_devices_even_when_there_is_no_room() {
 }
 
 #[tokio::test]
+async fn what_an_old_code_began_ends_with_it() {
+    let bed = Bed::new().await;
+    let mut ann = bed.register("ann").await;
+    let recovered = recover(&bed, &ann).await.unwrap();
+    let who = bed.sign_in(&ann, 0).await;
+    let challenge = bed.domain.recovery_challenge("ann", ip()).await.unwrap().challenge;
+    let recovery = Person::new("ann").recovery_keys();
+    let recovery_signature = ann.recovery.sign(&challenge).to_vec();
+    let replace = ReplaceRecovery { challenge, recovery_signature, recovery };
+    bed.domain.set_recovery(&who, replace, ip()).await.unwrap();
+    ann.devices.push(TestDevice::new(recovered.device));
+    ann.version = 2;
+    let addition = ann.addition(1, recovered.link_code);
+    assert_eq!(code(bed.domain.add_device(addition, ip()).await), ErrorCode::LinkCodeInvalid);
+}
+
+#[tokio::test]
 async fn recovery_does_not_tell_who_exists() {
     let bed = Bed::new().await;
     let ann = bed.register("ann").await;

@@ -1,7 +1,7 @@
 use crate::bed::*;
 use bytes::Bytes;
 use sotto_domain::*;
-use sotto_types::{ErrorCode, MessageId, limits};
+use sotto_types::{Conversation, ErrorCode, MessageId, limits};
 
 /// Ann with two devices, Bob with two.
 async fn pair(bed: &Bed) -> (Person, Person) {
@@ -38,7 +38,8 @@ async fn an_answer_sorts_after_what_its_sender_has_seen() {
 
 #[tokio::test]
 async fn a_retry_gets_the_first_answer_whatever_changed() {
-    let limits = RateLimits { sends: Rate::new(2, 1), ..RateLimits::default() };
+    // A repeat costs its place in the rate, but is never refused for it.
+    let limits = RateLimits { sends: Rate::new(3, 1), ..RateLimits::default() };
     let bed = Bed::with(DomainConfig { limits, ..open() }).await;
     let (ann, mut bob) = pair(&bed).await;
     let send = ann.message(0, &bob);
@@ -201,7 +202,7 @@ async fn suspended_devices_may_be_left_out_and_get_nothing() {
     let (ann, bob) = pair(&bed).await;
     bed.clock.advance(limits::ABSENT_DEVICE + DAY);
     for of in [ann.address(0), ann.address(1), bob.address(0)] {
-        bed.domain.disconnected(of).await;
+        bed.domain.seen(of).await;
     }
     assert_eq!(bed.domain.sweep().await.unwrap().suspended, 1);
     bed.send(ann.address(0), ann.message(0, &bob)).await.expect("included");
@@ -209,6 +210,31 @@ async fn suspended_devices_may_be_left_out_and_get_nothing() {
     without.to_recipient.truncate(1);
     bed.send(ann.address(0), without).await.expect("left out");
     assert_eq!((bed.depth(bob.address(0)).await, bed.depth(bob.address(1)).await), (2, 0));
+}
+
+#[tokio::test]
+async fn what_no_device_will_get_is_accepted_and_has_failed() {
+    let bed = Bed::new().await;
+    let (mut ann, bob) = (bed.register("ann").await, bed.register("bob").await);
+    bed.link(&mut ann).await;
+    bed.clock.advance(limits::ABSENT_DEVICE + 2 * DAY);
+    for device in [0, 1] {
+        bed.domain.seen(ann.address(device)).await;
+    }
+    bed.domain.sweep().await.unwrap();
+    let message = DirectSend { to_recipient: Vec::new(), ..ann.message(0, &bob) };
+    let sent = bed.send(ann.address(0), message.clone()).await.unwrap();
+    assert_eq!(bed.send(ann.address(0), message).await.unwrap(), sent, "a repeat fails no second time");
+    for device in [0, 1] {
+        let inbox = bed.inbox(ann.address(device)).await;
+        let failures: Vec<_> = inbox.iter().filter(|entry| matches!(entry.item, QueuedItem::Failure(_))).collect();
+        let [failed] = failures[..] else { panic!("one failure expected, got {inbox:?}") };
+        let QueuedItem::Failure(failure) = &failed.item else { unreachable!() };
+        assert_eq!((failure.message_id, failure.conversation), (sent.message_id, Conversation::Peer(bob.account)));
+    }
+    let control = DirectSend { class: EnvelopeClass::Control, ..ann.message(0, &bob) };
+    bed.send(ann.address(0), control).await.unwrap();
+    assert_eq!(bed.depth(ann.address(0)).await, 1, "no tick was expected of a control envelope");
 }
 
 #[tokio::test]

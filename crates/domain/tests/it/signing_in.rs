@@ -140,7 +140,10 @@ async fn keys_rotate_daily_and_log_nobody_out() {
 async fn sign_in_tells_what_became_of_a_device() {
     let bed = Bed::new().await;
     let mut ann = bed.register("ann").await;
-    assert_eq!(code(bed.token(&Person::new("x"), 0).await), ErrorCode::UnknownAccount);
+    let deleted = code(bed.token(&Person::new("x"), 0).await);
+    assert_eq!(deleted, ErrorCode::DeviceUnlinked, "or never there");
+    let forgotten = code(bed.restored_empty().await.token(&ann, 0).await);
+    assert_eq!(forgotten, ErrorCode::UnknownAccount, "it may come back with its receipt");
     ann.devices.push(TestDevice::new(dev(2)));
     assert_eq!(code(bed.token(&ann, 1).await), ErrorCode::DeviceUnlinked, "never linked, or not any more");
 }

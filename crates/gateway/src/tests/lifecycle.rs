@@ -1,6 +1,7 @@
 use super::*;
 use crate::connection::Connection;
 use sotto_domain::Connections as _;
+use sotto_ports::DirectoryStore as _;
 use sotto_types::ErrorCode;
 
 #[tokio::test]
@@ -119,6 +120,18 @@ async fn without_a_hello_in_time_it_ends() {
 }
 
 #[tokio::test]
+async fn a_heartbeat_on_a_new_day_is_noted() {
+    let world = World::new().await;
+    let ann = world.person(1).await;
+    let mut peer = world.connect(&ann, 0).await;
+    world.clock.advance(Duration::from_secs(31 * 86_400));
+    peer.heartbeat().await;
+    peer.heartbeat().await;
+    let seen = world.store.device(ann.device(0)).await.unwrap().unwrap().last_seen;
+    assert_eq!(seen, world.clock.now().start_of_day());
+}
+
+#[tokio::test]
 async fn without_a_heartbeat_it_ends() {
     let world = World::new().await;
     let ann = world.person(1).await;
@@ -202,6 +215,17 @@ async fn a_place_is_free_again_when_its_connection_ended() {
     let _again = world.gateway.admit(far).unwrap();
     let _local = (world.socket(10), world.socket(10));
     assert_eq!(world.gateway.admit(LOCAL).err(), Some(crate::gateway::NotAdmitted::Full));
+}
+
+#[tokio::test]
+async fn unfinished_messages_have_one_bound_together() {
+    let world = World::new().await;
+    let ((mut one, _), (mut two, _)) = (world.gateway.admit(LOCAL).unwrap(), world.gateway.admit(LOCAL).unwrap());
+    assert!(one.may_hold(300 << 20), "the first may");
+    assert!(!two.may_hold(100 << 10));
+    assert!(two.may_hold(0));
+    drop(one);
+    assert!(two.may_hold(100 << 10));
 }
 
 #[test]

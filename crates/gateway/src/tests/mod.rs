@@ -16,7 +16,7 @@ use sotto_ports::{
     Account, CreateAccount, CreateOutcome, DirectoryStore as _, InboxStore as _, ListedDevice, NewDevice, PreKeyUpload,
     Queued, Recovery, SignedDeviceList,
 };
-use sotto_types::{AccountId, Clock, DeviceAddress, DeviceId, EntryId, SystemClock, Username};
+use sotto_types::{AccountId, Clock, DeviceAddress, DeviceId, EntryId, ManualClock, SystemClock, Username};
 use sotto_wire::pb::{self, client_frame::Body as Client, server_frame::Body as Server};
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
@@ -30,6 +30,7 @@ const LOCAL: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
 pub(super) struct World {
     pub(super) store: Arc<MemoryStore>,
+    pub(super) clock: Arc<ManualClock>,
     pub(super) domain: Arc<Domain>,
     pub(super) router: Arc<Router>,
     pub(super) gateway: Arc<Gateway>,
@@ -89,7 +90,7 @@ impl World {
     pub(super) async fn with(change: impl FnOnce(&mut GatewayConfig)) -> Self {
         let router = Router::new();
         let store = Arc::new(MemoryStore::new(router.clone()));
-        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let clock = Arc::new(ManualClock::new(SystemClock.now()));
         let parts = DomainParts {
             inbox: store.clone(),
             directory: store.clone(),
@@ -102,8 +103,8 @@ impl World {
         let domain = Domain::new(parts, DomainConfig::default()).await.unwrap();
         let mut config = GatewayConfig::default();
         change(&mut config);
-        let gateway = Gateway::new(domain.clone(), router.clone(), clock, config);
-        Self { store, domain, router, gateway, next_account: AtomicU8::new(1) }
+        let gateway = Gateway::new(domain.clone(), router.clone(), clock.clone(), config);
+        Self { store, clock, domain, router, gateway, next_account: AtomicU8::new(1) }
     }
 
     pub(super) async fn person(&self, device_count: u32) -> Person {

@@ -125,6 +125,10 @@ impl Pair {
                 0 => vec![(account(to), self.dice.below(3) as u32)],
                 _ => vec![(account(to), self.versions(to).await)],
             },
+            failed: match self.dice.below(4) {
+                0 => Some((Conversation::Peer(account(to)), vec![from, address(from.account.as_bytes()[0], 1)])),
+                _ => None,
+            },
             now: self.now,
             ..commit(
                 from,

@@ -125,6 +125,7 @@ pub fn commit(from: DeviceAddress, n: u128, entries: Vec<NewEntry>) -> SendCommi
         seen: MessageId::ZERO,
         expect: Vec::new(),
         entries,
+        failed: None,
         now: T0,
     }
 }

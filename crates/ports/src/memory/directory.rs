@@ -84,7 +84,7 @@ impl State {
         }
         account.list = change.list;
         let removed: Vec<DeviceId> = before.into_keys().collect();
-        for id in removed.iter().chain(&emptied) {
+        for id in &emptied {
             self.inboxes.remove(&DeviceAddress::new(change.account, *id));
         }
         DeviceChangeOutcome::Changed { removed }

@@ -64,12 +64,13 @@ impl State {
     }
 
     fn advance(&mut self, advance: Advance) {
-        let mark = self.watermarks.entry((advance.author, advance.member, advance.kind)).or_default();
-        if mark.up_to >= advance.up_to {
+        let key = (advance.author, advance.member, advance.kind);
+        if self.watermarks.get(&key).is_some_and(|mark| mark.up_to >= advance.up_to) || advance.up_to == MessageId::ZERO
+        {
             return;
         }
         let step = Step { up_to: advance.up_to, at: advance.at };
-        *mark = step;
+        self.watermarks.insert(key, step);
         for (to, conversation) in advance.notify {
             if !self.listed(to) {
                 continue;
@@ -116,6 +117,12 @@ impl InboxStore for MemoryStore {
                 ciphertext: entry.ciphertext,
             };
             state.publish(entry.to, message_id.into(), QueuedItem::Envelope(envelope));
+        }
+        if let Some((conversation, devices)) = commit.failed {
+            for to in devices.into_iter().filter(|to| state.listed(*to)).collect::<Vec<_>>() {
+                let (id, _) = state.ids.next(commit.now, MessageId::ZERO);
+                state.publish(to, id.into(), QueuedItem::Failure(StoredFailure { conversation, message_id }));
+            }
         }
         state.tell(&*self.feed);
         Ok(committed)
@@ -226,6 +233,10 @@ impl InboxStore for MemoryStore {
         state.names.retain(|_, name| spend(name.lapsed(now)));
         state.invites.retain(|_, invite| spend(State::past(invite.expires, now)));
         Ok(budget - left)
+    }
+
+    async fn newest_id(&self) -> Result<MessageId, StoreError> {
+        Ok(self.state.lock().ids.last)
     }
 
     async fn depth(&self, of: DeviceAddress, limit: usize) -> Result<usize, StoreError> {

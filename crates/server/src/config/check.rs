@@ -76,6 +76,13 @@ impl Config {
             }
             Ok(_) => {}
         }
+        if server.behind_proxy && server.trusted_proxies.is_empty() {
+            problems.push(
+                "server.behind_proxy is true, but server.trusted_proxies names no proxy: every client would count as one and \
+                 the same address. Give the proxy's address, 127.0.0.1 if it runs on this machine"
+                    .into(),
+            );
+        }
         if server.tls_cert.is_empty() != server.tls_key.is_empty() {
             problems.push("server.tls_cert and server.tls_key belong together: one of them is missing".into());
         }

@@ -74,6 +74,7 @@ fn what_is_refused_and_what_to_do() {
         ("[server]\nlisten = \"nowhere\"", &[], "server.listen: \"nowhere\" is not an address and port"),
         ("[server]\nlisten = \"0.0.0.0:80\"", &[], "there is no TLS"),
         ("[server]\ntls_cert = \"a.pem\"", &[], "one of them is missing"),
+        ("[server]\nbehind_proxy = true", &[], "server.trusted_proxies names no proxy"),
         ("[server]\ntrusted_proxies = [\"proxy\"]", &[], "is not an address or a network"),
         ("[registration]\npolicy = \"anyone\"", &[], "registration.policy is"),
         ("[log]\nformat = \"xml\"", &[], "log.format is"),
@@ -100,9 +101,12 @@ fn who_may_register_by_default() {
     for (text, want) in [
         ("[server]\nlisten = \"127.0.0.1:1\"", "open"),
         ("[server]\nlisten = \"[::1]:1\"", "open"),
-        ("[server]\nlisten = \"127.0.0.1:1\"\nbehind_proxy = true", "invite"),
-        ("[server]\nlisten = \"0.0.0.0:1\"\nbehind_proxy = true", "invite"),
-        ("[server]\nlisten = \"0.0.0.0:1\"\nbehind_proxy = true\n[registration]\npolicy = \"open\"", "open"),
+        ("[server]\nlisten = \"127.0.0.1:1\"\nbehind_proxy = true\ntrusted_proxies = [\"127.0.0.1\"]", "invite"),
+        ("[server]\nlisten = \"0.0.0.0:1\"\nbehind_proxy = true\ntrusted_proxies = [\"127.0.0.1\"]", "invite"),
+        (
+            "[server]\nlisten = \"0.0.0.0:1\"\nbehind_proxy = true\ntrusted_proxies = [\"127.0.0.1\"]\n[registration]\npolicy = \"open\"",
+            "open",
+        ),
         ("[registration]\npolicy = \"closed\"", "closed"),
     ] {
         assert_eq!(load_text(text, &[]).unwrap().config.registration_policy().as_str(), want, "{text}");

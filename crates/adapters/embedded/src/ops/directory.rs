@@ -105,7 +105,9 @@ impl DirectoryStore for EmbeddedStore {
     }
 
     async fn delete_account(&self, id: AccountId, now: Timestamp) -> Result<bool, StoreError> {
-        self.submit(Kind::SHRINKS.scans(), move |txn| delete_account(txn, id, now)).await
+        // Collected here, since there may be many of everybody's. One that is made meanwhile goes when its time is over.
+        let letters = self.scan(move |tables| dead_letters(tables, id)).await?;
+        self.submit(Kind::SHRINKS.scans(), move |txn| delete_account(txn, id, now, &letters)).await
     }
 
     async fn list_accounts(&self, after: Option<AccountId>, limit: usize) -> Result<Vec<AccountSummary>, StoreError> {
@@ -240,7 +242,13 @@ fn create_account(txn: &mut Txn, create: CreateAccount) -> Result<CreateOutcome,
     let mut devices = Vec::with_capacity(list.devices.len());
     for listed in &list.devices {
         let named = new.take_if(|new| new.id == listed.id);
-        devices.push(add_device(txn, id, *listed, named)?);
+        let mut device = add_device(txn, id, *listed, named)?;
+        if device.last_seen < now {
+            // A sibling, of an account that a restored server had forgotten: it is not absent, it just has not come yet.
+            (device.created, device.last_seen) = (now, now);
+            put_device(txn, keys::of(id, listed.id), &device);
+        }
+        devices.push(device);
     }
     txn.put(Table::Lists, id.as_bytes(), &records::put_list(&list));
     put_routing(txn, &records::routing_of(&account, list.version, &devices));
@@ -251,6 +259,11 @@ fn create_account(txn: &mut Txn, create: CreateAccount) -> Result<CreateOutcome,
 /// Everything of one device that is not its record.
 fn clear_device(txn: &mut Txn, of: DeviceAddress) -> Result<(), StoreError> {
     txn.clear(Table::Inbox, &keys::inbox(of))?;
+    clear_keys(txn, of)
+}
+
+/// The same without what waits in its inbox, which may be much.
+fn clear_keys(txn: &mut Txn, of: DeviceAddress) -> Result<(), StoreError> {
     for table in [Table::Receipts, Table::PreKeys] {
         txn.clear(table, &keys::device(of))?;
     }
@@ -271,7 +284,7 @@ fn change_devices(txn: &mut Txn, change: DeviceChange) -> Result<DeviceChangeOut
     let removed: Vec<DeviceId> = before.filter(|device| !is_listed(device)).collect();
     for device in &removed {
         let of = keys::of(id, *device);
-        clear_device(txn, of)?;
+        clear_keys(txn, of)?;
         txn.remove(Table::Devices, &keys::device(of));
     }
     let mut added = change.add;
@@ -345,7 +358,20 @@ fn suspend(txn: &mut Txn, absent: Vec<DeviceAddress>, before: Timestamp) -> Resu
     Ok(suspended)
 }
 
-fn delete_account(txn: &mut Txn, id: AccountId, now: Timestamp) -> Result<bool, StoreError> {
+/// The dead letters of what waited for an account.
+fn dead_letters(tables: &Tables, of: AccountId) -> Result<Vec<Slice>, StoreError> {
+    let mut letters = Vec::new();
+    for guard in tables.fixed(Table::Expiry).iter() {
+        let key = guard.key().map_err(failed)?;
+        let (_, kind, rest) = keys::parse_ending(&key)?;
+        if kind == Ending::DeadLetter && keys::parse_entry(rest)?.0 == keys::short(of) {
+            letters.push(Slice::from(&*key));
+        }
+    }
+    Ok(letters)
+}
+
+fn delete_account(txn: &mut Txn, id: AccountId, now: Timestamp, letters: &[Slice]) -> Result<bool, StoreError> {
     let Some(account) = read_account(txn, id)? else { return Ok(false) };
     txn.must_be_durable();
     let until = now.plus(NAME_HELD);
@@ -361,11 +387,8 @@ fn delete_account(txn: &mut Txn, id: AccountId, now: Timestamp) -> Result<bool, 
     for table in sends.chain([Table::Inbox]) {
         txn.clear(table, &short)?;
     }
-    for key in txn.scan(Table::Expiry, &[])? {
-        let (_, kind, rest) = keys::parse_ending(&key)?;
-        if kind == Ending::DeadLetter && keys::parse_entry(rest)?.0 == short {
-            txn.remove(Table::Expiry, &key);
-        }
+    for letter in letters {
+        txn.remove(Table::Expiry, letter);
     }
     txn.remove(Table::Accounts, &short);
     for table in [Table::Lists, Table::Routing] {

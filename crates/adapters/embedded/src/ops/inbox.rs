@@ -13,8 +13,12 @@ use sotto_types::{AccountId, DeviceAddress, EntryId, MessageId, SendId, Timestam
 use std::ops::Bound;
 use std::sync::atomic::Ordering;
 
-/// What `expired` reads of one device at most, in bytes of ciphertext.
+/// What `expired` reads of one device at most, in bytes of ciphertext, and of all of them before it ends early.
 const EXPIRED_BYTES_MAX: usize = 4 << 20;
+const EXPIRED_BYTES_ENOUGH: usize = 16 << 20;
+
+/// What one operation forgets at most: others wait for it.
+const FORGOTTEN_AT_ONCE: usize = 5_000;
 
 #[async_trait]
 impl InboxStore for EmbeddedStore {
@@ -42,8 +46,9 @@ impl InboxStore for EmbeddedStore {
     ) -> Result<Vec<Queued>, StoreError> {
         let Some(from) = after.get().checked_add(1).map(EntryId::new) else { return Ok(Vec::new()) };
         if after == EntryId::ZERO && self.queue.holds_any() {
-            // A new connection, perhaps of a device whose last acks are being held: it shall not get those entries again.
-            self.submit(Kind::SHRINKS, |_| Ok::<_, StoreError>(())).await?;
+            // A new connection, perhaps of a device whose last acks are being held: it shall not get those entries again. It
+            // would only be shown what it has, so a queue that is too full for this is no error.
+            self.submit(Kind::SHRINKS, |_| Ok::<_, StoreError>(())).await.ok();
         }
         read_range(&self.tables, of, from, None, max_entries, max_bytes)
     }
@@ -113,7 +118,24 @@ impl InboxStore for EmbeddedStore {
     }
 
     async fn forget_old(&self, now: Timestamp, budget: usize) -> Result<usize, StoreError> {
-        self.submit(Kind::SHRINKS.scans(), move |txn| forget_old(txn, now, budget)).await
+        let mut forgotten = 0;
+        while forgotten < budget {
+            let now_at_most = FORGOTTEN_AT_ONCE.min(budget - forgotten);
+            let step = self.submit(Kind::SHRINKS.scans(), move |txn| forget_old(txn, now, now_at_most)).await?;
+            forgotten += step;
+            if step < now_at_most {
+                break;
+            }
+        }
+        Ok(forgotten)
+    }
+
+    async fn newest_id(&self) -> Result<MessageId, StoreError> {
+        let record = self.tables.get(Table::Meta, super::meta::CLOCK)?;
+        Ok(record
+            .map(|record| records::read_two(&record, "clock"))
+            .transpose()?
+            .map_or(MessageId::ZERO, |(id, _)| MessageId::new(id)))
     }
 
     async fn depth(&self, of: DeviceAddress, limit: usize) -> Result<usize, StoreError> {
@@ -152,6 +174,14 @@ fn commit_send(txn: &mut Txn, commit: SendCommit) -> Result<Committed, CommitRef
             ciphertext: entry.ciphertext,
         };
         put_entry(txn, entry.to, message_id.into(), QueuedItem::Envelope(envelope));
+    }
+    if let Some((conversation, devices)) = commit.failed {
+        for to in devices {
+            if txn.is_listed(to)? {
+                let (id, _) = txn.next_id(commit.now, MessageId::ZERO);
+                put_entry(txn, to, id.into(), QueuedItem::Failure(StoredFailure { conversation, message_id }));
+            }
+        }
     }
     Ok(Committed { message_id, server_time })
 }
@@ -294,10 +324,11 @@ fn expired(
 ) -> Result<Vec<Expired>, StoreError> {
     let inbox = tables.fixed(Table::Inbox);
     let mut found = Vec::new();
+    let mut bytes = 0;
     let beyond = |account, device| Bound::Included(keys::after_inbox(account, device).to_vec());
     let mut from = after.map_or(Bound::Unbounded, |of| beyond(keys::short(of.account), of.device));
     // One seek per device with entries: the first entry of a device is its oldest, and says whether to look further.
-    while found.len() < max_devices {
+    while found.len() < max_devices && bytes < EXPIRED_BYTES_ENOUGH {
         let Some(first) = inbox.range::<Vec<u8>, _>((from, Bound::Unbounded)).next() else { break };
         let (short, device, oldest) = keys::parse_entry(&first.key().map_err(failed)?)?;
         from = beyond(short, device);
@@ -307,6 +338,7 @@ fn expired(
             let of = keys::of(records::account(&account)?.id, device);
             let entries = read_range(tables, of, oldest, Some(before), EXPIRED_ENTRIES_MAX, EXPIRED_BYTES_MAX)?;
             if !entries.is_empty() {
+                bytes += entries.iter().map(|entry| entry.item.ciphertext_len()).sum::<usize>();
                 found.push(Expired { of, entries });
             }
         }

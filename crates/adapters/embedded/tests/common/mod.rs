@@ -40,6 +40,7 @@ pub fn send(n: u128, to: &[DeviceAddress], now: Timestamp) -> SendCommit {
                 ciphertext: Bytes::from(vec![n.to_be_bytes()[15]; 300]),
             })
             .collect(),
+        failed: None,
         now,
     }
 }
