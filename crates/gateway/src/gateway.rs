@@ -85,7 +85,7 @@ impl Permit {
         }
         let all = &self.gateway.unfinished;
         all.fetch_add(bytes, Ordering::Relaxed);
-        let others = all.fetch_sub(self.unfinished, Ordering::Relaxed) - self.unfinished;
+        let others = all.fetch_sub(self.unfinished, Ordering::Relaxed) - self.unfinished - bytes;
         self.unfinished = bytes;
         bytes == 0 || others <= UNFINISHED_BYTES_MAX
     }

@@ -41,6 +41,11 @@ fn a_message_nobody_took_fails_for_good() {
     let retried = sim.ask(ann, Command::RetryMessage { name: failed.name });
     assert!(matches!(retried, Ok(Reply::Queued { message }) if message.name != failed.name));
     assert_eq!(sim.statuses(ann, bob_id)[0], MessageStatus::Failed);
+
+    // By now all devices of the recipient are suspended: what is sent to them fails at once.
+    sim.send(ann, "bob", "nobody is left");
+    sim.run();
+    assert_eq!(sim.statuses(ann, bob_id), [MessageStatus::Failed; 3]);
 }
 
 #[test]

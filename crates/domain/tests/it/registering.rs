@@ -158,7 +158,7 @@ async fn a_deleted_account_is_gone_and_its_name_held() {
     bed.domain.delete_account(&who).await.unwrap();
     let gone = [(ann.address(0), ErrorCode::DeviceUnlinked), (second.address, ErrorCode::DeviceUnlinked)];
     assert_eq!(bed.connections.closed(), gone);
-    assert_eq!(code(bed.token(&ann, 0).await), ErrorCode::UnknownAccount);
+    assert_eq!(code(bed.token(&ann, 0).await), ErrorCode::DeviceUnlinked);
     assert_eq!(code(bed.domain.delete_account(&who).await), ErrorCode::UnknownAccount);
     let again = Person::new("ann");
     assert_eq!(code(bed.domain.register(again.registration(), ip()).await), ErrorCode::UsernameTaken);
