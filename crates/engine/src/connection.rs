@@ -184,7 +184,7 @@ pub(crate) fn next_time(core: &Core) -> Option<Timestamp> {
     };
     let renew =
         core.link.token.as_ref().filter(|_| core.link.is_up() && !core.link.signing_in).map(|token| token.renew_at);
-    phase.into_iter().chain(renew).chain(core.link.reads_again).min()
+    phase.into_iter().chain(renew).chain(core.link.reads_again.filter(|_| core.link.is_up())).min()
 }
 
 /// The time of a step. If the clock was set back since the last one, what waits waits as long as it would have.

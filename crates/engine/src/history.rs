@@ -225,10 +225,10 @@ fn take_contact(cx: &mut Cx<'_, '_>, given: &pb::HistoryContact) -> Result<(), S
         // Our own device's first use is our first use.
         contact.identity_key = Some(given.identity_key.to_vec());
     }
-    if contact.identity_key.as_deref() == Some(&given.identity_key[..]) {
-        contact.verified |= given.verified;
-    }
-    if given.list_version > contact.list_version {
+    let same_key = contact.identity_key.as_deref() == Some(&given.identity_key[..]);
+    contact.verified |= same_key && given.verified;
+    // Of another key nothing is taken over: the person is shown that one as a change, with the list that brings it.
+    if same_key && given.list_version > contact.list_version {
         // Our own device has seen this version: nothing older may be shown to us.
         contact.list_version = given.list_version;
         contact.list = None;
@@ -236,8 +236,12 @@ fn take_contact(cx: &mut Cx<'_, '_>, given: &pb::HistoryContact) -> Result<(), S
         cx.core.lists.remove(&account);
     }
     contact.blocked |= given.blocked;
-    if contact.username.is_none() {
-        contact.username = sotto_types::Username::parse(&given.username).ok().map(String::from);
+    let name = sotto_types::Username::parse(&given.username).ok().map(String::from);
+    if contact.username.is_none()
+        && let Some(name) = name
+        && cx.tx.contact_named(&name)?.is_none()
+    {
+        contact.username = Some(name);
     }
     if contact.display_name.is_none() && !given.display_name.is_empty() {
         contact.display_name = Some(given.display_name.chars().take(64).collect());

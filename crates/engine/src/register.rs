@@ -9,7 +9,7 @@ use crate::core::Cx;
 use crate::http::{self, Call, Failure, Then};
 use crate::profile::Own;
 use crate::staged::{self, REGISTER};
-use crate::{connection, prekeys};
+use crate::{connection, prekeys, sign_in};
 use rand::Rng;
 use sotto_crypto::device_list::{generate_registration_id, sign_device_list, verify_device_list};
 use sotto_crypto::recovery::RecoveryContents;
@@ -243,9 +243,8 @@ pub(crate) fn again(cx: &mut Cx<'_, '_>) -> Result<(), StoreError> {
     let recovery = cx.tx.setting_json::<RecoveryKeys>(RECOVERY_KEYS)?;
     let (Some((payload, signature)), Some(recovery)) = (list, recovery) else {
         // A linked device has no recovery keys: it waits until the first device has brought the account back.
-        cx.core.link.signing_in = false;
-        connection::lost(cx, None);
-        return Ok(());
+        let unknown = Failure::Refused { code: Some(ErrorCode::UnknownAccount), detail: String::new() };
+        return sign_in::not_known(cx, &unknown);
     };
     let keys = prekeys::keys_again(cx, &own.identity)?;
     let body = Register {

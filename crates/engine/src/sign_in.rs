@@ -18,6 +18,8 @@ use std::time::Duration;
 
 /// Between tries to renew a token that still works.
 const RENEW_AGAIN: Duration = Duration::from_secs(20);
+/// How often a server that does not know the account is asked again.
+const UNKNOWN_AGAIN: Duration = Duration::from_secs(1800);
 
 #[derive(Debug)]
 pub(crate) enum Step {
@@ -155,10 +157,10 @@ fn on_not_taken_back(cx: &mut Cx<'_, '_>, failure: Failure) -> Result<(), StoreE
         Some(ErrorCode::UsernameTaken) => {
             Some("the server has lost this account, and somebody else has its name now; what is here stays readable")
         }
-        Some(code) if code.action() == Action::Stop => Some(
-            "this account is not on the server any more (it was deleted, or the server was set up anew); what is here \
-             stays readable",
-        ),
+        Some(code) if code.action() == Action::Stop => {
+            // It may run on the wrong data for a while: that must not put anybody out for ever.
+            return not_known(cx, &failure);
+        }
         _ => None,
     };
     if text.is_some() {
@@ -166,6 +168,18 @@ fn on_not_taken_back(cx: &mut Cx<'_, '_>, failure: Failure) -> Result<(), StoreE
     }
     let error = text.map(|text| CommandError { kind: ErrorKind::SignedOut, text: text.into() });
     end(cx, &failure, error)
+}
+
+/// The server does not know this account, nor take it back. It is asked again now and then.
+pub(crate) fn not_known(cx: &mut Cx<'_, '_>, failure: &Failure) -> Result<(), StoreError> {
+    cx.core.link.signing_in = false;
+    http::on_no_token(cx, failure, false)?;
+    cx.notice(
+        "the server does not know this account: was it set up anew, or does it run on other data? What is here stays; this \
+         device asks again every half hour",
+    );
+    connection::lost(cx, Some(UNKNOWN_AGAIN));
+    Ok(())
 }
 
 /// The sign-in failed: for good, with the reason, or until the next try.

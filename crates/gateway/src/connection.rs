@@ -205,6 +205,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             let mut rest = std::mem::take(&mut self.rest);
             let taken = self.parse(&mut rest, cx);
             self.keep_rest(rest, taken);
+            self.count_unfinished();
             return Ok(true);
         }
         let mut buffer = READ.take();
@@ -244,6 +245,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             let taken = self.parse(&mut rest, cx);
             self.keep_rest(rest, taken);
         }
+        self.count_unfinished();
+    }
+
+    fn count_unfinished(&mut self) {
         let holds = self.rest.capacity() + self.decoder.assembled();
         if !self.permit.may_hold(if holds > READ_BYTES { holds } else { 0 }) && self.session.end().is_none() {
             let refusal = Refusal::unavailable("too many large messages are under way", LARGE_MESSAGES_AGAIN);

@@ -53,7 +53,7 @@ impl From<sotto_embedded::OpenError> for Failure {
     fn from(error: sotto_embedded::OpenError) -> Self {
         use sotto_embedded::OpenError as E;
         let reason = match &error {
-            E::Newer { .. } => Reason::Newer,
+            E::Newer { .. } | E::Older { .. } => Reason::Newer,
             E::InUse { .. } => Reason::InUse,
             E::Foreign { .. } | E::HalfRestored { .. } | E::Damaged { .. } => Reason::Store,
             E::Io { .. } => Reason::Access,

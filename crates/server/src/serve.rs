@@ -401,7 +401,11 @@ async fn sweep(domain: Arc<Domain>, clock: Arc<dyn Clock>, stop: CancellationTok
 
 /// Monotonic, and unlike `Instant` it goes on while the machine sleeps.
 fn since_boot() -> Duration {
-    let now = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
+    #[cfg(target_os = "linux")]
+    let clock = rustix::time::ClockId::Boottime;
+    #[cfg(not(target_os = "linux"))]
+    let clock = rustix::time::ClockId::Monotonic;
+    let now = rustix::time::clock_gettime(clock);
     Duration::new(now.tv_sec.unsigned_abs(), u32::try_from(now.tv_nsec).unwrap_or(0))
 }
 

@@ -96,7 +96,7 @@ fn data_of_a_newer_version_is_refused() {
     let folder = server.folder.take().unwrap();
     let version = folder.path().join("data/store/VERSION");
     let text = fs::read_to_string(&version).unwrap();
-    fs::write(&version, text.replacen("schema 1", "schema 99", 1)).unwrap();
+    fs::write(&version, text.replacen(&format!("schema {}", sotto_embedded::SCHEMA), "schema 99", 1)).unwrap();
     let data = folder.path().join("data");
     let args = ["serve", "--data", data.to_str().unwrap(), "--listen", "127.0.0.1:0"];
     let finished = sottod(folder.path(), &args);

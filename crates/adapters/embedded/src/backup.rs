@@ -315,6 +315,9 @@ fn parse_manifest(bytes: &[u8]) -> Result<Manifest, ManifestError> {
     if head.format > FORMAT || head.schema > SCHEMA {
         return Err(ManifestError::Newer(head.schema));
     }
+    if head.schema < SCHEMA {
+        return Err(ManifestError::Damaged(format!("schema {}, of a version before the first release", head.schema)));
+    }
     let manifest: Manifest = serde_json::from_slice(bytes).map_err(damaged)?;
     let mut seen = BTreeSet::new();
     for part in &manifest.parts {

@@ -15,6 +15,7 @@ use fjall::{CompressionType, Database, PersistMode};
 use parking_lot::{Condvar, Mutex};
 use sotto_ports::{EntryFeed, IdClock, StoreError};
 use sotto_types::{MessageId, Timestamp};
+use std::cmp::Ordering;
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::os::unix::fs::DirBuilderExt;
@@ -23,7 +24,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 /// Version of the layout drawn in `lib.rs`.
-pub const SCHEMA: u32 = 1;
+pub const SCHEMA: u32 = 2;
 
 const VERSION_FILE: &str = "VERSION";
 const LOCK_FILE: &str = "LOCK";
@@ -39,6 +40,12 @@ const REOPEN_GAP_MS: u64 = 2_000;
 /// Why a store does not open; each text says what to do.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
+    #[error(
+        "the store in {dir} has schema {found}, of a version before the first release; this program reads {known}. Move the folder \
+         away and begin anew",
+        dir = dir.display()
+    )]
+    Older { dir: PathBuf, found: u32, known: u32 },
     #[error(
         "the store in {dir} was written by a newer version (schema {found}; this program knows up to schema {known}). \
          Install the version that wrote it, or a newer one; or restore a backup made by this version into another folder",
@@ -212,8 +219,7 @@ impl EmbeddedStore {
         create_dir(&dir)?;
         let lock = Lock::acquire(&dir)?;
         match read_version(&dir)? {
-            Some(found) if found > SCHEMA => return Err(OpenError::Newer { dir, found, known: SCHEMA }),
-            Some(_) => {}
+            Some(found) => check_schema(&dir, found)?,
             None => write_version(&dir)?,
         }
         let tables = open_tables(&config)?;
@@ -290,15 +296,22 @@ struct Facts {
     ids: IdClock,
 }
 
+fn check_schema(dir: &Path, found: u32) -> Result<(), OpenError> {
+    let (dir, known) = (dir.to_owned(), SCHEMA);
+    match found.cmp(&known) {
+        Ordering::Greater => Err(OpenError::Newer { dir, found, known }),
+        Ordering::Less => Err(OpenError::Older { dir, found, known }),
+        Ordering::Equal => Ok(()),
+    }
+}
+
 impl Facts {
     fn read(tables: &Tables, dir: &Path) -> Result<Self, OpenError> {
         let wrong = |error: StoreError| damaged(dir, &error);
         let get = |key: &[u8]| tables.get(Table::Meta, key).map_err(wrong);
         let number = |key, what| get(key)?.map(|record| meta::number(&record, what).map_err(wrong)).transpose();
         let schema = number(meta::SCHEMA, "schema")?;
-        if let Some(found) = schema.filter(|found| *found > SCHEMA) {
-            return Err(OpenError::Newer { dir: dir.to_owned(), found, known: SCHEMA });
-        }
+        schema.map_or(Ok(()), |found| check_schema(dir, found))?;
         let generation = number(GENERATION, "generation")?;
         let ids = match get(CLOCK)? {
             None => IdClock::default(),

@@ -4,7 +4,7 @@
 
 mod common;
 use common::*;
-use sotto_embedded::{BackupError, EmbeddedConfig, EmbeddedStore, OpenError, restore};
+use sotto_embedded::{BackupError, EmbeddedConfig, EmbeddedStore, OpenError, SCHEMA, restore};
 use sotto_ports::{CommitRefused, DirectoryStore, InboxStore, MetaStore, NoFeed, PreKeyStore};
 use sotto_types::{DeviceId, EntryId, Timestamp};
 use std::fs;
@@ -118,8 +118,12 @@ async fn unfinished_and_damaged_backups_are_refused() {
         let refused = restore_to(&copy, &target);
         assert!(matches!(refused, Err(BackupError::Damaged { .. })), "{to}: {refused:?}");
     }
-    fs::write(copy.join("manifest.json"), manifest.replacen("\"schema\": 1", "\"schema\": 9", 1)).unwrap();
+    let of_schema =
+        |schema: u32| manifest.replacen(&format!("\"schema\": {SCHEMA}"), &format!("\"schema\": {schema}"), 1);
+    fs::write(copy.join("manifest.json"), of_schema(9)).unwrap();
     assert!(matches!(restore_to(&copy, &target), Err(BackupError::Newer { found: 9, .. })));
+    fs::write(copy.join("manifest.json"), of_schema(1)).unwrap();
+    assert!(matches!(restore_to(&copy, &target), Err(BackupError::Damaged { .. })));
     fs::remove_file(copy.join("manifest.json")).unwrap();
     assert!(matches!(restore_to(&copy, &target), Err(BackupError::Incomplete { .. })));
     fs::write(copy.join("manifest.json"), manifest).unwrap();

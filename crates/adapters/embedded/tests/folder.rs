@@ -24,10 +24,14 @@ fn a_newer_store_is_refused_by_name() {
     let dir = tempfile::tempdir().unwrap();
     drop(open(dir.path()));
     let version = fs::read_to_string(dir.path().join("VERSION")).unwrap();
-    fs::write(dir.path().join("VERSION"), version.replace("schema 1", "schema 7")).unwrap();
+    let written = format!("schema {SCHEMA}");
+    fs::write(dir.path().join("VERSION"), version.replace(&written, "schema 7")).unwrap();
     let error = refusal(dir.path());
     assert!(matches!(error, OpenError::Newer { found: 7, known: SCHEMA, .. }), "{error}");
-    assert!(error.to_string().contains("schema 7") && error.to_string().contains("schema 1"), "{error}");
+    assert!(error.to_string().contains("schema 7") && error.to_string().contains(&written), "{error}");
+    fs::write(dir.path().join("VERSION"), version.replace(&written, "schema 1")).unwrap();
+    let error = refusal(dir.path());
+    assert!(matches!(error, OpenError::Older { found: 1, known: SCHEMA, .. }), "{error}");
     fs::write(dir.path().join("VERSION"), version).unwrap();
     drop(open(dir.path()));
 }

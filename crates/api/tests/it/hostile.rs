@@ -259,7 +259,7 @@ async fn each_gets_its_documented_error_and_changes_nothing() {
                 let nobody = Person::new("nobody");
                 json(Method::POST, "/v1/auth/token", None, &s.bed.signed_challenge(&nobody, 0).await)
             },
-            DeviceUnlinked,
+            UnknownAccount,
         ),
         (
             "unknown device",

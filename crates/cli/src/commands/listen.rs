@@ -204,7 +204,8 @@ impl Listener<'_> {
                 }
             }
             // Ascending in the end: those that stand before what was seen come first.
-            let late = self.unread(&conversation).await?.into_iter().filter(|message| message.position <= known);
+            let late = self.unread(&conversation).await?.into_iter();
+            let late = late.filter(|message| message.late_id.is_some() && message.position <= known);
             missed.extend(late.rev());
             for message in missed.into_iter().rev() {
                 self.message(message, true).await?;

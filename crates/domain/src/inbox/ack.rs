@@ -39,8 +39,8 @@ impl Domain {
     pub async fn ack(
         &self,
         of: DeviceAddress,
-        ok: Vec<AckedEntry>,
-        undecryptable: Vec<AckedEntry>,
+        mut ok: Vec<AckedEntry>,
+        mut undecryptable: Vec<AckedEntry>,
     ) -> Result<(), Refusal> {
         if ok.len().saturating_add(undecryptable.len()) > ENTRIES_MAX {
             return Err(Refusal::new(ErrorCode::BadRequest, format!("at most {ENTRIES_MAX} entries at once")));
@@ -51,12 +51,19 @@ impl Domain {
                 note_delivered(&mut delivered, of, entry.entry_id, header);
             }
         }
+        let strays = ok.iter().chain(&undecryptable).filter(|entry| entry.header.is_none()).count();
+        let mut refused = Ok(());
+        if strays > 0 {
+            let cost = u32::try_from(strays).unwrap_or(u32::MAX);
+            refused = self.limiter.check_cost(Subject::StrayAcks(of), cost, self.now());
+        }
+        if refused.is_err() {
+            // What this connection delivered is acked all the same.
+            ok.retain(|entry| entry.header.is_some());
+            undecryptable.retain(|entry| entry.header.is_some());
+        }
         let unseen: Vec<EntryId> =
             ok.iter().filter(|entry| entry.header.is_none()).map(|entry| entry.entry_id).collect();
-        let strays = unseen.len() + undecryptable.iter().filter(|entry| entry.header.is_none()).count();
-        if strays > 0 {
-            self.limiter.check_cost(Subject::StrayAcks(of), u32::try_from(strays).unwrap_or(u32::MAX), self.now())?;
-        }
         if !unseen.is_empty() {
             for queued in self.parts.inbox.get(of, &unseen).await? {
                 if let Some(header) = EntryHeader::of(&queued) {
@@ -75,7 +82,8 @@ impl Domain {
             let seen_as_envelope = entry.header.is_some_and(|header| header.is_envelope);
             if seen_as_envelope { &mut envelopes } else { &mut remove }.push(entry.entry_id);
         }
-        Ok(self.parts.inbox.settle(Settle { of, envelopes, remove, advance }).await?)
+        self.parts.inbox.settle(Settle { of, envelopes, remove, advance }).await?;
+        refused
     }
 
     /// Nothing for an author the member blocked (what came before the block leaves no trace either) or who is gone.

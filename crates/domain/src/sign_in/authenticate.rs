@@ -13,9 +13,9 @@ pub struct SignedIn {
 }
 
 impl Domain {
-    /// Exchanges a signed challenge for an access token. `UnknownDevice` and `UnknownAccount` mean that the server was restored
-    /// from a backup and may have forgotten them: they prove themselves with `restore_device` or a new registration;
-    /// `DeviceUnlinked` is final.
+    /// Exchanges a signed challenge for an access token. `UnknownDevice` and `UnknownAccount` mean that the server does not
+    /// know them, perhaps because it was restored from a backup: they prove themselves with `restore_device` or a new
+    /// registration, or wait for the right data to come back. `DeviceUnlinked` is final: unlinked, or the account deleted.
     pub async fn sign_in(
         &self,
         of: DeviceAddress,
@@ -27,8 +27,8 @@ impl Domain {
         self.limiter.check_address(AddressLimit::SignIn, ip, now)?;
         self.check_challenge(ChallengeOf::Device(of), challenge)?;
         let Some(routing) = self.parts.directory.routing(of.account).await? else {
-            let forgotten = self.restored.takes_receipts(now);
-            return Err(if forgotten { unknown_account() } else { unlinked() });
+            let deleted = self.parts.meta.get(&self.deleted_key(of.account)).await?.is_some();
+            return Err(if deleted { unlinked() } else { unknown_account() });
         };
         let Some(device) = self.parts.directory.device(of).await? else {
             let forgotten = self.may_restore(of.account).await?;
