@@ -19,7 +19,7 @@ struct Sample {
 }
 
 static SAMPLE: LazyLock<Sample> = LazyLock::new(|| {
-    let runtime = Builder::new_current_thread().build().expect("a runtime");
+    let runtime = Builder::new_current_thread().enable_time().build().expect("a runtime");
     let (domain, token) = runtime.block_on(async {
         let bed = Bed::new().await;
         let ann = bed.register("ann").await;
