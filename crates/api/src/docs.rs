@@ -2,7 +2,6 @@
 
 use crate::App;
 use crate::error_texts::meaning;
-use crate::problem::action_word;
 use axum::Router;
 use axum::routing::get;
 use bytes::Bytes;
@@ -155,7 +154,7 @@ fn show_errors(html: &mut String) {
     );
     for code in ErrorCode::ALL {
         let (number, slug, status) = (code.number(), code.slug(), code.http_status());
-        let (action, meaning) = (action_word(code.action()), escape(meaning(*code)));
+        let (action, meaning) = (code.action().as_str(), escape(meaning(*code)));
         put(
             html,
             format_args!(

@@ -21,8 +21,7 @@ mod layers;
 mod openapi;
 mod problem;
 
-pub use client_ip::ClientIp;
-pub use config::{ApiConfig, Network, NetworkError};
+pub use config::ApiConfig;
 pub use error_texts::meaning as error_meaning;
 pub use problem::problem_response;
 
@@ -39,7 +38,7 @@ pub(crate) struct App {
     pub config: Arc<ApiConfig>,
 }
 
-/// Every route under `/v1` but the WebSocket, plus `/docs`. The server puts a `ClientIp` into each request's extensions.
+/// Every route under `/v1` but the WebSocket, plus `/docs`. The listener puts a `ClientIp` into each request's extensions.
 pub fn router(domain: Arc<Domain>, config: ApiConfig) -> Router {
     let app = App { domain, config: Arc::new(config) };
     let endpoints = endpoints::all();

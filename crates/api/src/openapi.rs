@@ -2,9 +2,8 @@
 
 use crate::endpoint::{Auth, BodySchema, Endpoint, Param};
 use crate::error_texts::meaning;
-use crate::problem::PROBLEM_JSON;
 use sotto_types::ErrorCode;
-use sotto_wire::http::Problem;
+use sotto_wire::http::{PROBLEM_JSON, Problem};
 use std::collections::BTreeMap;
 use utoipa::openapi::path::{OperationBuilder, ParameterBuilder, ParameterIn};
 use utoipa::openapi::request_body::RequestBodyBuilder;

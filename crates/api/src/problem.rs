@@ -4,10 +4,8 @@ use axum::Json;
 use axum::response::{IntoResponse, Response};
 use http::header::{CONTENT_TYPE, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
 use sotto_domain::Refusal;
-use sotto_types::{Action, ErrorCode};
-use sotto_wire::http::{PROBLEM_TYPE_BASE, Problem};
-
-pub(crate) const PROBLEM_JSON: &str = "application/problem+json";
+use sotto_types::ErrorCode;
+use sotto_wire::http::{PROBLEM_JSON, Problem};
 
 /// What a handler or an extractor fails with.
 #[derive(Debug)]
@@ -35,34 +33,11 @@ impl IntoResponse for ApiError {
     }
 }
 
-pub(crate) fn action_word(action: Action) -> &'static str {
-    match action {
-        Action::Retry => "retry",
-        Action::Reconnect => "reconnect",
-        Action::Stop => "stop",
-    }
-}
-
-/// "rate-limited" as "Rate limited".
-pub(crate) fn title_of(code: ErrorCode) -> String {
-    let words = code.slug().replace('-', " ");
-    let mut letters = words.chars();
-    letters.next().map_or_else(String::new, |first| first.to_ascii_uppercase().to_string() + letters.as_str())
-}
-
 /// A refusal as the whole API answers it; also for the server's own paths.
 pub fn problem_response(refusal: &Refusal) -> Response {
     let code = refusal.code;
     let retry_after_ms = refusal.retry_after.map(|after| u64::try_from(after.as_millis()).unwrap_or(u64::MAX));
-    let problem = Problem {
-        r#type: format!("{PROBLEM_TYPE_BASE}{}", code.slug()),
-        title: title_of(code),
-        status: code.http_status(),
-        detail: refusal.detail.clone(),
-        code: code.number(),
-        action: action_word(code.action()).into(),
-        retry_after_ms,
-    };
+    let problem = Problem::new(code, refusal.detail.clone(), retry_after_ms);
     let status = http::StatusCode::from_u16(code.http_status()).expect("every code has a real HTTP status");
     let mut response = (status, Json(problem)).into_response();
     let headers = response.headers_mut();

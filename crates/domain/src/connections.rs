@@ -7,8 +7,6 @@ pub trait Connections: Send + Sync {
 
     /// Tells a connected device that a cached copy of `account` is old. Best effort.
     fn account_changed(&self, to: DeviceAddress, account: AccountId, list_version: u32, prekeys_low: bool);
-
-    fn is_connected(&self, of: DeviceAddress) -> bool;
 }
 
 /// Nobody is connected: for tools and tests.
@@ -19,8 +17,4 @@ impl Connections for NoConnections {
     fn close(&self, _: DeviceAddress, _: ErrorCode) {}
 
     fn account_changed(&self, _: DeviceAddress, _: AccountId, _: u32, _: bool) {}
-
-    fn is_connected(&self, _: DeviceAddress) -> bool {
-        false
-    }
 }

@@ -10,11 +10,11 @@ use crate::Refusal;
 use crate::config::{Rate, RateLimits};
 use quick_cache::UnitWeighter;
 use quick_cache::sync::{Cache, DefaultLifecycle};
-use sotto_types::{AccountId, DeviceAddress, Timestamp};
+use sotto_types::{AccountId, ClientIp, DeviceAddress, Timestamp};
 use std::convert::Infallible;
 use std::fmt;
 use std::hash::{Hash, RandomState};
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -97,7 +97,8 @@ impl Limiter {
     }
 
     pub fn check_address(&self, limit: AddressLimit, ip: IpAddr, now: Timestamp) -> Result<(), Refusal> {
-        if self.limits.exempt_loopback && ip.to_canonical().is_loopback() {
+        let client = ClientIp(ip);
+        if self.limits.exempt_loopback && client.is_loopback() {
             return Ok(());
         }
         let rate = match limit {
@@ -108,7 +109,7 @@ impl Limiter {
             AddressLimit::RecoveryChallenge | AddressLimit::Recovery => self.limits.recoveries,
             AddressLimit::DeviceAddition => self.limits.device_additions,
         };
-        take(&bucket(&self.addresses, (limit, network_of(ip))), rate, 1, now).map_err(Refusal::rate_limited)
+        take(&bucket(&self.addresses, (limit, client.subscriber())), rate, 1, now).map_err(Refusal::rate_limited)
     }
 }
 
@@ -122,17 +123,6 @@ fn buckets<K: Hash + Eq>(capacity: usize) -> Buckets<K> {
 fn bucket<K: Hash + Eq + Clone>(buckets: &Buckets<K>, key: K) -> Bucket {
     let made = buckets.get_or_insert_with(&key, || Ok::<_, Infallible>(Bucket::default()));
     made.unwrap_or_else(|never| match never {})
-}
-
-/// One subscriber of an IPv6 network usually has a whole /64.
-fn network_of(ip: IpAddr) -> IpAddr {
-    match ip.to_canonical() {
-        v4 @ IpAddr::V4(_) => v4,
-        IpAddr::V6(v6) => {
-            let [a, b, c, d, ..] = v6.segments();
-            IpAddr::V6(Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0))
-        }
-    }
 }
 
 /// How much later than this call's clock another call's may have been.

@@ -110,17 +110,8 @@ impl Core {
             .collect();
         effects.push(Effect::Event(Event::Notice { text }));
         effects.push(Effect::Disconnect);
-        self.calls.forget_all();
+        self.forget_requests();
         self.looking.clear();
-        self.in_flight.clear();
-        self.fetching.clear();
-        self.taking.clear();
-        self.lists.clear();
-        self.bundleless.clear();
-        self.parked.clear();
-        self.acks = inbox::Acks::default();
-        self.linking = None;
-        self.keys_busy = false;
         self.link.wait(now.plus(backoff::RECONNECT_MAX / 4));
         let wake = now.plus(backoff::RECONNECT_MAX / 4);
         self.wake = Some(wake);
@@ -131,20 +122,25 @@ impl Core {
     /// The account is gone, and with it every request and what it was for: the next account asks for itself. Returns the
     /// commands that wait for the look-up of a person.
     pub fn forget_account(&mut self) -> Vec<(CommandId, Command)> {
-        self.calls.forget_all();
+        self.forget_requests();
         self.link.signing_in = false;
+        self.not_before.clear();
+        self.next_housekeeping = Timestamp::ZERO;
+        std::mem::take(&mut self.looking).into_values().flatten().collect()
+    }
+
+    /// What is under way, and what memory knows beside the store, except which people are looked up for whom.
+    fn forget_requests(&mut self) {
+        self.calls.forget_all();
         self.in_flight.clear();
         self.fetching.clear();
         self.taking.clear();
-        self.not_before.clear();
-        self.bundleless.clear();
         self.lists.clear();
+        self.bundleless.clear();
         self.parked.clear();
         self.acks = inbox::Acks::default();
         self.linking = None;
         self.keys_busy = false;
-        self.next_housekeeping = Timestamp::ZERO;
-        std::mem::take(&mut self.looking).into_values().flatten().collect()
     }
 
     /// Takes over what the store says after a failed step.

@@ -1,32 +1,5 @@
-use sotto_types::limits;
-use std::fmt;
-use std::net::IpAddr;
-use std::sync::Arc;
+use sotto_types::{Network, limits};
 use std::time::Duration;
-
-/// Tells the addresses of reverse proxies from others.
-#[derive(Clone)]
-pub struct TrustedProxies(Arc<dyn Fn(IpAddr) -> bool + Send + Sync>);
-
-impl TrustedProxies {
-    pub fn new(is_trusted: impl Fn(IpAddr) -> bool + Send + Sync + 'static) -> Self {
-        Self(Arc::new(is_trusted))
-    }
-
-    pub fn none() -> Self {
-        Self::new(|_| false)
-    }
-
-    pub(crate) fn contains(&self, address: IpAddr) -> bool {
-        (self.0)(address)
-    }
-}
-
-impl fmt::Debug for TrustedProxies {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("TrustedProxies")
-    }
-}
 
 /// Limits and times of the WebSocket gateway. The defaults are the protocol's.
 #[derive(Debug, Clone)]
@@ -55,7 +28,7 @@ pub struct GatewayConfig {
     /// How long a drain waits for sends in flight.
     pub drain_timeout: Duration,
     /// Reverse proxies whose `X-Forwarded-For` is believed.
-    pub trusted_proxies: TrustedProxies,
+    pub trusted_proxies: Vec<Network>,
     /// `Welcome.server`.
     pub server_name: String,
 }
@@ -77,7 +50,7 @@ impl Default for GatewayConfig {
             max_connections_per_ip: 1_000,
             drain_span: Duration::from_secs(30),
             drain_timeout: Duration::from_secs(10),
-            trusted_proxies: TrustedProxies::none(),
+            trusted_proxies: Vec::new(),
             server_name: format!("sottod/{}", env!("CARGO_PKG_VERSION")),
         }
     }

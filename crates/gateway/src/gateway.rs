@@ -10,10 +10,10 @@ use crate::router::Router;
 use crate::stats::Stats;
 use parking_lot::Mutex;
 use sotto_domain::Domain;
-use sotto_types::Clock;
+use sotto_types::{ClientIp, Clock};
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
@@ -157,11 +157,11 @@ impl Gateway {
     }
 
     /// Takes a place for a connection from `address`, which has until `hello_timeout` to say Hello.
-    pub(crate) fn admit(self: &Arc<Self>, address: IpAddr) -> Result<(Permit, Arc<Handle>), NotAdmitted> {
+    pub(crate) fn admit(self: &Arc<Self>, client: ClientIp) -> Result<(Permit, Arc<Handle>), NotAdmitted> {
         if self.is_draining() {
             return Err(NotAdmitted::Draining);
         }
-        let address = limited_address(address);
+        let address = (!client.is_loopback()).then(|| client.subscriber());
         if let Some(address) = address {
             let mut by_ip = self.by_ip.lock();
             let count = by_ip.entry(address).or_default();
@@ -253,38 +253,5 @@ impl Gateway {
         // Over time, the rest is cut off: what it sent is stored or not, and its clients repeat it.
         let _ = tokio::time::timeout(self.config.drain_timeout, all_gone).await;
         self.connection_count()
-    }
-}
-
-/// What connections of an address are counted under: an IPv4 address or an IPv6 /64. `None`: not limited.
-pub(crate) fn limited_address(address: IpAddr) -> Option<IpAddr> {
-    if address.is_loopback() {
-        return None;
-    }
-    Some(match address.to_canonical() {
-        IpAddr::V4(address) => IpAddr::V4(address),
-        IpAddr::V6(address) => {
-            let [a, b, c, d, ..] = address.segments();
-            IpAddr::V6(Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0))
-        }
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn addresses_are_counted_by_network() {
-        for (address, want) in [
-            ("127.0.0.5", None),
-            ("::1", None),
-            ("192.0.2.7", Some("192.0.2.7")),
-            ("::ffff:192.0.2.7", Some("192.0.2.7")),
-            ("2001:db8:1:2:3:4:5:6", Some("2001:db8:1:2::")),
-        ] {
-            let want = want.map(|text| text.parse().unwrap());
-            assert_eq!(limited_address(address.parse().unwrap()), want, "{address}");
-        }
     }
 }

@@ -27,8 +27,8 @@ mod stats;
 mod tests;
 mod upgrade;
 
-pub use config::{GatewayConfig, TrustedProxies};
+pub use config::GatewayConfig;
 pub use gateway::Gateway;
-pub use listen::{ClientIp, TlsSource, serve};
+pub use listen::{TlsSource, serve};
 pub use router::Router;
 pub use upgrade::routes;

@@ -1,10 +1,10 @@
 //! The listener: TCP or TLS connections, each an HTTP/1.1 server until it ends or becomes a WebSocket.
 //! Always true:
 //! - a peer has `hello_timeout` for the TLS handshake and as long for each request's head;
-//! - every request carries the address of its client (`ClientIp`), which is the socket's unless a trusted proxy names another.
+//! - every request carries the address of its client (`ClientIp`; also as `ConnectInfo`, with port 0 when a proxy named it):
+//!   `X-Forwarded-For` is believed only as far as trusted proxies wrote it.
 
-use crate::config::TrustedProxies;
-use crate::gateway::{Gateway, limited_address};
+use crate::gateway::Gateway;
 use crate::stats::Stats;
 use axum::Router as HttpRouter;
 use axum::body::Body;
@@ -16,6 +16,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use parking_lot::{Mutex, RwLock};
 use rustls::ServerConfig;
+use sotto_types::{ClientIp, Network};
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::net::{IpAddr, SocketAddr};
@@ -37,11 +38,6 @@ const HTTP_REQUEST_WITHIN: Duration = Duration::from_secs(300);
 const HTTP_BUFFER_BYTES: usize = 16 * 1024;
 /// When the process is out of file descriptors, `accept` fails at once, again and again.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
-
-/// The client's address, as an extension of every request. Also there as `ConnectInfo<SocketAddr>`, with port 0 when a
-/// proxy named it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct ClientIp(pub IpAddr);
 
 /// The TLS configuration in use; replaced when the certificate's files change.
 #[derive(Debug)]
@@ -145,8 +141,13 @@ impl Drop for HttpPlace {
 }
 
 /// What a socket counts under. Trusted proxies bring many clients, and this machine's own are not limited.
-fn shared_address(socket: IpAddr, trusted: &TrustedProxies) -> Option<IpAddr> {
-    limited_address(socket).filter(|_| !trusted.contains(socket.to_canonical()))
+fn shared_address(socket: IpAddr, trusted: &[Network]) -> Option<IpAddr> {
+    let client = ClientIp(socket);
+    (!client.is_loopback() && !is_trusted(trusted, socket)).then(|| client.subscriber())
+}
+
+fn is_trusted(trusted: &[Network], address: IpAddr) -> bool {
+    trusted.iter().any(|network| network.contains(address))
 }
 
 struct Client {
@@ -226,9 +227,9 @@ impl Client {
 }
 
 /// The rightmost address that is no trusted proxy: everything left of it the client may have written itself.
-fn client_ip(socket: IpAddr, headers: &HeaderMap, trusted: &TrustedProxies) -> IpAddr {
+fn client_ip(socket: IpAddr, headers: &HeaderMap, trusted: &[Network]) -> IpAddr {
     let socket = socket.to_canonical();
-    if !trusted.contains(socket) {
+    if !is_trusted(trusted, socket) {
         return socket;
     }
     let mut client = socket;
@@ -236,7 +237,7 @@ fn client_ip(socket: IpAddr, headers: &HeaderMap, trusted: &TrustedProxies) -> I
         for part in value.to_str().unwrap_or_default().rsplit(',') {
             let Ok(named) = part.trim().parse::<IpAddr>() else { return client };
             client = named.to_canonical();
-            if !trusted.contains(client) {
+            if !is_trusted(trusted, client) {
                 return client;
             }
         }
@@ -250,22 +251,25 @@ mod tests {
 
     #[test]
     fn only_trusted_proxies_name_the_client() {
-        let proxies: [IpAddr; 2] = ["10.0.0.1".parse().unwrap(), "10.0.0.2".parse().unwrap()];
-        let trusted = TrustedProxies::new(move |address| proxies.contains(&address));
+        let trusted: [Network; 2] = ["10.0.0.1".parse().unwrap(), "10.0.0.2".parse().unwrap()];
         // (socket, X-Forwarded-For, client)
         for (socket, forwarded, want) in [
             ("192.0.2.1", "203.0.113.9", "192.0.2.1"),
             ("10.0.0.1", "203.0.113.9", "203.0.113.9"),
             ("10.0.0.1", "6.6.6.6, 203.0.113.9, 10.0.0.2", "203.0.113.9"),
+            ("10.0.0.1", "6.6.6.6 | 203.0.113.9, 10.0.0.2", "203.0.113.9"),
             ("10.0.0.1", "nonsense", "10.0.0.1"),
             ("10.0.0.1", "6.6.6.6, nonsense, 10.0.0.2", "10.0.0.2"),
             ("::ffff:10.0.0.1", "2001:db8::1", "2001:db8::1"),
         ] {
             let mut headers = HeaderMap::new();
-            headers.insert("x-forwarded-for", forwarded.parse().unwrap());
+            for line in forwarded.split(" | ") {
+                headers.append("x-forwarded-for", line.parse().unwrap());
+            }
             let got = client_ip(socket.parse().unwrap(), &headers, &trusted);
             assert_eq!(got, want.parse::<IpAddr>().unwrap(), "{socket} {forwarded}");
         }
-        assert_eq!(client_ip(proxies[0], &HeaderMap::new(), &trusted), proxies[0]);
+        let proxy = "10.0.0.1".parse().unwrap();
+        assert_eq!(client_ip(proxy, &HeaderMap::new(), &trusted), proxy);
     }
 }

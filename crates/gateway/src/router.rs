@@ -63,6 +63,11 @@ impl Router {
         u64::try_from(self.began.elapsed().as_micros()).unwrap_or(u64::MAX)
     }
 
+    #[cfg(test)]
+    pub(crate) fn is_connected(&self, of: DeviceAddress) -> bool {
+        self.shard(&of).read().contains_key(&of)
+    }
+
     fn with(&self, of: &DeviceAddress, then: impl FnOnce(&Handle)) {
         let shard = self.shard(of).read();
         if let Some(handle) = shard.get(of) {
@@ -87,9 +92,5 @@ impl Connections for Router {
 
     fn account_changed(&self, to: DeviceAddress, account: AccountId, list_version: u32, prekeys_low: bool) {
         self.with(&to, |handle| handle.notify(Notice { account, list_version, prekeys_low }));
-    }
-
-    fn is_connected(&self, of: DeviceAddress) -> bool {
-        self.shard(&of).read().contains_key(&of)
     }
 }

@@ -2,7 +2,6 @@
 //! that its buffers are freed, and handed to `Gateway::run`.
 
 use crate::gateway::{Gateway, NotAdmitted};
-use crate::listen::ClientIp;
 use crate::stats::Stats;
 use axum::Router as HttpRouter;
 use axum::body::Body;
@@ -13,8 +12,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use hyper_util::rt::TokioIo;
 use sha1::{Digest as _, Sha1};
-use sotto_types::{Action, ErrorCode};
-use sotto_wire::http::{PROBLEM_TYPE_BASE, Problem};
+use sotto_types::{ClientIp, ErrorCode};
+use sotto_wire::http::{PROBLEM_JSON, Problem};
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use tokio::net::TcpStream;
@@ -44,7 +43,7 @@ async fn open(State(gateway): State<Arc<Gateway>>, mut request: Request) -> Resp
         Ok(accept) => accept,
         Err(why) => return refuse_handshake(&why),
     };
-    let from = request.extensions().get::<ClientIp>().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |ip| ip.0);
+    let from = request.extensions().get::<ClientIp>().copied().unwrap_or(ClientIp(IpAddr::V4(Ipv4Addr::UNSPECIFIED)));
     let (permit, handle) = match gateway.admit(from) {
         Ok(admitted) => admitted,
         Err(why) => return refuse_connection(why),
@@ -128,23 +127,11 @@ fn refuse_connection(why: NotAdmitted) -> Response {
 }
 
 fn problem(status: StatusCode, code: ErrorCode, detail: &str, retry_after_s: Option<u32>) -> Response {
-    let action = match code.action() {
-        Action::Retry => "retry",
-        Action::Reconnect => "reconnect",
-        Action::Stop => "stop",
-    };
-    let body = Problem {
-        r#type: format!("{PROBLEM_TYPE_BASE}{}", code.slug()),
-        title: code.slug().replace('-', " "),
-        status: status.as_u16(),
-        detail: detail.into(),
-        code: code.number(),
-        action: action.into(),
-        retry_after_ms: retry_after_s.map(|seconds| u64::from(seconds) * 1000),
-    };
+    let retry_after_ms = retry_after_s.map(|seconds| u64::from(seconds) * 1000);
+    let body = Problem { status: status.as_u16(), ..Problem::new(code, detail, retry_after_ms) };
     let mut response = (status, axum::Json(body)).into_response();
     let headers = response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(PROBLEM_JSON));
     if let Some(seconds) = retry_after_s {
         headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
     }

@@ -12,8 +12,6 @@ use crate::exit::{Failure, Reason, failed};
 use crate::paths::Paths;
 use crate::tls::{self, TlsFiles};
 use crate::{limits, logging, pages};
-use axum::extract::Request;
-use axum::middleware::{Next, from_fn};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use sotto_api::ApiConfig;
 use sotto_domain::{Domain, DomainConfig, DomainParts, RegistrationPolicy};
@@ -360,15 +358,6 @@ fn app(domain: &Arc<Domain>, gateway: &Arc<Gateway>) -> axum::Router {
     sotto_api::router(domain.clone(), config)
         .merge(sotto_gateway::routes(gateway.clone()))
         .merge(pages::health(gateway.clone()))
-        .layer(from_fn(pass_on_address))
-}
-
-/// The listener found out who the client is, behind proxies or not; the api counts against that.
-async fn pass_on_address(mut request: Request, next: Next) -> axum::response::Response {
-    if let Some(client) = request.extensions().get::<sotto_gateway::ClientIp>().copied() {
-        request.extensions_mut().insert(sotto_api::ClientIp(client.0));
-    }
-    next.run(request).await
 }
 
 async fn serve_metrics(listener: TcpListener, prometheus: PrometheusHandle, stop: CancellationToken) {

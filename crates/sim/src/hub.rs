@@ -57,8 +57,4 @@ impl Connections for Hub {
     fn account_changed(&self, to: DeviceAddress, account: AccountId, list_version: u32, prekeys_low: bool) {
         self.push(News::Changed { to, account, list_version, prekeys_low });
     }
-
-    fn is_connected(&self, of: DeviceAddress) -> bool {
-        self.connected.lock().contains(&of)
-    }
 }

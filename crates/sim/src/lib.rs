@@ -12,6 +12,7 @@
 #![allow(clippy::doc_lazy_continuation)]
 
 mod hub;
+mod scenes;
 mod server;
 
 use rand::rngs::StdRng;
@@ -28,6 +29,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 pub use bytes::Bytes;
+pub use scenes::{acquainted, damage, damage_first, signed_prekeys};
 
 /// The only server there is.
 pub const SERVER: &str = "http://127.0.0.1:8480";

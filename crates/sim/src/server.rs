@@ -6,7 +6,7 @@ use axum::Router;
 use axum::body::Body;
 use bytes::Bytes;
 use http_body_util::BodyExt as _;
-use sotto_api::{ApiConfig, ClientIp};
+use sotto_api::ApiConfig;
 use sotto_domain::{
     AckedEntry, DirectCiphertext, DirectSend, Domain, DomainConfig, DomainParts, Rate, RateLimits, Refusal,
     RegistrationPolicy, SendRefused, SignedIn,
@@ -15,8 +15,8 @@ use sotto_engine::{HttpAnswer, HttpMethod, HttpRequest};
 use sotto_ports::memory::{MemoryEphemeral, MemoryStore};
 use sotto_ports::{CiphertextType, EnvelopeClass, Queued, QueuedItem, Step};
 use sotto_types::{
-    AccountId, ClientMsgId, Clock as _, Conversation, DeviceAddress, DeviceId, EntryId, ErrorCode, ManualClock,
-    MessageId, Timestamp,
+    AccountId, ClientIp, ClientMsgId, Clock as _, Conversation, DeviceAddress, DeviceId, EntryId, ErrorCode,
+    ManualClock, MessageId, Timestamp,
 };
 use sotto_wire::pb::{self, server_frame::Body as Frame};
 use std::net::{IpAddr, Ipv4Addr};

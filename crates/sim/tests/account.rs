@@ -1,9 +1,9 @@
 //! Ways to an account and out of it: whatever fails, crashes or comes late, no account is lost and no device made twice.
 
 use sotto_engine::{Command, CommandError, ErrorKind, Event, HttpAnswer, Me, Reply, Who};
-use sotto_sim::{Device, SERVER, Sim};
+use sotto_sim::{Device, SERVER, Sim, signed_prekeys};
 use sotto_types::{DeviceId, ErrorCode, Username};
-use sotto_wire::http::{KeyCounts, Problem};
+use sotto_wire::http::Problem;
 use std::cell::Cell;
 use std::rc::Rc;
 use std::time::Duration;
@@ -260,20 +260,6 @@ fn a_new_identity_is_completed_by_the_same_command() {
     sim.frame_hook = None;
     sim.run();
     both_ways(&mut sim, ann, bob);
-}
-
-/// Signed prekey ids as the server tells them, newest last.
-fn signed_prekeys(sim: &mut Sim) -> Rc<Cell<u32>> {
-    let newest = Rc::new(Cell::new(0));
-    let told = Rc::clone(&newest);
-    sim.answer_hook = Some(Box::new(move |_, path, answer| {
-        if path == "/v1/keys"
-            && let Ok(counts) = serde_json::from_slice::<KeyCounts>(&answer.body)
-        {
-            told.set(counts.signed_prekey_id);
-        }
-    }));
-    newest
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! The connection: servers that throw out, refused read positions, clocks that are set back.
 
 use sotto_engine::{Command, Event, MessageStatus, Reply};
-use sotto_sim::{Device, Fate, Sim};
+use sotto_sim::{Fate, Sim, acquainted, damage_first};
 use sotto_types::ErrorCode;
 use sotto_wire::pb::{self, client_frame, server_frame::Body};
 use std::cell::Cell;
@@ -70,38 +70,14 @@ fn a_refused_read_position_is_told_again() {
     }
 }
 
-/// Flips a byte in the first envelope to a device.
-fn damage_once(sim: &mut Sim, to: Device) {
-    let mut done = false;
-    sim.frame_hook = Some(Box::new(move |device, frame| {
-        if device == to
-            && !done
-            && let Some(Body::Deliver(deliver)) = &mut frame.body
-            && let Some(pb::deliver::Item::Envelope(envelope)) = &mut deliver.item
-        {
-            let mut bytes = envelope.ciphertext.to_vec();
-            let middle = bytes.len() / 2;
-            bytes[middle] ^= 0x40;
-            envelope.ciphertext = bytes.into();
-            done = true;
-        }
-        Fate::Pass
-    }));
-}
-
 const DAY: Duration = Duration::from_secs(86_400);
 
 #[test]
 fn a_clock_that_is_set_back_stalls_nothing() {
-    let mut sim = Sim::new(72);
-    let (ann, bob) = (sim.register("ann"), sim.register("bob"));
+    let (mut sim, ann, bob) = acquainted(72);
     let (ann_id, bob_id) = (sim.account(ann), sim.account(bob));
-    sim.send(ann, "bob", "first");
-    sim.run();
-    sim.send(bob, "ann", "answer");
-    sim.run();
     // A session that was just renewed, and a message that is to be asked for again in a minute.
-    damage_once(&mut sim, bob);
+    damage_first(&mut sim, bob);
     sim.send(ann, "bob", "damaged");
     sim.set_network(ann, false);
     sim.run();
@@ -114,7 +90,7 @@ fn a_clock_that_is_set_back_stalls_nothing() {
     sim.set_clock_back(bob, DAY);
     sim.run_for(Duration::from_secs(600));
     assert_eq!(sim.texts(bob, ann_id), ["first", "answer", "damaged"]);
-    damage_once(&mut sim, bob);
+    damage_first(&mut sim, bob);
     sim.send(ann, "bob", "damaged too");
     sim.run_for(Duration::from_secs(600));
     assert_eq!(sim.texts(bob, ann_id), ["first", "answer", "damaged", "damaged too"], "the session is renewed again");

@@ -2,46 +2,22 @@
 
 use prost::Message as _;
 use sotto_engine::{Event, MessageBody, MessageStatus};
-use sotto_sim::{Device, Fate, Sim};
+use sotto_sim::{Device, Fate, Sim, acquainted, damage, damage_first, signed_prekeys};
 use sotto_types::AccountId;
-use sotto_wire::http::KeyCounts;
 use sotto_wire::pb::{self, server_frame::Body};
 use std::cell::Cell;
 use std::rc::Rc;
 use std::time::Duration;
 
-/// Flips a byte in the middle of an envelope's ciphertext.
-fn damage(frame: &mut pb::ServerFrame) -> bool {
-    let Some(Body::Deliver(deliver)) = &mut frame.body else { return false };
-    let Some(pb::deliver::Item::Envelope(envelope)) = &mut deliver.item else { return false };
-    let mut bytes = envelope.ciphertext.to_vec();
-    let middle = bytes.len() / 2;
-    bytes[middle] ^= 0x40;
-    envelope.ciphertext = bytes.into();
-    true
-}
-
 #[test]
 fn a_damaged_message_comes_again_in_its_place() {
-    let mut sim = Sim::new(31);
-    let (ann, bob) = (sim.register("ann"), sim.register("bob"));
+    let (mut sim, ann, bob) = acquainted(31);
     let (ann_id, bob_id) = (sim.account(ann), sim.account(bob));
-    sim.send(ann, "bob", "first");
-    sim.run();
-    sim.send(bob, "ann", "answer");
-    sim.run();
-    let damaged = Rc::new(Cell::new(0));
-    let count = Rc::clone(&damaged);
-    sim.frame_hook = Some(Box::new(move |device, frame| {
-        if device == bob && count.get() == 0 && damage(frame) {
-            count.set(1);
-        }
-        Fate::Pass
-    }));
+    let damaged = damage_first(&mut sim, bob);
     sim.send(ann, "bob", "damaged");
     sim.send(ann, "bob", "after it");
     sim.run();
-    assert_eq!(damaged.get(), 1);
+    assert!(damaged.get());
     assert!(
         sim.events(bob).iter().any(
             |event| matches!(event, Event::MessageAdded { message, .. } if message.status == MessageStatus::Waiting)
@@ -153,15 +129,7 @@ fn any_other_generation_of_the_server_replaces_the_keys() {
         }
         Fate::Pass
     }));
-    let signed_prekey = Rc::new(Cell::new(0));
-    let newest = Rc::clone(&signed_prekey);
-    sim.answer_hook = Some(Box::new(move |_, path, answer| {
-        if path == "/v1/keys"
-            && let Ok(counts) = serde_json::from_slice::<KeyCounts>(&answer.body)
-        {
-            newest.set(counts.signed_prekey_id);
-        }
-    }));
+    let signed_prekey = signed_prekeys(&mut sim);
     let mut last = 0;
     // The same is none; a restore by a clock that is behind may give a lower one.
     for (now, restored) in [(1, false), (1_800_000_000, true), (1_800_000_000, false), (1_790_000_000, true)] {
@@ -174,20 +142,6 @@ fn any_other_generation_of_the_server_replaces_the_keys() {
         assert_eq!(signed_prekey.get() > last, restored, "{now}: a new signed prekey is on the server");
         last = signed_prekey.get();
     }
-}
-
-/// Signed prekey ids as the server tells them, newest last.
-fn signed_prekeys(sim: &mut Sim) -> Rc<Cell<u32>> {
-    let newest = Rc::new(Cell::new(0));
-    let told = Rc::clone(&newest);
-    sim.answer_hook = Some(Box::new(move |_, path, answer| {
-        if path == "/v1/keys"
-            && let Ok(counts) = serde_json::from_slice::<KeyCounts>(&answer.body)
-        {
-            told.set(counts.signed_prekey_id);
-        }
-    }));
-    newest
 }
 
 fn restart(sim: &mut Sim, device: Device) {

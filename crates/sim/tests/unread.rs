@@ -1,9 +1,8 @@
 //! What counts as unread when messages become readable late.
 
 use sotto_engine::{Command, MessageBody, Reply};
-use sotto_sim::{Device, Fate, Sim};
+use sotto_sim::{Device, Sim, acquainted, damage_first};
 use sotto_types::{AccountId, MessageId};
-use sotto_wire::pb::{self, server_frame::Body};
 use std::time::Duration;
 
 fn unread(sim: &mut Sim, device: Device, with: AccountId) -> u32 {
@@ -23,29 +22,10 @@ fn mark(sim: &mut Sim, device: Device, conversation: AccountId, up_to: Option<Me
 
 #[test]
 fn a_message_that_was_sent_again_is_unread_until_it_is_read() {
-    let mut sim = Sim::new(80);
-    let (ann, bob) = (sim.register("ann"), sim.register("bob"));
+    let (mut sim, ann, bob) = acquainted(80);
     let (ann_id, bob_id) = (sim.account(ann), sim.account(bob));
-    sim.send(ann, "bob", "first");
-    sim.run();
-    sim.send(bob, "ann", "answer");
-    sim.run();
     // It comes damaged, and the sender is away, so that there is time to read past the gap.
-    let mut left = 1;
-    sim.frame_hook = Some(Box::new(move |device, frame| {
-        if device == bob
-            && left > 0
-            && let Some(Body::Deliver(deliver)) = &mut frame.body
-            && let Some(pb::deliver::Item::Envelope(envelope)) = &mut deliver.item
-        {
-            left -= 1;
-            let mut bytes = envelope.ciphertext.to_vec();
-            let middle = bytes.len() / 2;
-            bytes[middle] ^= 0x40;
-            envelope.ciphertext = bytes.into();
-        }
-        Fate::Pass
-    }));
+    damage_first(&mut sim, bob);
     sim.send(ann, "bob", "gap");
     sim.run_until(|sim| {
         sim.events(bob).iter().any(|event| {

@@ -12,6 +12,16 @@ pub enum Action {
     Stop,
 }
 
+impl Action {
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Retry => "retry",
+            Self::Reconnect => "reconnect",
+            Self::Stop => "stop",
+        }
+    }
+}
+
 macro_rules! codes {
     ($($(#[$doc:meta])* $name:ident = $number:literal, $slug:literal, $status:literal, $action:ident;)*) => {
         /// Every error the server gives, with number, slug, HTTP status and what to do. Numbers are never reused.

@@ -1,12 +1,14 @@
 //! Ids, time and secrets: the words every other crate shares. A leaf: it knows nothing of the wire, of stores or of
 //! cryptography. Ids are newtypes so that two integers cannot swap; parsing happens once, at the edge.
 
+mod address;
 mod error;
 mod id;
 mod secret;
 mod time;
 mod username;
 
+pub use address::{ClientIp, Network, NetworkError};
 pub use error::{Action, ErrorCode};
 pub use id::{
     AccountId, ClientMsgId, Conversation, DeviceAddress, DeviceId, EntryId, GroupId, IdError, MessageId, SendId,

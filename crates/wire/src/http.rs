@@ -34,7 +34,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
-use sotto_types::AccountId;
+use sotto_types::{AccountId, ErrorCode};
 use std::fmt;
 use utoipa::{PartialSchema, ToSchema};
 
@@ -392,3 +392,26 @@ bodies! {
 
 /// Start of every problem's `type`.
 pub const PROBLEM_TYPE_BASE: &str = "https://sotto.dev/errors/";
+/// The content type of every problem.
+pub const PROBLEM_JSON: &str = "application/problem+json";
+
+impl Problem {
+    pub fn new(code: ErrorCode, detail: impl Into<String>, retry_after_ms: Option<u64>) -> Self {
+        Self {
+            r#type: format!("{PROBLEM_TYPE_BASE}{}", code.slug()),
+            title: title_of(code),
+            status: code.http_status(),
+            detail: detail.into(),
+            code: code.number(),
+            action: code.action().as_str().into(),
+            retry_after_ms,
+        }
+    }
+}
+
+/// "rate-limited" as "Rate limited".
+fn title_of(code: ErrorCode) -> String {
+    let words = code.slug().replace('-', " ");
+    let mut letters = words.chars();
+    letters.next().map_or_else(String::new, |first| first.to_ascii_uppercase().to_string() + letters.as_str())
+}

@@ -6,14 +6,14 @@ use rand::rng;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
-use sotto_api::{ApiConfig, ClientIp, router};
+use sotto_api::{ApiConfig, router};
 use sotto_crypto::device_list::{self, ListedDevice};
 use sotto_crypto::prekeys::{DevicePreKeyIds, generate_device_prekeys};
 use sotto_crypto::{DeviceAuthKey, EcPreKeyId, IdentityKeyPair, KyberPreKeyId, RecoveryAuthKey, SignedPreKeyId};
 use sotto_domain::{Domain, DomainConfig, DomainParts, NoConnections, RateLimits, RegistrationPolicy};
 use sotto_ports::NoFeed;
 use sotto_ports::memory::{MemoryEphemeral, MemoryStore};
-use sotto_types::{AccountId, DeviceId, ManualClock, Secret, Timestamp};
+use sotto_types::{AccountId, ClientIp, DeviceId, ManualClock, Secret, Timestamp};
 use sotto_wire::http as body;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -80,8 +80,7 @@ impl Bed {
     }
 
     pub async fn send(&self, mut request: Request<Body>) -> Reply {
-        let ip = IpAddr::from([203, 0, 113, 7]);
-        request.extensions_mut().insert(ClientIp(ip));
+        request.extensions_mut().get_or_insert_with(|| ClientIp(IpAddr::from([203, 0, 113, 7])));
         let response = self.router.clone().call(request).await.unwrap();
         let (parts, body) = response.into_parts();
         let bytes = body.collect().await.unwrap().to_bytes().to_vec();

@@ -57,10 +57,6 @@ impl Connections for Recorder {
     fn account_changed(&self, to: DeviceAddress, account: AccountId, version: u32, low: bool) {
         self.0.lock().push(Told::Changed { to, account, version, low });
     }
-
-    fn is_connected(&self, _: DeviceAddress) -> bool {
-        true
-    }
 }
 
 /// The same meta store, as if restored so many times.

@@ -198,7 +198,7 @@ async fn draining_tells_all_finishes_and_closes() {
     assert_eq!((error.unwrap().code, code), (ErrorCode::GoingAway.number(), Some(1001)));
     drop(stranger);
     assert_eq!(drained.await.unwrap(), 0);
-    assert!(world.gateway.admit(LOCAL).is_err());
+    assert!(world.gateway.admit(ClientIp(LOCAL)).is_err());
 }
 
 #[tokio::test]
@@ -209,18 +209,19 @@ async fn a_place_is_free_again_when_its_connection_ended() {
     })
     .await;
     let far: IpAddr = "192.0.2.1".parse().unwrap();
-    let first = world.gateway.admit(far).unwrap();
-    assert_eq!(world.gateway.admit(far).err(), Some(crate::gateway::NotAdmitted::TooManyOfAddress));
+    let first = world.gateway.admit(ClientIp(far)).unwrap();
+    assert_eq!(world.gateway.admit(ClientIp(far)).err(), Some(crate::gateway::NotAdmitted::TooManyOfAddress));
     drop(first);
-    let _again = world.gateway.admit(far).unwrap();
+    let _again = world.gateway.admit(ClientIp(far)).unwrap();
     let _local = (world.socket(10), world.socket(10));
-    assert_eq!(world.gateway.admit(LOCAL).err(), Some(crate::gateway::NotAdmitted::Full));
+    assert_eq!(world.gateway.admit(ClientIp(LOCAL)).err(), Some(crate::gateway::NotAdmitted::Full));
 }
 
 #[tokio::test]
 async fn unfinished_messages_have_one_bound_together() {
     let world = World::new().await;
-    let ((mut one, _), (mut two, _)) = (world.gateway.admit(LOCAL).unwrap(), world.gateway.admit(LOCAL).unwrap());
+    let ((mut one, _), (mut two, _)) =
+        (world.gateway.admit(ClientIp(LOCAL)).unwrap(), world.gateway.admit(ClientIp(LOCAL)).unwrap());
     assert!(one.may_hold(300 << 20), "the first may");
     assert!(!two.may_hold(100 << 10));
     assert!(two.may_hold(0));

@@ -16,7 +16,7 @@ use sotto_ports::{
     Account, CreateAccount, CreateOutcome, DirectoryStore as _, InboxStore as _, ListedDevice, NewDevice, PreKeyUpload,
     Queued, Recovery, SignedDeviceList,
 };
-use sotto_types::{AccountId, Clock, DeviceAddress, DeviceId, EntryId, ManualClock, SystemClock, Username};
+use sotto_types::{AccountId, ClientIp, Clock, DeviceAddress, DeviceId, EntryId, ManualClock, SystemClock, Username};
 use sotto_wire::pb::{self, client_frame::Body as Client, server_frame::Body as Server};
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
@@ -165,7 +165,7 @@ impl World {
     /// A socket whose buffer has `buffer` bytes, without a Hello.
     pub(super) fn socket(&self, buffer: usize) -> Peer {
         let (ours, theirs) = tokio::io::duplex(buffer);
-        let (permit, handle) = self.gateway.admit(LOCAL).unwrap();
+        let (permit, handle) = self.gateway.admit(ClientIp(LOCAL)).unwrap();
         self.gateway.run(theirs, b"", permit, handle);
         Peer { stream: ours, read: Vec::new() }
     }

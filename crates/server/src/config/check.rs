@@ -1,9 +1,8 @@
 //! What no type can say: values that contradict each other or cannot be used.
 
 use super::Config;
-use sotto_api::Network;
 use sotto_domain::RegistrationPolicy;
-use sotto_gateway::TrustedProxies;
+use sotto_types::Network;
 use std::net::{SocketAddr, ToSocketAddrs as _};
 
 impl Config {
@@ -108,9 +107,9 @@ impl Config {
         (!self.metrics.listen.is_empty()).then(|| resolve(&self.metrics.listen))
     }
 
-    pub fn trusted_proxies(&self) -> TrustedProxies {
-        let networks: Vec<Network> = self.server.trusted_proxies.iter().filter_map(|text| text.parse().ok()).collect();
-        TrustedProxies::new(move |address| networks.iter().any(|network| network.contains(address)))
+    /// Checked before: see `check`.
+    pub fn trusted_proxies(&self) -> Vec<Network> {
+        self.server.trusted_proxies.iter().filter_map(|text| text.parse().ok()).collect()
     }
 
     pub fn registration_policy(&self) -> RegistrationPolicy {
