@@ -24,8 +24,10 @@ use std::time::{Duration, Instant};
 /// A batch ends at so many operations, or once they weigh so much.
 const BATCH_OPS: usize = 512;
 const BATCH_BYTES: usize = 1 << 20;
-/// What is held ends being held at once when it weighs this much: somebody is draining a long queue.
-const HELD_BYTES: usize = 16 << 10;
+/// All that is held is let go at once when one operation weighs this much (64 entries: somebody is draining a long queue, and
+/// the window waits for the ack), or all together weigh as much as a batch.
+const HELD_ONE_BYTES: usize = 2 << 10;
+const HELD_BYTES: usize = BATCH_BYTES;
 /// About what a write takes in a memtable beyond its bytes.
 const WRITE_OVERHEAD: usize = 64;
 /// Applied writes reach stable storage at the latest after this, even if nothing durable follows.
@@ -162,7 +164,8 @@ impl QueueState {
 
     /// True if the committer must know: it is the first, or they are many by now.
     fn hold(&mut self, operation: Operation) -> bool {
-        self.held_bytes += operation.bytes;
+        // Of one that is heavy: as if the hold were full.
+        self.held_bytes += if operation.bytes < HELD_ONE_BYTES { operation.bytes } else { HELD_BYTES };
         self.held.push(operation);
         let first = self.held_since.is_none();
         self.held_since.get_or_insert_with(Instant::now);
@@ -325,7 +328,8 @@ mod tests {
             (&[(1, Held), (2, Passing), (3, InTurn), (4, Passing)], &[2, 1, 3, 4]),
             (&[(1, InTurn), (2, Held), (3, Passing)], &[1, 2, 3]),
             (&[(1, Held), (2, OnEmptyBatch)], &[1]),
-            (&[(1, Held), (HELD_BYTES, Held)], &[1, HELD_BYTES]),
+            (&[(1, Held), (HELD_ONE_BYTES, Held)], &[1, HELD_ONE_BYTES]),
+            (&[(1, Held), (HELD_ONE_BYTES - 1, Held), (2, Passing)], &[2]),
         ] {
             let queue = queue(LONG, operations);
             assert_eq!(next(&queue, Duration::ZERO), want, "{operations:?}");

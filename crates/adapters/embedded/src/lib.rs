@@ -71,7 +71,8 @@ pub struct EmbeddedConfig {
     pub memtable_bytes: u64,
     /// All journals together; at least 64 MiB.
     pub journal_bytes: u64,
-    /// fjall's threads for flushing and compaction.
+    /// fjall's threads for flushing and compaction. With more than one, the first does nothing but pass the request on, as fast
+    /// as it can, while another compacts (fjall 3.1): a core is lost, and on two cores latency with it.
     pub worker_threads: usize,
     /// Below this much free disk space, writes that grow the store are refused. fjall still needs room to compact.
     pub free_space_floor: u64,
@@ -97,7 +98,7 @@ impl EmbeddedConfig {
             cache_bytes: 64 << 20,
             memtable_bytes: 8 << 20,
             journal_bytes: 64 << 20,
-            worker_threads: 2,
+            worker_threads: 1,
             free_space_floor: 256 << 20,
             commit_hang_limit: Duration::from_secs(30),
             queue_ops: 16_384,

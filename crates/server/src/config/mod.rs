@@ -149,7 +149,7 @@ config! {
         /// MiB of journal files, at least 64.
         journal_mib: u32 = 64u32,
         /// Threads for writing out and compaction.
-        worker_threads: u32 = 2u32,
+        worker_threads: u32 = 1u32,
         /// With fewer MiB free on the disk, sends are refused; reads and acknowledgements go on.
         free_space_floor_mib: u32 = 256u32,
         /// A commit that takes longer than these seconds ends the process, so that nothing is acknowledged that may not be stored.
