@@ -13,10 +13,12 @@ export PATH := $(HOME)/.cargo/bin:$(PATH)
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
 
-run: build ## set up, build, start the server with the demo bot, print what to type (DATA=./data LISTEN=127.0.0.1:8080)
+run: setup ## set up, build, start the server with the demo bot, print what to type (DATA=./data LISTEN=127.0.0.1:8080)
+	@$(STAGE) "build (release; the first time takes about ten minutes on two cores)" \
+		cargo build --release --locked -q --bin sottod --bin sotto --bin sotto-echo
 	@scripts/run.sh "$(DATA)" "$(LISTEN)"
 
-build: setup ## set up and build the programs: target/release/{sottod,sotto,sotto-bench}
+build: setup ## set up and build all programs: target/release/{sottod,sotto,sotto-echo,sotto-bench}
 	@$(STAGE) "build (release)" cargo build --release --locked -q --bins
 
 setup:
@@ -45,7 +47,7 @@ FUZZ_SECONDS ?= 30
 fuzz: ## every decoder, FUZZ_SECONDS=30 each
 	@$(STAGE) "fuzz ($(FUZZ_SECONDS) s each)" fuzz/run.sh $(FUZZ_SECONDS)
 
-soak: setup-test ## the long versions of the crash tests (about an hour)
+soak: setup-test ## the long versions of the crash tests
 	@$(STAGE) "soak" env SOTTO_SOAK=1 tests/e2e/run.sh
 
 bench: build ## the figures of docs/benchmarks.md
