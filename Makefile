@@ -15,11 +15,11 @@ help: ## this list
 
 run: setup ## set up, build, start the server with the demo bot, print what to type (DATA=./data LISTEN=127.0.0.1:8080)
 	@$(STAGE) "build (release; the first time takes about ten minutes on two cores)" \
-		cargo build --release --locked -q --bin sottod --bin sotto --bin sotto-echo
+		cargo build --release --locked --bin sottod --bin sotto --bin sotto-echo
 	@scripts/run.sh "$(DATA)" "$(LISTEN)"
 
 build: setup ## set up and build all programs: target/release/{sottod,sotto,sotto-echo,sotto-bench}
-	@$(STAGE) "build (release)" cargo build --release --locked -q --bins
+	@$(STAGE) "build (release)" cargo build --release --locked --bins
 
 setup:
 	@scripts/setup.sh build
