@@ -11,7 +11,7 @@
 
 use crate::api::{CommandError, ConnectionView, Effect, Event};
 use crate::core::{Core, Cx};
-use crate::{backoff, inbox, outbox, prekeys, sign_in, trust};
+use crate::{backoff, blocks, inbox, outbox, prekeys, sign_in, trust};
 use bytes::Bytes;
 use prost::Message as _;
 use sotto_engine_store::StoreError;
@@ -199,6 +199,9 @@ pub(crate) fn note_time(core: &mut Core, now: Timestamp) {
     core.in_flight.values_mut().for_each(|sent| sent.set_back(by));
     core.not_before.values_mut().for_each(|at| *at = at.minus(by));
     core.calls.set_back(by);
+    if let Some(linking) = &mut core.linking {
+        linking.set_back(by);
+    }
     core.next_housekeeping = core.next_housekeeping.minus(by);
     core.wake = None;
 }
@@ -478,6 +481,7 @@ fn on_welcome(cx: &mut Cx<'_, '_>, welcome: &pb::Welcome) -> Result<(), StoreErr
         welcome.suspended_devices.iter().filter_map(|id| DeviceId::try_from(*id).ok()).collect();
     trust::on_own_list_version(cx, welcome.device_list_version, &suspended)?;
     prekeys::on_welcome(cx, welcome)?;
+    blocks::on_welcome(cx)?;
     outbox::tell_reads(cx)
 }
 

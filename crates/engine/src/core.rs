@@ -9,7 +9,7 @@ use crate::connection::Link;
 use crate::http::Calls;
 use crate::outbox::InFlight;
 use crate::profile::Own;
-use crate::{EngineConfig, backoff, commands, connection, history, http, inbox, outbox, prekeys, repair, views};
+use crate::{EngineConfig, backoff, commands, connection, history, http, inbox, link, outbox, prekeys, repair, views};
 use rand::Rng;
 use rand::rngs::StdRng;
 use sotto_crypto::VerifiedDeviceList;
@@ -199,6 +199,7 @@ impl<'a, 't> Cx<'a, 't> {
     pub fn settle(&mut self) -> Result<(), StoreError> {
         connection::drive(self)?;
         http::drive(self);
+        link::drive(self)?;
         if self.core.link.is_up() {
             repair::drive(self)?;
             prekeys::drive(self)?;
@@ -218,6 +219,7 @@ impl<'a, 't> Cx<'a, 't> {
         let times = [
             connection::next_time(self.core),
             http::next_time(self.core),
+            link::next_time(self.core),
             if self.core.link.is_up() { outbox::next_time(self)? } else { None },
             if self.core.link.is_up() { repair::next_time(self)? } else { None },
             self.core.link.is_up().then_some(self.core.next_housekeeping),

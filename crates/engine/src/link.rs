@@ -6,7 +6,7 @@
 //! as the link code is good. A link never touches an account that the profile has by then.
 
 use crate::api::{CommandError, CommandId, ErrorKind, Event, HttpMethod, Me, Reply};
-use crate::core::Cx;
+use crate::core::{Core, Cx};
 use crate::http::{self, Call, Failure, Then};
 use crate::profile::Own;
 use crate::staged::LINK;
@@ -17,8 +17,11 @@ use sotto_crypto::{DeviceAuthKey, SignedDeviceList, VerifiedDeviceList};
 use sotto_engine_store::StoreError;
 use sotto_types::{Action, DeviceAddress, DeviceId, ErrorCode, Secret, Timestamp};
 use sotto_wire::http::{AddDevice, DeviceAdded, LinkAnswer, LinkCode, LinkSession, SignedList};
+use std::time::Duration;
 
 const POLL_S: u64 = 25;
+/// So long after a code expired, an answer that was given in time may still come.
+const LAST_ANSWER: Duration = Duration::from_secs(60);
 /// Devices whose linking this one approved, until they appear in the list.
 const PENDING: &str = "link.pending";
 
@@ -30,7 +33,14 @@ pub(crate) struct Linking {
     key: LinkKeyPair,
     device_name: String,
     /// By our clock, which may differ from the server's; the server decides.
-    give_up: Timestamp,
+    /// None once the other device has approved.
+    give_up: Option<Timestamp>,
+}
+
+impl Linking {
+    pub fn set_back(&mut self, by: Duration) {
+        self.give_up = self.give_up.map(|at| at.minus(by));
+    }
 }
 
 #[derive(Debug)]
@@ -131,7 +141,7 @@ fn on_opened(
         Err(error) => return cx.fail(command, ErrorKind::Internal, error.to_string()),
     };
     let text = invitation.to_text();
-    let give_up = cx.now.plus(sotto_types::limits::LINK);
+    let give_up = Some(cx.now.plus(sotto_types::limits::LINK));
     cx.core.linking = Some(Linking { server, invitation, key, device_name, give_up });
     cx.reply(command, Ok(Reply::LinkText { text, expires_ms: session.expires_ms }));
     poll(cx);
@@ -144,6 +154,19 @@ fn poll(cx: &mut Cx<'_, '_>) {
     let mut call = Call::open(linking.server.clone(), HttpMethod::Get, path, Then::Link(Step::Polled { link }));
     call.timeout_ms = (POLL_S + 10) * 1000;
     http::send(cx, call.in_background());
+}
+
+/// A code that nobody used, on a server that cannot be asked whether somebody did, is over soon after it expired.
+pub(crate) fn drive(cx: &mut Cx<'_, '_>) -> Result<(), StoreError> {
+    if next_time(cx.core).is_some_and(|at| at <= cx.now) {
+        let text = "the link code expired while the server could not be reached; start again".into();
+        link_failed(cx, CommandError { kind: ErrorKind::Refused, text })?;
+    }
+    Ok(())
+}
+
+pub(crate) fn next_time(core: &Core) -> Option<Timestamp> {
+    core.linking.as_ref().and_then(|linking| linking.give_up).map(|at| at.plus(LAST_ANSWER))
 }
 
 fn link_failed(cx: &mut Cx<'_, '_>, error: CommandError) -> Result<(), StoreError> {
@@ -161,7 +184,7 @@ fn on_polled(cx: &mut Cx<'_, '_>, link: &str, answer: Result<Vec<u8>, Failure>) 
     };
     let sealed = match http::parse::<LinkAnswer>(answer) {
         Ok(LinkAnswer { provisioning: Some(sealed) }) => sealed,
-        Ok(LinkAnswer { provisioning: None }) if linking.give_up > cx.now => {
+        Ok(LinkAnswer { provisioning: None }) if linking.give_up.is_none_or(|at| at > cx.now) => {
             poll(cx);
             return Ok(());
         }
@@ -186,7 +209,8 @@ fn on_polled(cx: &mut Cx<'_, '_>, link: &str, answer: Result<Vec<u8>, Failure>) 
 }
 
 fn add(cx: &mut Cx<'_, '_>, given: Provisioning, current: &VerifiedDeviceList) -> Result<(), StoreError> {
-    let Some(linking) = &cx.core.linking else { return Ok(()) };
+    let Some(linking) = &mut cx.core.linking else { return Ok(()) };
+    linking.give_up = None;
     let (server, device_name) = (linking.server.clone(), linking.device_name.clone());
     let rng = &mut cx.core.rng;
     let own = Own {

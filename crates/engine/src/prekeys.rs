@@ -12,7 +12,7 @@
 use crate::api::{Event, HttpMethod};
 use crate::core::Cx;
 use crate::http::{self, Call, Failure, Then};
-use crate::recovery;
+use crate::{blocks, recovery};
 use sotto_crypto::prekeys::{
     DevicePreKeyIds, generate_device_prekeys, generate_kyber_prekey, generate_one_time_ec_prekey,
     generate_signed_prekey,
@@ -159,6 +159,7 @@ pub(crate) fn on_welcome(cx: &mut Cx<'_, '_>, welcome: &pb::Welcome) -> Result<(
         own.generation = welcome.generation;
         own.save(cx.tx)?;
         cx.core.own = Some(own);
+        blocks::compare_later(cx)?;
         cx.notice("the server was restored from a backup; keys are being replaced");
         return replace_all(cx);
     }

@@ -13,7 +13,7 @@ use crate::core::Cx;
 use crate::http::{self, Call, Failure, Then};
 use crate::profile::Own;
 use crate::staged::{RECOVER, REPLACE_IDENTITY};
-use crate::{devices, history, link, prekeys, register, trust};
+use crate::{blocks, devices, history, link, prekeys, register, trust};
 use rand::Rng;
 use serde::{Deserialize, Serialize};
 use sotto_crypto::device_list::{generate_registration_id, sign_device_list, verify_device_list};
@@ -345,6 +345,7 @@ fn on_added(
     RECOVER.close(cx.tx)?;
     register::begin_profile(cx, own, body.list.into())?;
     prekeys::published(cx, &body.keys)?;
+    blocks::compare_later(cx)?;
     let listed = own_list(cx)?.map_or(1, |list| list.devices().len());
     let other_devices = u32::try_from(listed.saturating_sub(1)).unwrap_or(u32::MAX);
     if other_devices > 0 {

@@ -172,6 +172,12 @@ impl Sim {
         (device, recovery_code)
     }
 
+    /// The server, restored from a backup, remembers or has forgotten that the person of `device` blocks an account.
+    pub fn set_block_on_server(&mut self, device: Device, other: AccountId, blocked: bool) {
+        let connection = self.slots[device.0].connection.as_ref().expect("a connected device");
+        self.server.set_block(connection, other, blocked);
+    }
+
     /// A further device for the account of `existing`, with its history.
     pub fn link(&mut self, existing: Device) -> Device {
         let device = self.device();

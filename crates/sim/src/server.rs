@@ -98,6 +98,11 @@ impl Server {
         }
     }
 
+    pub fn set_block(&self, connection: &Connection, other: AccountId, blocked: bool) {
+        let who = connection.who.as_ref().expect("a signed-in device");
+        self.runtime.block_on(self.domain.set_block(who, other, blocked)).expect("memory works");
+    }
+
     pub fn on_request(&mut self, request: &HttpRequest) -> HttpAnswer {
         let method = match request.method {
             HttpMethod::Get => http::Method::GET,

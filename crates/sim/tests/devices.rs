@@ -2,7 +2,7 @@
 
 use sotto_engine::{Command, CommandError, ErrorKind, Event, MessageStatus, Reply, Who};
 use sotto_sim::{Device, SERVER, Sim};
-use sotto_types::{DeviceId, Username};
+use sotto_types::{DeviceId, Username, limits};
 use std::cell::Cell;
 use std::rc::Rc;
 use std::time::Duration;
@@ -16,6 +16,27 @@ fn device_ids(sim: &mut Sim, device: Device) -> Vec<u32> {
 
 fn signed_out(sim: &Sim, device: Device) -> bool {
     sim.events(device).iter().any(|event| matches!(event, Event::SignedOut { .. }))
+}
+
+#[test]
+fn a_link_code_ends_also_while_the_server_cannot_be_reached() {
+    let mut sim = Sim::new(45);
+    let new = sim.device();
+    let reply = sim.ask(new, start_link());
+    assert!(matches!(reply, Ok(Reply::LinkText { .. })), "{reply:?}");
+    sim.set_network(new, false);
+    let failed = |sim: &Sim| sim.events(new).iter().filter(|event| matches!(event, Event::LinkFailed { .. })).count();
+    sim.run_for(limits::LINK);
+    assert_eq!(failed(&sim), 0, "an answer may still come");
+    sim.run_for(Duration::from_secs(120));
+    assert_eq!(failed(&sim), 1);
+    // The next one works.
+    sim.set_network(new, true);
+    let ann = sim.register("ann");
+    let Ok(Reply::LinkText { text, .. }) = sim.ask(new, start_link()) else { panic!("no link text") };
+    assert!(matches!(sim.ask(ann, Command::ApproveLink { link_text: text }), Ok(Reply::Done)));
+    sim.run();
+    assert_eq!(sim.account(new), sim.account(ann));
 }
 
 #[test]

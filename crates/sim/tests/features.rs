@@ -66,6 +66,69 @@ fn to_somebody_who_blocked_it_looks_undelivered() {
     assert_eq!(sim.texts(bob, ann_id), ["hello again"]);
 }
 
+fn is_blocked(sim: &mut Sim, device: Device, whom: &str) -> bool {
+    match sim.ask(device, Command::Contact { who: name(whom) }) {
+        Ok(Reply::Contact { contact }) => contact.blocked,
+        other => panic!("no contact: {other:?}"),
+    }
+}
+
+#[test]
+fn blocks_outlive_a_restore_of_the_server() {
+    let mut sim = Sim::new(57);
+    let (ann, bob, cleo) = (sim.register("ann"), sim.register("bob"), sim.register("cleo"));
+    let (ann_id, cleo_id, bob_id) = (sim.account(ann), sim.account(cleo), sim.account(bob));
+    let block = |who, blocked| Command::SetBlocked { who: name(who), blocked };
+    assert!(sim.ask(bob, block("ann", true)).is_ok());
+    assert!(sim.ask(bob, block("cleo", true)).is_ok());
+    assert!(sim.ask(bob, block("cleo", false)).is_ok());
+    // The backup is from before bob blocked ann and let cleo in again.
+    sim.set_block_on_server(bob, ann_id, false);
+    sim.set_block_on_server(bob, cleo_id, true);
+    sim.frame_hook = Some(Box::new(|_, frame| {
+        if let Some(Body::Welcome(welcome)) = &mut frame.body {
+            welcome.generation += 1;
+        }
+        Fate::Pass
+    }));
+    // The first answer is lost with the process.
+    sim.crash(bob);
+    sim.start(bob);
+    sim.run_until(|sim| sim.events(bob).iter().any(|event| matches!(event, Event::Notice { .. })));
+    sim.crash(bob);
+    sim.start(bob);
+    sim.run();
+    sim.send(ann, "bob", "hello?");
+    sim.run();
+    assert_eq!(sim.statuses(ann, bob_id), [MessageStatus::Sent]);
+    assert!(sim.texts(bob, ann_id).is_empty());
+    assert!(is_blocked(&mut sim, bob, "ann"));
+    assert!(is_blocked(&mut sim, bob, "cleo"), "what the server drops is shown");
+}
+
+#[test]
+fn a_recovered_device_knows_whom_its_person_blocks() {
+    let mut sim = Sim::new(58);
+    let (bob, code) = sim.register_with_code("bob");
+    let ann = sim.register("ann");
+    let ann_id = sim.account(ann);
+    assert!(sim.ask(bob, Command::SetBlocked { who: name("ann"), blocked: true }).is_ok());
+    sim.set_network(bob, false);
+    let new = sim.device();
+    let recover = Command::Recover {
+        server: SERVER.into(),
+        username: Username::parse("bob").expect("a good name"),
+        code,
+        device_name: "new".into(),
+    };
+    assert!(matches!(sim.ask(new, recover), Ok(Reply::Recovered { .. })));
+    sim.run();
+    let Ok(Reply::Contacts { contacts }) = sim.ask(new, Command::Contacts) else { panic!("no contacts") };
+    let blocked: Vec<_> = contacts.iter().filter(|contact| contact.blocked).collect();
+    assert_eq!(blocked.len(), 1);
+    assert_eq!((blocked[0].account, &blocked[0].username), (ann_id, &Username::parse("ann").ok()));
+}
+
 #[test]
 fn a_clock_that_is_far_off_is_told_once() {
     let mut sim = Sim::new(53);
