@@ -56,8 +56,8 @@ if [[ $want == *" test "* ]]; then
         printf 'Adding the Rust component %s\n' "$part"
         rustup component add "$part"
     done
-    if ! command -v node >/dev/null 2>&1; then
-        printf 'Missing: Node.js 20 or newer (the tests talk to the official Signal library in JavaScript).\n' >&2
+    if ! command -v npm >/dev/null 2>&1 || ! node -e 'process.exit(Number(parseInt(process.versions.node) < 20))' 2>/dev/null; then
+        printf 'Missing: Node.js 20 or newer with npm (the tests talk to the official Signal library in JavaScript).\n' >&2
         printf 'Install it from https://nodejs.org or your distribution, then run make test again.\n' >&2
         exit 1
     fi

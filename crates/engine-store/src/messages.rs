@@ -312,6 +312,12 @@ impl Tx<'_> {
         Ok(())
     }
 
+    /// How often the server may have got it (0: certainly never).
+    pub fn set_attempts(&self, id: i64, attempts: u32) -> Result<(), StoreError> {
+        self.sql.prepare_cached("UPDATE message SET attempts = ?2 WHERE id = ?1")?.execute((id, attempts))?;
+        Ok(())
+    }
+
     pub fn set_copies(&self, id: i64, attempts: u32, copies: &[u8]) -> Result<(), StoreError> {
         self.sql
             .prepare_cached("UPDATE message SET attempts = ?2, copies = ?3 WHERE id = ?1")?
@@ -479,6 +485,30 @@ impl Tx<'_> {
             )?
             .query_row((peer.as_bytes(), own.as_bytes(), up_to), |row| row.get(0))?;
         Ok(MessageId::new(uint(id.unwrap_or(0))))
+    }
+
+    /// The same of what could be read: of a message that is still waited for nobody is told that it was read.
+    pub fn newest_readable(&self, own: AccountId, peer: AccountId, up_to: MessageId) -> Result<MessageId, StoreError> {
+        let id: Option<i64> = self
+            .sql
+            .prepare_cached(
+                "SELECT max(id) FROM (
+                   SELECT max(message_id) AS id FROM message
+                     WHERE conversation = ?1 AND author <> ?2 AND kind <> 2 AND message_id <= ?3
+                   UNION ALL
+                   SELECT max(late_id) FROM message WHERE conversation = ?1 AND author <> ?2 AND kind <> 2 AND late_id <= ?3)",
+            )?
+            .query_row((peer.as_bytes(), own.as_bytes(), int(up_to.get())), |row| row.get(0))?;
+        Ok(MessageId::new(uint(id.unwrap_or(0))))
+    }
+
+    pub fn read_told(&self, peer: AccountId) -> Result<MessageId, StoreError> {
+        let told: Option<i64> = self
+            .sql
+            .prepare_cached("SELECT read_told FROM conversation WHERE peer = ?1")?
+            .query_row([peer.as_bytes()], |row| row.get(0))
+            .optional()?;
+        Ok(MessageId::new(uint(told.unwrap_or(0))))
     }
 
     pub fn unread(&self, own: AccountId, peer: AccountId) -> Result<u32, StoreError> {

@@ -1,31 +1,56 @@
 //! Blocking: the server drops what a blocked account sends; the own other devices are told.
-//! Always true: a block is lost on neither side. A server that was restored from a backup gets those it forgot, and a device
-//! that begins with nothing, or forgot one, learns what the server still blocks: nobody is blocked without being shown so.
+//! Flow of a comparison: due (server restored, device new, or a change whose answer may be lost) -> the queue is drained, so that
+//!       all that siblings said is known -> what the server blocks is shown as blocked -> what it forgot is set again, one by one.
+//! Always true: a block is lost on neither side, and nobody is blocked without being shown so, at the latest after the next
+//! connection.
 
 use crate::api::{CommandId, ErrorKind, HttpMethod};
 use crate::core::Cx;
 use crate::http::{self, Call, Failure, Then};
 use crate::{contacts, inbox, sync};
 use sotto_engine_store::{Contact, StoreError};
-use sotto_types::AccountId;
+use sotto_types::{AccountId, ErrorCode, Timestamp, limits};
 use sotto_wire::http::Blocks;
 
-/// There while server and device have not compared: the accounts that the server is being told of.
+/// There while a comparison is due: since when.
 const COMPARE: &str = "blocks_compare";
 
 #[derive(Debug)]
 pub(crate) enum Step {
     Set { command: CommandId, account: AccountId, blocked: bool },
     Compare,
-    Again(AccountId),
+    Again { account: AccountId, blocked: bool },
 }
 
-pub(crate) fn set(cx: &mut Cx<'_, '_>, command: CommandId, account: AccountId, blocked: bool) {
+/// A comparison under way.
+#[derive(Debug, Default)]
+pub(crate) struct Comparison {
+    under_way: bool,
+    /// What the server forgot and is still to be told.
+    left: Vec<AccountId>,
+    /// It does not know one of them: the account's own device may bring it back.
+    unknown: bool,
+    /// How often the person has changed a block, and how often when the server was asked.
+    changes: u64,
+    changes_then: u64,
+}
+
+pub(crate) fn set(
+    cx: &mut Cx<'_, '_>,
+    command: CommandId,
+    account: AccountId,
+    blocked: bool,
+) -> Result<(), StoreError> {
     if cx.core.own.as_ref().is_some_and(|own| own.account() == account) {
-        return cx.fail(command, ErrorKind::Invalid, "one cannot block oneself");
+        cx.fail(command, ErrorKind::Invalid, "one cannot block oneself");
+        return Ok(());
     }
+    // The answer may be lost.
+    compare_later(cx)?;
+    cx.core.blocks.changes += 1;
     let call = call(cx, account, blocked, Step::Set { command, account, blocked });
     http::send(cx, call);
+    Ok(())
 }
 
 fn call(cx: &Cx<'_, '_>, account: AccountId, blocked: bool, step: Step) -> Call {
@@ -33,35 +58,42 @@ fn call(cx: &Cx<'_, '_>, account: AccountId, blocked: bool, step: Step) -> Call 
     Call::own(cx, method, format!("/v1/blocks/{account}"), Then::Blocks(step))
 }
 
-/// At the next connection.
+/// When the next connection has drained its queue.
 pub(crate) fn compare_later(cx: &Cx<'_, '_>) -> Result<(), StoreError> {
-    cx.tx.put_setting_json(COMPARE, &Vec::<AccountId>::new())
+    cx.tx.put_setting_json(COMPARE, &cx.now.as_ms())
 }
 
-pub(crate) fn on_welcome(cx: &mut Cx<'_, '_>) -> Result<(), StoreError> {
-    if cx.tx.setting(COMPARE)?.is_some() {
-        let call = Call::own(cx, HttpMethod::Get, "/v1/blocks", Then::Blocks(Step::Compare));
-        http::send(cx, call.in_background());
+pub(crate) fn on_drained(cx: &mut Cx<'_, '_>) -> Result<(), StoreError> {
+    if !cx.core.blocks.under_way && cx.tx.setting(COMPARE)?.is_some() {
+        ask(cx);
     }
     Ok(())
+}
+
+fn ask(cx: &mut Cx<'_, '_>) {
+    let changes = cx.core.blocks.changes;
+    cx.core.blocks = Comparison { under_way: true, changes, changes_then: changes, ..Comparison::default() };
+    let call = Call::own(cx, HttpMethod::Get, "/v1/blocks", Then::Blocks(Step::Compare));
+    http::send(cx, call.in_background());
 }
 
 pub(crate) fn on_answer(cx: &mut Cx<'_, '_>, step: Step, answer: Result<Vec<u8>, Failure>) -> Result<(), StoreError> {
     match step {
         Step::Set { command, account, blocked } => on_set(cx, command, account, blocked, answer),
         Step::Compare => match http::parse::<Blocks>(answer) {
+            // The person changed one meanwhile: which came first?
+            Ok(_) if cx.core.blocks.changes != cx.core.blocks.changes_then => {
+                ask(cx);
+                Ok(())
+            }
             Ok(blocks) => compare(cx, &blocks.accounts),
             Err(failure) => {
                 tracing::warn!(?failure, "blocks");
+                cx.core.blocks.under_way = false;
                 Ok(())
             }
         },
-        // Also when it is refused: the account is gone, or there is no room for more blocks.
-        Step::Again(account) => {
-            let mut left: Vec<AccountId> = cx.tx.setting_json(COMPARE)?.unwrap_or_default();
-            left.retain(|other| *other != account);
-            go_on(cx, &left)
-        }
+        Step::Again { account, blocked } => on_told(cx, account, blocked, answer),
     }
 }
 
@@ -72,6 +104,7 @@ fn on_set(
     blocked: bool,
     answer: Result<Vec<u8>, Failure>,
 ) -> Result<(), StoreError> {
+    cx.core.blocks.changes += 1;
     if let Err(failure) = answer {
         cx.reply(command, Err(failure.into()));
         return Ok(());
@@ -88,6 +121,10 @@ fn note(cx: &mut Cx<'_, '_>, account: AccountId, blocked: bool) -> Result<(), St
     cx.contact_changed(account)
 }
 
+fn is_blocked(cx: &Cx<'_, '_>, account: AccountId) -> Result<bool, StoreError> {
+    Ok(cx.tx.contact(account)?.is_some_and(|contact| contact.blocked))
+}
+
 fn compare(cx: &mut Cx<'_, '_>, there: &[AccountId]) -> Result<(), StoreError> {
     let contacts = cx.tx.contacts()?;
     let here: Vec<_> = contacts.into_iter().filter(|contact| contact.blocked).map(|contact| contact.account).collect();
@@ -96,15 +133,40 @@ fn compare(cx: &mut Cx<'_, '_>, there: &[AccountId]) -> Result<(), StoreError> {
         // Perhaps nobody this device has heard of: it is shown, with its name, so that it can be let in again.
         inbox::list_contact(cx, *account)?;
     }
-    let forgotten: Vec<_> = here.into_iter().filter(|account| !there.contains(account)).collect();
-    go_on(cx, &forgotten)?;
-    for account in forgotten {
-        let call = call(cx, account, true, Step::Again(account));
-        http::send(cx, call.in_background());
-    }
-    Ok(())
+    cx.core.blocks.left = here.into_iter().filter(|account| !there.contains(account)).collect();
+    tell_next(cx)
 }
 
-fn go_on(cx: &Cx<'_, '_>, left: &[AccountId]) -> Result<(), StoreError> {
-    if left.is_empty() { cx.tx.delete_setting(COMPARE) } else { cx.tx.put_setting_json(COMPARE, &left) }
+fn tell_next(cx: &mut Cx<'_, '_>) -> Result<(), StoreError> {
+    while let Some(account) = cx.core.blocks.left.pop() {
+        if is_blocked(cx, account)? {
+            let call = call(cx, account, true, Step::Again { account, blocked: true });
+            http::send(cx, call.in_background());
+            return Ok(());
+        }
+    }
+    let Comparison { unknown, changes, changes_then, .. } = cx.core.blocks;
+    cx.core.blocks.under_way = false;
+    let since = Timestamp::from_ms(cx.tx.setting_json(COMPARE)?.unwrap_or_default());
+    let given_up = since.plus(limits::UNDELIVERED_RETENTION) <= cx.now;
+    if changes == changes_then && (!unknown || given_up) { cx.tx.delete_setting(COMPARE) } else { Ok(()) }
+}
+
+fn on_told(
+    cx: &mut Cx<'_, '_>,
+    account: AccountId,
+    blocked: bool,
+    answer: Result<Vec<u8>, Failure>,
+) -> Result<(), StoreError> {
+    match answer {
+        Ok(_) if blocked && !is_blocked(cx, account)? => {
+            // The person let it in again meanwhile.
+            let call = call(cx, account, false, Step::Again { account, blocked: false });
+            http::send(cx, call.in_background());
+            return Ok(());
+        }
+        Ok(_) => sync::block_changed(cx, account, blocked)?,
+        Err(failure) => cx.core.blocks.unknown |= failure.code() == Some(ErrorCode::UnknownAccount),
+    }
+    tell_next(cx)
 }

@@ -134,10 +134,7 @@ fn with_person(
         }
         Command::SetVerified { .. } => trust::unverify(cx, id, account),
         Command::AcceptKey { identity_key, .. } => trust::accept_key(cx, id, account, identity_key.as_deref()),
-        Command::SetBlocked { blocked, .. } => {
-            blocks::set(cx, id, account, blocked);
-            Ok(())
-        }
+        Command::SetBlocked { blocked, .. } => blocks::set(cx, id, account, blocked),
         _ => Ok(()),
     }
 }

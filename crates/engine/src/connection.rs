@@ -71,7 +71,6 @@ pub(crate) struct Link {
     pub reads_told: Vec<ReadTold>,
     /// Names frames on this connection, for answers that name them.
     last_reference: u32,
-    heartbeat_reference: u32,
     /// When refused read positions are told again, and how often in a row they were refused.
     reads_again: Option<Timestamp>,
     reads_refused: u32,
@@ -98,7 +97,6 @@ impl Link {
             drained_on_wire: false,
             reads_told: Vec::new(),
             last_reference: 0,
-            heartbeat_reference: 0,
             reads_again: None,
             reads_refused: 0,
         }
@@ -251,8 +249,7 @@ pub(crate) fn drive(cx: &mut Cx<'_, '_>) -> Result<(), StoreError> {
     if wanted && cx.core.link.phase == Phase::Off {
         begin(cx);
     }
-    told_when_drained(cx);
-    Ok(())
+    told_when_drained(cx)
 }
 
 fn begin(cx: &mut Cx<'_, '_>) {
@@ -317,8 +314,7 @@ pub(crate) fn set_foreground(cx: &mut Cx<'_, '_>, foreground: bool) {
 
 fn send_heartbeat(cx: &mut Cx<'_, '_>) {
     let foreground = cx.core.link.foreground;
-    cx.core.link.heartbeat_reference = cx.core.link.last_reference;
-    send(cx, pb::client_frame::Body::Heartbeat(pb::Heartbeat { foreground }));
+    send_referenced(cx, pb::client_frame::Body::Heartbeat(pb::Heartbeat { foreground }));
 }
 
 pub(crate) fn send(cx: &mut Cx<'_, '_>, body: pb::client_frame::Body) {
@@ -360,14 +356,13 @@ pub(crate) fn lost(cx: &mut Cx<'_, '_>, after: Option<Duration>) {
 }
 
 /// What belonged to the connection: unanswered sends go again, parked entries are delivered again.
-fn forget_transport(core: &mut Core) {
+pub(crate) fn forget_transport(core: &mut Core) {
     core.in_flight.clear();
     core.parked.clear();
     core.acks = inbox::Acks::default();
     core.link.drained_on_wire = false;
     core.link.reads_told.clear();
     core.link.last_reference = 0;
-    core.link.heartbeat_reference = 0;
     core.link.reads_again = None;
 }
 
@@ -410,15 +405,14 @@ pub(crate) fn on_frame(cx: &mut Cx<'_, '_>, bytes: Bytes) -> Result<(), StoreErr
         }
         Some(Body::HeartbeatAck(ack)) => {
             note_server_time(cx, ack.server_time_ms);
-            on_heard_reads(cx)
+            on_heard_reads(cx, frame.r#ref)
         }
         _ if !cx.core.link.is_up() => Ok(()),
         Some(Body::Deliver(deliver)) => inbox::on_deliver(cx, deliver),
         Some(Body::QueueDrained(_)) => {
             cx.core.link.drained_on_wire = true;
             cx.core.link.attempt = 0;
-            told_when_drained(cx);
-            Ok(())
+            told_when_drained(cx)
         }
         Some(Body::Accepted(accepted)) => outbox::on_accepted(cx, &accepted),
         Some(Body::DeviceMismatch(mismatch)) => outbox::on_mismatch(cx, mismatch),
@@ -433,10 +427,9 @@ pub(crate) fn on_frame(cx: &mut Cx<'_, '_>, bytes: Bytes) -> Result<(), StoreErr
 }
 
 /// Frames are handled in order: what was sent before the answered heartbeat has been handled.
-fn on_heard_reads(cx: &mut Cx<'_, '_>) -> Result<(), StoreError> {
-    let before = cx.core.link.heartbeat_reference;
+fn on_heard_reads(cx: &mut Cx<'_, '_>, heartbeat: u32) -> Result<(), StoreError> {
     let (told, rest): (Vec<_>, Vec<_>) =
-        std::mem::take(&mut cx.core.link.reads_told).into_iter().partition(|read| read.reference <= before);
+        std::mem::take(&mut cx.core.link.reads_told).into_iter().partition(|read| read.reference < heartbeat);
     cx.core.link.reads_told = rest;
     if !told.is_empty() {
         cx.core.link.reads_refused = 0;
@@ -457,7 +450,7 @@ fn on_refused_read(cx: &mut Cx<'_, '_>, reference: u32, wait: Option<Duration>) 
     link.reads_again = Some(cx.now.plus(delay));
 }
 
-fn told_when_drained(cx: &mut Cx<'_, '_>) {
+fn told_when_drained(cx: &mut Cx<'_, '_>) -> Result<(), StoreError> {
     if cx.core.link.drained_on_wire
         && cx.core.parked.is_empty()
         && let Phase::Up { drained, .. } = &mut cx.core.link.phase
@@ -465,7 +458,9 @@ fn told_when_drained(cx: &mut Cx<'_, '_>) {
     {
         *drained = true;
         cx.event(Event::QueueDrained);
+        blocks::on_drained(cx)?;
     }
+    Ok(())
 }
 
 fn on_welcome(cx: &mut Cx<'_, '_>, welcome: &pb::Welcome) -> Result<(), StoreError> {
@@ -481,7 +476,6 @@ fn on_welcome(cx: &mut Cx<'_, '_>, welcome: &pb::Welcome) -> Result<(), StoreErr
         welcome.suspended_devices.iter().filter_map(|id| DeviceId::try_from(*id).ok()).collect();
     trust::on_own_list_version(cx, welcome.device_list_version, &suspended)?;
     prekeys::on_welcome(cx, welcome)?;
-    blocks::on_welcome(cx)?;
     outbox::tell_reads(cx)
 }
 

@@ -9,7 +9,9 @@ use crate::connection::Link;
 use crate::http::Calls;
 use crate::outbox::InFlight;
 use crate::profile::Own;
-use crate::{EngineConfig, backoff, commands, connection, history, http, inbox, link, outbox, prekeys, repair, views};
+use crate::{
+    EngineConfig, backoff, blocks, commands, connection, history, http, inbox, link, outbox, prekeys, repair, views,
+};
 use rand::Rng;
 use rand::rngs::StdRng;
 use sotto_crypto::VerifiedDeviceList;
@@ -44,6 +46,7 @@ pub(crate) struct Core {
     /// Entries that wait for a sender's device list; not acknowledged, so the server keeps them.
     pub parked: Vec<pb::Deliver>,
     pub acks: inbox::Acks,
+    pub blocks: blocks::Comparison,
     pub shown_connection: ConnectionView,
     pub wake: Option<Timestamp>,
     pub last_step: Timestamp,
@@ -77,6 +80,7 @@ impl Core {
             lists: BTreeMap::new(),
             parked: Vec::new(),
             acks: inbox::Acks::default(),
+            blocks: blocks::Comparison::default(),
             shown_connection: ConnectionView::Disconnected,
             wake: None,
             last_step: Timestamp::ZERO,
@@ -110,7 +114,11 @@ impl Core {
             .collect();
         effects.push(Effect::Event(Event::Notice { text }));
         effects.push(Effect::Disconnect);
+        if self.linking.is_some() {
+            effects.push(Effect::Event(Event::LinkFailed { error: failed }));
+        }
         self.forget_requests();
+        connection::forget_transport(self);
         self.looking.clear();
         self.link.wait(now.plus(backoff::RECONNECT_MAX / 4));
         let wake = now.plus(backoff::RECONNECT_MAX / 4);
@@ -139,6 +147,7 @@ impl Core {
         self.bundleless.clear();
         self.parked.clear();
         self.acks = inbox::Acks::default();
+        self.blocks = blocks::Comparison::default();
         self.linking = None;
         self.keys_busy = false;
     }

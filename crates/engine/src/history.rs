@@ -125,7 +125,6 @@ fn contacts(cx: &Cx<'_, '_>, own: AccountId) -> Result<Vec<pb::HistoryContact>, 
             username: contact.username.unwrap_or_default(),
             identity_key: contact.identity_key.unwrap_or_default().into(),
             verified: contact.verified,
-            blocked: contact.blocked,
             read_up_to: cx.tx.read_up_to(contact.account)?.get(),
             display_name: contact.display_name.unwrap_or_default(),
             list_version: contact.list_version,
@@ -235,7 +234,6 @@ fn take_contact(cx: &mut Cx<'_, '_>, given: &pb::HistoryContact) -> Result<(), S
         contact.stale = true;
         cx.core.lists.remove(&account);
     }
-    contact.blocked |= given.blocked;
     let name = sotto_types::Username::parse(&given.username).ok().map(String::from);
     if contact.username.is_none()
         && let Some(name) = name

@@ -10,7 +10,7 @@ use crate::core::{Core, Cx};
 use crate::http::{self, Call, Failure, Then};
 use crate::profile::Own;
 use crate::staged::LINK;
-use crate::{history, prekeys, recovery, register};
+use crate::{blocks, history, prekeys, recovery, register};
 use sotto_crypto::device_list::{generate_registration_id, verify_device_list};
 use sotto_crypto::provisioning::{self, LinkInvitation, LinkKeyPair, Provisioning};
 use sotto_crypto::{DeviceAuthKey, SignedDeviceList, VerifiedDeviceList};
@@ -257,6 +257,7 @@ fn on_added(cx: &mut Cx<'_, '_>, added: DeviceAdded) -> Result<Option<Me>, Store
     LINK.close(cx.tx)?;
     register::begin_profile(cx, own, body.list.into())?;
     prekeys::published(cx, &body.keys)?;
+    blocks::compare_later(cx)?;
     cx.event(Event::Linked { me: me.clone() });
     Ok(Some(me))
 }

@@ -173,8 +173,8 @@ pub(crate) fn cancel(cx: &mut Cx<'_, '_>, command: CommandId, name: ClientMsgId)
         cx.fail(command, ErrorKind::NotFound, "there is no unsent message with this name");
         return Ok(());
     };
-    if cx.core.in_flight.contains_key(&name) {
-        cx.fail(command, ErrorKind::WrongState, "the message is on its way to the server");
+    if message.attempts > 0 && !message.failed {
+        cx.fail(command, ErrorKind::WrongState, "the message is on its way, and perhaps at the server already");
         return Ok(());
     }
     cx.tx.remove_outbox_of_message(message.id)?;
@@ -235,6 +235,7 @@ fn try_send(cx: &mut Cx<'_, '_>, entry: &OutboxEntry) -> Result<bool, StoreError
         Sealed::Ready { send, copies } => {
             let sent = InFlight { recipient: entry.recipient, class: entry.class, since: cx.now, copies };
             cx.core.in_flight.insert(entry.client_msg_id, sent);
+            note_attempts(cx, entry, entry.attempts.saturating_add(1))?;
             connection::send(cx, pb::client_frame::Body::SendDirect(send));
             Ok(false)
         }
@@ -249,6 +250,11 @@ fn try_send(cx: &mut Cx<'_, '_>, entry: &OutboxEntry) -> Result<bool, StoreError
             Ok(true)
         }
     }
+}
+
+/// Whether the server may have the message outlives the connection and the process: what may be sent is not taken back.
+fn note_attempts(cx: &Cx<'_, '_>, entry: &OutboxEntry, attempts: u32) -> Result<(), StoreError> {
+    entry.message.map_or(Ok(()), |id| cx.tx.set_attempts(id, attempts))
 }
 
 fn seal(cx: &mut Cx<'_, '_>, entry: &OutboxEntry) -> Result<Sealed, StoreError> {
@@ -433,6 +439,7 @@ pub(crate) fn on_mismatch(cx: &mut Cx<'_, '_>, mismatch: pb::DeviceMismatch) -> 
             _ => refused = true,
         }
     }
+    note_attempts(cx, &entry, 0)?;
     let attempts = entry.attempts.saturating_add(1);
     let wait =
         if refused || attempts > EAGER_TRIES { backoff::delay(attempts, &mut cx.core.rng) } else { Duration::ZERO };
@@ -448,6 +455,7 @@ pub(crate) fn on_refused(
     let Ok(client_msg_id) = ClientMsgId::try_from(&error.client_msg_id[..]) else { return Ok(()) };
     cx.core.in_flight.remove(&client_msg_id);
     let Some(entry) = cx.tx.outbox_entry(client_msg_id)? else { return Ok(()) };
+    note_attempts(cx, &entry, 0)?;
     match code.map_or(Action::Stop, ErrorCode::action) {
         Action::Retry => {
             if code == Some(ErrorCode::StorageFull) {
@@ -516,12 +524,22 @@ pub(crate) fn delay_all(cx: &mut Cx<'_, '_>, recipient: AccountId) -> Result<(),
 /// Read positions that the server may not have heard.
 pub(crate) fn tell_reads(cx: &mut Cx<'_, '_>) -> Result<(), StoreError> {
     for (peer, up_to) in cx.tx.untold_reads()? {
-        send_read(cx, peer, up_to);
+        tell_read(cx, peer, up_to)?;
     }
     Ok(())
 }
 
-pub(crate) fn send_read(cx: &mut Cx<'_, '_>, peer: AccountId, up_to: MessageId) {
+/// Tells the newest message that could be read, if the server may not know of it.
+pub(crate) fn tell_read(cx: &mut Cx<'_, '_>, peer: AccountId, up_to: MessageId) -> Result<(), StoreError> {
+    let Some(own) = cx.own() else { return Ok(()) };
+    let readable = cx.tx.newest_readable(own.account(), peer, up_to)?;
+    if readable > cx.tx.read_told(peer)? {
+        send_read(cx, peer, readable);
+    }
+    Ok(())
+}
+
+fn send_read(cx: &mut Cx<'_, '_>, peer: AccountId, up_to: MessageId) {
     if !cx.core.link.is_up() {
         return;
     }

@@ -111,7 +111,7 @@ pub(crate) fn mark_read(
     };
     let up_to = cx.tx.newest_received(own.account(), peer, up_to)?;
     if up_to > MessageId::ZERO && cx.tx.raise_read(peer, up_to)? {
-        outbox::send_read(cx, peer, up_to);
+        outbox::tell_read(cx, peer, up_to)?;
         cx.event(Event::ConversationChanged { conversation: peer });
     }
     cx.reply(command, Ok(Reply::Done));

@@ -64,16 +64,30 @@ pub(crate) fn on_sync(cx: &mut Cx<'_, '_>, meta: &Meta, resend_of: u64, sync: pb
             }
             Ok(())
         }
-        Some(pb::sync::Of::Trust(change)) => on_trust(cx, &change),
-        Some(pb::sync::Of::Block(change)) => {
+        Some(pb::sync::Of::Trust(change)) if is_newest(cx, "trust", &change.account, meta, resend_of)? => {
+            on_trust(cx, &change)
+        }
+        Some(pb::sync::Of::Block(change)) if is_newest(cx, "block", &change.account, meta, resend_of)? => {
             let Ok(account) = AccountId::try_from(&change.account[..]) else { return Ok(()) };
             let mut contact = cx.tx.contact(account)?.unwrap_or_else(|| Contact::new(account));
             contact.blocked = change.blocked;
             cx.tx.put_contact(&contact)?;
             cx.contact_changed(account)
         }
-        None => Ok(()),
+        Some(pb::sync::Of::Trust(_) | pb::sync::Of::Block(_)) | None => Ok(()),
     }
+}
+
+/// A decision that was sent again, and by now another one was taken, says nothing any more.
+fn is_newest(cx: &Cx<'_, '_>, what: &str, about: &[u8], meta: &Meta, resend_of: u64) -> Result<bool, StoreError> {
+    let Ok(account) = AccountId::try_from(about) else { return Ok(false) };
+    let setting = format!("sync.{what}.{account}");
+    let id = if resend_of == 0 { meta.message_id.get() } else { resend_of };
+    if cx.tx.setting_json::<u64>(&setting)?.unwrap_or(0) > id {
+        return Ok(false);
+    }
+    cx.tx.put_setting_json(&setting, &id)?;
+    Ok(true)
 }
 
 /// The person verified (or not) on another device: it counts for the key seen there, no other.

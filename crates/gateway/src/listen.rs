@@ -250,6 +250,30 @@ mod tests {
     use super::*;
 
     #[test]
+    fn one_address_cannot_hold_all_places() {
+        let open = Arc::new(HttpPlaces::default());
+        let take = |address: &str| {
+            let socket: IpAddr = address.parse().unwrap();
+            HttpPlace::take(&open, shared_address(socket, &["10.0.0.0/8".parse().unwrap()]))
+        };
+        // All of one IPv6 network count as one.
+        let mut held: Vec<_> =
+            (0..HTTP_CONNECTIONS_OF_ONE).map(|host| take(&format!("2001:db8::{host:x}")).expect("a place")).collect();
+        assert!(take("2001:db8::ffff").is_none());
+        assert!(take("2001:db8:1::1").is_some());
+        held.pop();
+        assert!(take("2001:db8::ffff").is_some(), "the last one was given back");
+        // Proxies bring many clients; so does this machine. They share what is left.
+        while let Some(place) = take(if held.len() % 2 == 0 { "10.0.0.1" } else { "127.0.0.1" }) {
+            held.push(place);
+        }
+        assert_eq!(held.len(), HTTP_CONNECTIONS_MAX);
+        assert!(take("192.0.2.1").is_none());
+        drop(held);
+        assert!(open.0.lock().1.is_empty(), "nothing is kept of who is gone");
+    }
+
+    #[test]
     fn only_trusted_proxies_name_the_client() {
         let trusted: [Network; 2] = ["10.0.0.1".parse().unwrap(), "10.0.0.2".parse().unwrap()];
         // (socket, X-Forwarded-For, client)

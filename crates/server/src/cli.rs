@@ -10,8 +10,9 @@ use toml::Value;
 /// The Sotto server: carries end-to-end encrypted messages, keeps them until they are delivered, and cannot read them.
 ///
 /// `sottod serve` runs with no configuration at all. Exit codes: 0 done, 1 failed, 2 wrong configuration or arguments, 3 the
-/// address cannot be listened on, 4 the data is in use, 5 the data is from a newer version, 6 the data is damaged or not
-/// Sotto's, 7 a file cannot be accessed, 8 no server is running.
+/// address cannot be listened on, 4 the data is in use, 5 the data is from a newer version or from before the first release,
+/// 6 the data is damaged, half restored or not Sotto's, or `restore` found a store, 7 a file cannot be accessed, 8 no server is
+/// running, 130 a second signal.
 #[derive(Debug, Parser)]
 #[command(name = "sottod", version)]
 pub struct Cli {

@@ -164,7 +164,8 @@ impl Server {
                 }
             }
             pb::client_frame::Body::Heartbeat(_) => {
-                vec![frame_of(Frame::HeartbeatAck(pb::HeartbeatAck { server_time_ms: self.now().as_ms() }))]
+                let ack = frame_of(Frame::HeartbeatAck(pb::HeartbeatAck { server_time_ms: self.now().as_ms() }));
+                vec![pb::ServerFrame { r#ref: frame.r#ref, ..ack }]
             }
         }
     }

@@ -1,9 +1,9 @@
 //! Smaller promises: failed messages, blocks, clocks, search, export, retries of commands, clear errors.
 
-use sotto_engine::{Command, ErrorKind, Event, MessageStatus, Reply, Who};
+use sotto_engine::{Command, ErrorKind, Event, MessageBody, MessageStatus, Reply, Who};
 use sotto_sim::{Device, Fate, SERVER, Sim};
 use sotto_types::{ClientMsgId, Username};
-use sotto_wire::pb::server_frame::Body;
+use sotto_wire::pb::{self, server_frame::Body};
 use std::time::Duration;
 
 fn kind(result: Result<Reply, sotto_engine::CommandError>) -> Option<ErrorKind> {
@@ -106,6 +106,141 @@ fn blocks_outlive_a_restore_of_the_server() {
     assert!(is_blocked(&mut sim, bob, "cleo"), "what the server drops is shown");
 }
 
+/// From now on every Welcome says that the server was restored.
+fn restored(sim: &mut Sim) {
+    sim.frame_hook = Some(Box::new(|_, frame| {
+        if let Some(Body::Welcome(welcome)) = &mut frame.body {
+            welcome.generation += 1;
+        }
+        Fate::Pass
+    }));
+}
+
+#[test]
+fn a_device_that_was_away_does_not_bring_an_old_block_back() {
+    for seed in 0..10 {
+        let mut sim = Sim::new(6000 + seed);
+        let (ann, bob) = (sim.register("ann"), sim.register("bob"));
+        let ann_id = sim.account(ann);
+        let tablet = sim.link(bob);
+        let block = |blocked| Command::SetBlocked { who: name("ann"), blocked };
+        assert!(sim.ask(bob, block(true)).is_ok());
+        sim.run();
+        assert!(is_blocked(&mut sim, tablet, "ann"));
+        sim.set_network(tablet, false);
+        // What waits for it is longer than asking the server takes.
+        let cleo = sim.register("cleo");
+        for n in 0..40 {
+            sim.send(cleo, "bob", &format!("m {n}"));
+        }
+        sim.run();
+        assert!(sim.ask(bob, block(false)).is_ok());
+        sim.run();
+        restored(&mut sim);
+        sim.set_network(tablet, true);
+        sim.run();
+        assert!(!is_blocked(&mut sim, tablet, "ann"));
+        sim.send(ann, "bob", "welcome back");
+        sim.run();
+        assert_eq!(sim.texts(bob, ann_id), ["welcome back"], "seed {seed}");
+    }
+}
+
+#[test]
+fn a_decision_that_arrives_late_does_not_undo_a_newer_one() {
+    for seed in 0..10 {
+        let mut sim = Sim::new(6100 + seed);
+        let (_ann, bob) = (sim.register("ann"), sim.register("bob"));
+        let tablet = sim.link(bob);
+        let block = |blocked| Command::SetBlocked { who: name("ann"), blocked };
+        // Of a first message a damaged half may go unnoticed: let there be a session.
+        sim.send(tablet, "ann", "hello");
+        sim.run();
+        sim.set_network(tablet, false);
+        assert!(sim.ask(bob, block(true)).is_ok());
+        sim.run();
+        assert!(sim.ask(bob, block(false)).is_ok());
+        sim.run();
+        // The first comes damaged, however often; it is asked for, and comes again after the second.
+        let mut first = None;
+        sim.frame_hook = Some(Box::new(move |device, frame| {
+            if let Some(Body::Deliver(deliver)) = &frame.body
+                && matches!(deliver.item, Some(pb::deliver::Item::Envelope(_)))
+                && device == tablet
+                && *first.get_or_insert(deliver.entry_id) == deliver.entry_id
+            {
+                sotto_sim::damage(frame);
+            }
+            Fate::Pass
+        }));
+        sim.set_network(tablet, true);
+        sim.run_for(Duration::from_secs(600));
+        assert!(!is_blocked(&mut sim, tablet, "ann"), "seed {seed}");
+        let Ok(Reply::Status { status }) = sim.ask(tablet, Command::Status) else { panic!("no status") };
+        assert_eq!((status.undecryptable, status.repaired), (1, 1), "seed {seed}");
+    }
+}
+
+#[test]
+fn a_block_whose_answer_was_lost_is_shown() {
+    let mut sim = Sim::new(61);
+    let (_ann, bob) = (sim.register("ann"), sim.register("bob"));
+    sim.command(bob, Command::SetBlocked { who: name("ann"), blocked: true });
+    // The server has it, the device has not heard of it.
+    let there = std::rc::Rc::new(std::cell::Cell::new(false));
+    let seen = std::rc::Rc::clone(&there);
+    sim.answer_hook = Some(Box::new(move |_, path, _| seen.set(seen.get() || path.starts_with("/v1/blocks/"))));
+    sim.run_until(|_| there.get());
+    sim.answer_hook = None;
+    sim.crash(bob);
+    sim.start(bob);
+    sim.run();
+    assert!(is_blocked(&mut sim, bob, "ann"));
+}
+
+#[test]
+fn what_may_be_at_the_server_is_not_taken_back() {
+    let mut sim = Sim::new(62);
+    let (ann, bob) = (sim.register("ann"), sim.register("bob"));
+    let (ann_id, bob_id) = (sim.account(ann), sim.account(bob));
+    sim.send(ann, "bob", "first");
+    sim.run();
+    let pending = |sim: &mut Sim| {
+        let history = sim.history(ann, bob_id);
+        history.into_iter().find(|message| message.status == MessageStatus::Pending).expect("a pending message").name
+    };
+    // Never sent: it can be.
+    sim.set_network(ann, false);
+    sim.run_for(Duration::from_secs(1));
+    sim.send(ann, "bob", "a slip");
+    let slip = pending(&mut sim);
+    assert!(matches!(sim.ask(ann, Command::CancelMessage { name: slip }), Ok(Reply::Done)));
+    // Sent, accepted, and the answer lost with the connection and the process: it cannot.
+    sim.set_network(ann, true);
+    sim.run();
+    sim.frame_hook = Some(Box::new(move |device, frame| match frame.body {
+        Some(Body::Accepted(_)) if device == ann => Fate::Drop,
+        _ => Fate::Pass,
+    }));
+    sim.send(ann, "bob", "sent");
+    let is_sent = |body: &MessageBody| matches!(body, MessageBody::Text { body } if body == "sent");
+    sim.run_until(|sim| {
+        let mut events = sim.events(bob).iter();
+        events.any(|event| matches!(event, Event::MessageAdded { message, .. } if is_sent(&message.body)))
+    });
+    sim.set_network(ann, false);
+    sim.crash(ann);
+    sim.start(ann);
+    let sent = pending(&mut sim);
+    let refused = sim.ask(ann, Command::CancelMessage { name: sent });
+    assert_eq!(kind(refused), Some(ErrorKind::WrongState));
+    sim.frame_hook = None;
+    sim.set_network(ann, true);
+    sim.run();
+    assert_eq!(sim.texts(ann, bob_id), ["first", "sent"]);
+    assert_eq!(sim.texts(bob, ann_id), ["first", "sent"]);
+}
+
 #[test]
 fn a_recovered_device_knows_whom_its_person_blocks() {
     let mut sim = Sim::new(58);
@@ -127,6 +262,20 @@ fn a_recovered_device_knows_whom_its_person_blocks() {
     let blocked: Vec<_> = contacts.iter().filter(|contact| contact.blocked).collect();
     assert_eq!(blocked.len(), 1);
     assert_eq!((blocked[0].account, &blocked[0].username), (ann_id, &Username::parse("ann").ok()));
+}
+
+#[test]
+fn numbers_that_do_not_fit_into_a_double_are_strings_in_json() {
+    let (mut sim, ann, bob) = sotto_sim::acquainted(59);
+    let bob_id = sim.account(bob);
+    for message in sim.history(ann, bob_id) {
+        let json = serde_json::to_value(&message).expect("a view");
+        for field in ["position", "message_id"] {
+            let digits = json[field].as_str().expect("a string");
+            assert!(digits.parse::<u64>().is_ok_and(|number| number > 1 << 53), "{field} {digits}");
+        }
+        assert_eq!(serde_json::from_value::<sotto_engine::MessageView>(json).expect("the same"), message);
+    }
 }
 
 #[test]

@@ -3,6 +3,9 @@
 use sotto_engine::{Command, MessageBody, Reply};
 use sotto_sim::{Device, Sim, acquainted, damage_first};
 use sotto_types::{AccountId, MessageId};
+use sotto_wire::pb::client_frame;
+use std::cell::RefCell;
+use std::rc::Rc;
 use std::time::Duration;
 
 fn unread(sim: &mut Sim, device: Device, with: AccountId) -> u32 {
@@ -34,9 +37,20 @@ fn a_message_that_was_sent_again_is_unread_until_it_is_read() {
     });
     sim.set_network(ann, false);
     sim.run_for(Duration::from_secs(5));
+    let told = Rc::new(RefCell::new(Vec::new()));
+    let tells = Rc::clone(&told);
+    sim.refuse_hook = Some(Box::new(move |_, frame| {
+        if let Some(client_frame::Body::Read(read)) = &frame.body {
+            tells.borrow_mut().push(read.up_to);
+        }
+        None
+    }));
     mark(&mut sim, bob, ann_id, None);
     assert_eq!(unread(&mut sim, bob, ann_id), 0);
     sim.set_network(ann, true);
+    let gap = sim.history(bob, ann_id).pop().and_then(|message| message.message_id).expect("an id");
+    assert!(told.borrow().iter().all(|up_to| *up_to < gap.get()), "nobody has read what could not be read");
+    assert_eq!(told.borrow().len(), 1, "but what came before it");
     sim.send(ann, "bob", "after it");
     sim.run_for(Duration::from_secs(600));
     assert_eq!(sim.texts(bob, ann_id), ["first", "answer", "gap", "after it"], "in its place");

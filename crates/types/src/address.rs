@@ -52,7 +52,11 @@ impl FromStr for Network {
         if prefix > bits {
             return Err(bad());
         }
-        Ok(Self { address, prefix })
+        // Clients are compared by their canonical address.
+        match address.to_canonical() {
+            canonical if canonical.is_ipv4() == address.is_ipv4() => Ok(Self { address, prefix }),
+            mapped => Ok(Self { address: mapped, prefix: prefix.checked_sub(96).ok_or_else(bad)? }),
+        }
     }
 }
 
@@ -94,6 +98,9 @@ mod tests {
             ("10.0.0.0/8", "::ffff:10.1.1.1", true),
             ("192.0.2.7", "192.0.2.7", true),
             ("192.0.2.7", "192.0.2.8", false),
+            ("::ffff:10.0.0.1", "10.0.0.1", true),
+            ("::ffff:10.0.0.0/104", "10.9.9.9", true),
+            ("::ffff:10.0.0.0/104", "11.9.9.9", false),
             ("0.0.0.0/0", "203.0.113.9", true),
             ("fd00::/8", "fd12::1", true),
             ("fd00::/8", "10.0.0.1", false),

@@ -24,8 +24,8 @@ use std::time::{Duration, Instant};
 /// A batch ends at so many operations, or once they weigh so much.
 const BATCH_OPS: usize = 512;
 const BATCH_BYTES: usize = 1 << 20;
-/// All that is held is let go at once when one operation weighs this much (64 entries: somebody is draining a long queue, and
-/// the window waits for the ack), or all together weigh as much as a batch.
+/// All that is held is let go at once when one operation weighs this much (64 entries, or 56 messages of one author: somebody
+/// is draining a long queue, and the window waits for the ack), or all together weigh as much as a batch.
 const HELD_ONE_BYTES: usize = 2 << 10;
 const HELD_BYTES: usize = BATCH_BYTES;
 /// About what a write takes in a memtable beyond its bytes.

@@ -1,11 +1,15 @@
 use crate::bed::*;
+use axum::body::Body;
+use futures_util::{FutureExt as _, stream};
 use http::{Method, StatusCode, header};
+use http_body_util::BodyExt as _;
 use sotto_api::ApiConfig;
 use sotto_crypto::IdentityKeyPair;
 use sotto_domain::{Rate, RateLimits};
 use sotto_types::{ClientIp, ErrorCode};
 use sotto_wire::http as body;
 use std::time::Duration;
+use tower_service::Service as _;
 
 #[tokio::test]
 async fn register_sign_in_find_and_take_prekeys() {
@@ -178,6 +182,28 @@ async fn floods_count_against_the_client_that_the_listener_names() {
     assert_eq!(limited.problem().code, ErrorCode::RateLimited.number());
     assert_eq!(limited.headers[header::RETRY_AFTER], "60");
     assert_eq!(limited.problem().retry_after_ms, Some(60_000));
+}
+
+#[tokio::test]
+async fn a_change_goes_on_when_its_client_is_gone() {
+    let bed = Bed::new().await;
+    let bob = bed.register("bob").await;
+    let token = bed.token(&bob, 0).await;
+    let ann = Person::new("ann");
+    let mut request = json(Method::POST, "/v1/accounts", None, &ann.registration());
+    let (arrive, body) = tokio::sync::oneshot::channel();
+    let bytes = std::mem::replace(request.body_mut(), Body::from_stream(stream::once(body)));
+    let bytes = bytes.collect().await.unwrap().to_bytes();
+    let mut call = Box::pin(bed.router.clone().call(request));
+    assert!(call.as_mut().now_or_never().is_none(), "it waits for its body");
+    drop(call);
+    arrive.send(bytes).unwrap();
+    let there = async {
+        while bed.get(&token, "/v1/usernames/ann").await.status != StatusCode::OK {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), there).await.expect("the account is made all the same");
 }
 
 #[tokio::test]

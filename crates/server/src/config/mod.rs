@@ -168,7 +168,7 @@ config! {
         /// Address and port of /metrics; empty for none. They name no person, but keep them to yourself.
         listen: String = "127.0.0.1:9464",
     }
-    /// What the server says about itself. It never logs content, keys or tokens, and addresses of clients only at "debug".
+    /// What the server says about itself. It never logs content, keys, tokens or addresses of clients; account and device ids of who connects only at "debug".
     log: Log {
         /// "text" or "json" (one object per line), to standard error.
         format: String = "text",
