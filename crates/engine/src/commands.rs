@@ -96,6 +96,7 @@ fn needs_server(command: &Command) -> bool {
             | Command::Message { .. }
             | Command::Search { .. }
             | Command::Contacts
+            | Command::Contact { .. }
             | Command::MarkRead { .. }
             | Command::Export { .. }
             | Command::SafetyNumber { .. }

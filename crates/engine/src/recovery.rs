@@ -402,6 +402,7 @@ fn replace_identity(
         recovery_signature: code.auth_key().sign(&challenge.challenge.0).to_vec().into(),
         list,
         keys,
+        encrypted_name: register::encrypted_name(cx, &next).into(),
         recovery: register::recovery_keys(cx, &next, code),
     };
     REPLACE_IDENTITY.begin(cx.tx, &next, &body)?;

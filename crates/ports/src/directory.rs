@@ -102,10 +102,18 @@ pub struct DeviceChange {
     /// Devices that `list` has and the old one had not, each with its keys. Their inboxes begin empty. One that the old list
     /// had too is made anew.
     pub add: Vec<NewDevice>,
-    /// New prekeys for devices that stay (with a replaced identity).
-    pub rekey: Vec<(DeviceId, PreKeyUpload)>,
+    pub rekey: Vec<Rekey>,
     /// Set when the identity key is replaced.
     pub identity: Option<(Bytes, Recovery)>,
+}
+
+/// A device that stays, with new prekeys: of a replaced identity, or because the server had lost them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rekey {
+    pub device: DeviceId,
+    pub keys: PreKeyUpload,
+    /// Its name, encrypted for the new identity; `None`: as it was.
+    pub encrypted_name: Option<Bytes>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -17,7 +17,7 @@ mod rules;
 
 pub use directory::{
     Account, AccountSummary, CreateAccount, CreateOutcome, Device, DeviceChange, DeviceChangeOutcome, DirectoryStore,
-    Invite, ListedDevice, NAME_HELD, NewDevice, Recovery, Routing, SignedDeviceList,
+    Invite, ListedDevice, NAME_HELD, NewDevice, Recovery, Rekey, Routing, SignedDeviceList,
 };
 pub use ephemeral::EphemeralStore;
 pub use inbox::{

@@ -52,6 +52,13 @@ fn device_ids(sim: &mut Sim, device: Device) -> Vec<u32> {
     }
 }
 
+fn device_names(sim: &mut Sim, device: Device) -> Vec<String> {
+    match sim.ask(device, Command::Devices) {
+        Ok(Reply::Devices { devices }) => devices.into_iter().map(|view| view.name).collect(),
+        other => panic!("no devices: {other:?}"),
+    }
+}
+
 fn signed_out(sim: &Sim, device: Device) -> Option<&CommandError> {
     sim.events(device).iter().find_map(|event| match event {
         Event::SignedOut { error } => Some(error),
@@ -237,6 +244,10 @@ fn a_new_identity_survives_a_lost_answer() {
         assert_ne!(me(&mut sim, ann).identity_key, before, "crash: {crash}");
         assert!(signed_out(&sim, thief).is_some());
         assert_eq!(device_ids(&mut sim, ann), [1]);
+        assert_eq!(device_names(&mut sim, ann), ["ann's device"]);
+        // Signed out, its history is readable, with names.
+        let shown = sim.ask(thief, Command::Contact { who: Who::Name(Username::parse("bob").expect("a good name")) });
+        assert!(matches!(shown, Ok(Reply::Contact { .. })), "{shown:?}");
         both_ways(&mut sim, ann, bob);
     }
 }

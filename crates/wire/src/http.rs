@@ -333,6 +333,9 @@ bodies! {
         /// Signed by the NEW identity key, only this device in it, version + 1.
         list: SignedList,
         keys: DeviceKeys,
+        /// This device's name, encrypted for the new identity.
+        #[serde(default)]
+        encrypted_name: Base64,
         /// The new identity key encrypted with the (same or new) code.
         recovery: RecoveryKeys,
     }

@@ -76,6 +76,7 @@ pub(crate) async fn replace_identity(
         recovery_signature: body.recovery_signature.0,
         list: convert::list(body.list),
         keys: convert::device_keys(body.keys),
+        encrypted_name: body.encrypted_name.0.into(),
         recovery: convert::recovery(body.recovery)?,
     };
     app.domain.replace_identity(&who, replace).await?;

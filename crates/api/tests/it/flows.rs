@@ -128,6 +128,7 @@ async fn recover_replace_the_code_and_the_identity_and_block() {
         challenge: challenge.challenge,
         list: sign(&new, ann.account, 2, &ann.devices),
         keys: keys(&new),
+        encrypted_name: b"new name".to_vec().into(),
         recovery: ann.recovery_keys(),
     };
     assert_eq!(bed.as_device(&token, Method::POST, "/v1/devices/stolen", &replace).await.status, 204);

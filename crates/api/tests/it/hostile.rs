@@ -117,6 +117,7 @@ async fn each_gets_its_documented_error_and_changes_nothing() {
             challenge: recovery.challenge.clone(),
             list: sign(&thief, ann.account, 3, &ann.devices[..1]),
             keys: keys(&thief),
+            encrypted_name: body::Base64::default(),
             recovery: ann.recovery_keys(),
         };
         spoil(&mut replace, ann);

@@ -12,7 +12,8 @@ use crate::secrets::off_thread;
 use crate::sign_in::ChallengeOf;
 use crate::sign_in::authenticate::unlinked;
 use crate::{Domain, Refusal, SignedIn};
-use sotto_ports::{DeviceChange, Recovery};
+use bytes::Bytes;
+use sotto_ports::{DeviceChange, Recovery, Rekey};
 
 #[derive(Debug, Clone)]
 pub struct ReplaceIdentity {
@@ -23,6 +24,7 @@ pub struct ReplaceIdentity {
     /// Signed by the new identity key; names the asking device alone.
     pub list: ListBytes,
     pub keys: DeviceKeys,
+    pub encrypted_name: Bytes,
     pub recovery: Recovery,
 }
 
@@ -37,6 +39,7 @@ impl Domain {
             return Err(refused_recovery());
         }
         proof::check_recovery(&replace.recovery)?;
+        proof::check_encrypted_name(&replace.encrypted_name)?;
 
         let opened = proof::open_list(&replace.list)?;
         if opened.account != own.account {
@@ -62,7 +65,11 @@ impl Domain {
             expect_version: current.list.version,
             list: opened.list,
             add: Vec::new(),
-            rekey: vec![(own.device, keys.into_upload())],
+            rekey: vec![Rekey {
+                device: own.device,
+                keys: keys.into_upload(),
+                encrypted_name: Some(replace.encrypted_name),
+            }],
             identity,
         })
         .await

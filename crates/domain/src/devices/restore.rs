@@ -12,7 +12,7 @@ use crate::sign_in::ChallengeOf;
 use crate::sign_in::authenticate::unlinked;
 use crate::{Domain, Refusal};
 use bytes::Bytes;
-use sotto_ports::{DeviceChange, NewDevice, PreKeyUpload};
+use sotto_ports::{DeviceChange, NewDevice, PreKeyUpload, Rekey};
 use sotto_types::{AccountId, DeviceAddress, DeviceId, ErrorCode};
 use std::net::IpAddr;
 
@@ -67,7 +67,7 @@ impl Domain {
             add.push(NewDevice { id: device.id, encrypted_name, keys, now });
         }
         // The server knew this device: it only brings the newer list.
-        let rekey = keys.map(|keys| (restore.device, keys)).into_iter().collect();
+        let rekey = keys.map(|keys| Rekey { device: restore.device, keys, encrypted_name: None }).into_iter().collect();
         self.change_devices(DeviceChange {
             account: restore.account,
             expect_version: current.list.version,

@@ -190,6 +190,7 @@ async fn replacement(bed: &Bed, ann: &Person, identity: &IdentityKeyPair) -> Rep
         challenge,
         list: sign(identity, ann.account, ann.version + 1, &[&ann.devices[0]]),
         keys: keys_of(identity, 100, 3),
+        encrypted_name: bytes::Bytes::from_static(b"new name"),
         recovery: ann.recovery_keys(),
     }
 }

@@ -3,7 +3,7 @@
 use super::world::*;
 use super::{Subject, World};
 use crate::{
-    CreateAccount, CreateOutcome, DeviceChange, DeviceChangeOutcome, EntryFeed, Invite, NAME_HELD, Recovery,
+    CreateAccount, CreateOutcome, DeviceChange, DeviceChangeOutcome, EntryFeed, Invite, NAME_HELD, Recovery, Rekey,
     WatermarkKind,
 };
 use sotto_types::{SendId, Timestamp};
@@ -177,12 +177,17 @@ pub async fn a_new_identity_brings_new_keys(make: impl FnOnce(Arc<dyn EntryFeed>
         expect_version: 2,
         list: list(3, &[1]),
         add: Vec::new(),
-        rekey: vec![(device(1), keys), (device(2), upload([1]))],
+        rekey: vec![
+            Rekey { device: device(1), keys, encrypted_name: Some(vec![7; 7].into()) },
+            Rekey { device: device(2), keys: upload([1]), encrypted_name: None },
+        ],
         identity: Some((vec![9; 33].into(), recovery.clone())),
     };
     w.subject.directory.change_devices(change).await.unwrap();
     let stored = w.subject.directory.account(account(1)).await.unwrap().unwrap();
     assert_eq!((&stored.identity_key[..], &stored.recovery), (&[9; 33][..], &recovery));
+    let kept = w.subject.directory.device(address(1, 1)).await.unwrap().unwrap();
+    assert_eq!(&kept.encrypted_name[..], &[7; 7], "a name for the new identity");
     let [bundle] = &w.subject.prekeys.take_bundles(account(1), &[device(1), device(2)]).await.unwrap()[..] else {
         panic!("one bundle expected")
     };

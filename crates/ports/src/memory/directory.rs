@@ -77,9 +77,12 @@ impl State {
             };
             account.devices.insert(listed.id, device);
         }
-        for (id, keys) in change.rekey {
-            if let Some(device) = account.devices.get_mut(&id) {
-                device.keys.put(keys);
+        for rekey in change.rekey {
+            if let Some(device) = account.devices.get_mut(&rekey.device) {
+                device.keys.put(rekey.keys);
+                if let Some(name) = rekey.encrypted_name {
+                    device.device.encrypted_name = name;
+                }
             }
         }
         account.list = change.list;

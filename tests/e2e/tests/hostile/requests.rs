@@ -414,6 +414,7 @@ pub async fn devices(world: &World) -> usize {
         recovery_signature: wrong.sign(&challenge.challenge.0).to_vec().into(),
         challenge: challenge.challenge,
         list: thief.signed_list(&mut rng).into(),
+        encrypted_name: http::Base64::default(),
         keys: thief.keys(1, 3, &mut rng),
         recovery: thief.recovery_keys(),
     };

@@ -56,7 +56,7 @@ impl DirectoryStore for EmbeddedStore {
     async fn change_devices(&self, change: DeviceChange) -> Result<DeviceChangeOutcome, StoreError> {
         // Unlinking must work on a full disk, adding need not.
         let kind = if change.add.is_empty() { Kind::SHRINKS } else { Kind::GROWS };
-        let uploads = change.add.iter().map(|new| &new.keys).chain(change.rekey.iter().map(|(_, keys)| keys));
+        let uploads = change.add.iter().map(|new| &new.keys).chain(change.rekey.iter().map(|rekey| &rekey.keys));
         let weight = uploads.map(weight).sum::<usize>() + 4096;
         self.submit(kind.weighing(weight).scans(), move |txn| change_devices(txn, change)).await
     }
@@ -305,10 +305,14 @@ fn change_devices(txn: &mut Txn, change: DeviceChange) -> Result<DeviceChangeOut
         };
         devices.push(device);
     }
-    for (device, upload) in change.rekey {
-        if is_listed_in(&devices, device) {
-            put_keys(txn, keys::of(id, device), upload)?;
+    for rekey in change.rekey {
+        let Some(device) = devices.iter_mut().find(|device| device.listed.id == rekey.device) else { continue };
+        let of = keys::of(id, rekey.device);
+        if let Some(name) = rekey.encrypted_name {
+            device.encrypted_name = name;
+            put_device(txn, of, device);
         }
+        put_keys(txn, of, rekey.keys)?;
     }
     if let Some((identity_key, recovery)) = change.identity {
         account.identity_key = identity_key;
@@ -318,10 +322,6 @@ fn change_devices(txn: &mut Txn, change: DeviceChange) -> Result<DeviceChangeOut
     txn.put(Table::Lists, id.as_bytes(), &records::put_list(&change.list));
     put_routing(txn, &records::routing_of(&account, change.list.version, &devices));
     Ok(DeviceChangeOutcome::Changed { removed })
-}
-
-fn is_listed_in(devices: &[Device], id: DeviceId) -> bool {
-    devices.iter().any(|device| device.listed.id == id)
 }
 
 fn absent(tables: &Tables, before: Timestamp, limit: usize) -> Result<Vec<DeviceAddress>, StoreError> {
