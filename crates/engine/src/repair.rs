@@ -118,11 +118,17 @@ pub(crate) fn drive(cx: &mut Cx<'_, '_>) -> Result<(), StoreError> {
         outbox::enqueue_control(cx, waiting.from.account, vec![waiting.from.device], body, false)?;
         waiting.next = cx.now.plus(ASK_AGAIN * 4_u32.pow(waiting.attempts.saturating_sub(1)));
         cx.tx.put_placeholder(&waiting, cx.now)?;
-        if waiting.attempts == ATTEMPTS_MAX
-            && let Some(line) = waiting.message
-        {
+        if waiting.attempts < ATTEMPTS_MAX {
+            continue;
+        }
+        if let Some(line) = waiting.message {
             cx.tx.set_note(line, Some("this message could not be decrypted; the sender was asked three times"))?;
             cx.message_changed(line)?;
+        } else if waiting.class == outbox::MESSAGE {
+            // Of an own device: nobody here knows which conversation it belongs to.
+            cx.notice(
+                "a message that you sent from another device cannot be read here; that device was asked three times",
+            );
         }
     }
     Ok(())

@@ -242,6 +242,37 @@ fn what_may_be_at_the_server_is_not_taken_back() {
 }
 
 #[test]
+fn devices_and_a_restored_server_agree_on_blocks() {
+    for seed in 0..40_u64 {
+        let mut sim = Sim::new(6200 + seed);
+        let (ann, bob) = (sim.register("ann"), sim.register("bob"));
+        let (ann_id, bob_id) = (sim.account(ann), sim.account(bob));
+        let tablet = sim.link(bob);
+        let block = |blocked| Command::SetBlocked { who: name("ann"), blocked };
+        // What each device has seen of the person's decisions, and what the backup has, are bits of the seed.
+        assert!(sim.ask(bob, block(seed & 1 != 0)).is_ok());
+        sim.run();
+        sim.set_network(tablet, seed & 2 == 0);
+        assert!(sim.ask(bob, block(seed & 4 != 0)).is_ok());
+        sim.run();
+        sim.set_block_on_server(bob, ann_id, seed & 8 != 0);
+        restored(&mut sim);
+        sim.set_network(tablet, true);
+        sim.break_connection(bob);
+        sim.break_connection(tablet);
+        sim.run();
+        let shown = is_blocked(&mut sim, bob, "ann");
+        assert_eq!(is_blocked(&mut sim, tablet, "ann"), shown, "seed {seed}");
+        sim.send(ann, "bob", "is this open?");
+        sim.run();
+        let want = if shown { MessageStatus::Sent } else { MessageStatus::Delivered };
+        assert_eq!(sim.statuses(ann, bob_id), [want], "seed {seed}");
+        // Who was blocked when it mattered is never let in by a restore.
+        assert!(shown || seed & 4 == 0, "seed {seed}");
+    }
+}
+
+#[test]
 fn a_recovered_device_knows_whom_its_person_blocks() {
     let mut sim = Sim::new(58);
     let (bob, code) = sim.register_with_code("bob");

@@ -31,6 +31,26 @@ fn a_damaged_message_comes_again_in_its_place() {
 }
 
 #[test]
+fn an_own_message_that_stays_unreadable_is_told() {
+    let (mut sim, ann, bob) = acquainted(39);
+    let bob_id = sim.account(bob);
+    let tablet = sim.link(ann);
+    sim.send(tablet, "bob", "from the tablet");
+    sim.run();
+    sim.frame_hook = Some(Box::new(move |device, frame| {
+        if device == tablet {
+            damage(frame);
+        }
+        Fate::Pass
+    }));
+    sim.send(ann, "bob", "unreadable there");
+    sim.run_for(Duration::from_secs(3600));
+    assert!(!sim.texts(tablet, bob_id).contains(&"unreadable there".into()));
+    let told = |event: &&Event| matches!(event, Event::Notice { text } if text.contains("cannot be read here"));
+    assert_eq!(sim.events(tablet).iter().filter(told).count(), 1);
+}
+
+#[test]
 fn a_server_that_damages_everything_for_a_while_loses_nothing() {
     for seed in 0..6 {
         let mut sim = Sim::new(3100 + seed);
