@@ -172,6 +172,9 @@ pub struct RawApi {
     http: reqwest::Client,
 }
 
+/// More than a socket's buffers take at once.
+const LARGE_BODY: usize = 16 * 1024;
+
 impl RawApi {
     pub fn new(base: &str) -> Self {
         choose_tls_provider();
@@ -194,14 +197,25 @@ impl RawApi {
         content_type: &str,
         body: Vec<u8>,
     ) -> Answer {
-        let mut request = self.http.request(method.clone(), format!("{}{path}", self.base));
-        if let Some(token) = bearer {
-            request = request.bearer_auth(token);
+        let send = || {
+            let mut request = self.http.request(method.clone(), format!("{}{path}", self.base)).body(body.clone());
+            if let Some(token) = bearer {
+                request = request.bearer_auth(token);
+            }
+            if !content_type.is_empty() {
+                request = request.header("content-type", content_type);
+            }
+            request.send()
+        };
+        let mut sent = send().await;
+        // A server that refuses a large body may close before all of it is written; a client then sees the answer or the broken
+        // pipe, whichever it looks at first.
+        for _ in 0..5 {
+            if body.len() > LARGE_BODY && sent.is_err() {
+                sent = send().await;
+            }
         }
-        if !content_type.is_empty() {
-            request = request.header("content-type", content_type);
-        }
-        let answer = request.body(body).send().await.unwrap_or_else(|error| panic!("{method} {path}: {error:?}"));
+        let answer = sent.unwrap_or_else(|error| panic!("{method} {path}: {error:?}"));
         let header = |name: &str| answer.headers().get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
         Answer {
             status: answer.status().as_u16(),

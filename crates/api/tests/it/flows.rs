@@ -187,7 +187,9 @@ async fn floods_count_against_the_client_that_the_listener_names() {
 
 #[tokio::test]
 async fn a_change_goes_on_when_its_client_is_gone() {
-    let bed = Bed::new().await;
+    let plenty = Rate::new(1_000_000, 1_000_000);
+    let limits = RateLimits { look_ups: plenty, ..RateLimits::default() };
+    let bed = Bed::with(ApiConfig::default(), limits).await;
     let bob = bed.register("bob").await;
     let token = bed.token(&bob, 0).await;
     let ann = Person::new("ann");
