@@ -468,37 +468,26 @@ impl Tx<'_> {
     }
 
     /// Highest id of somebody else's message in the conversation (as it came, or as it became readable), not above `up_to`.
+    /// `readable`: only of what could be read, since of a message that is still waited for nobody is told that it was read.
     pub fn newest_received(
         &self,
         own: AccountId,
         peer: AccountId,
         up_to: Option<MessageId>,
+        readable: bool,
     ) -> Result<MessageId, StoreError> {
         let up_to = up_to.map_or(i64::MAX, |id| int(id.get()));
         let id: Option<i64> = self
             .sql
             .prepare_cached(
                 "SELECT max(id) FROM (
-                   SELECT max(message_id) AS id FROM message WHERE conversation = ?1 AND author <> ?2 AND message_id <= ?3
-                   UNION ALL
-                   SELECT max(late_id) FROM message WHERE conversation = ?1 AND author <> ?2 AND late_id <= ?3)",
-            )?
-            .query_row((peer.as_bytes(), own.as_bytes(), up_to), |row| row.get(0))?;
-        Ok(MessageId::new(uint(id.unwrap_or(0))))
-    }
-
-    /// The same of what could be read: of a message that is still waited for nobody is told that it was read.
-    pub fn newest_readable(&self, own: AccountId, peer: AccountId, up_to: MessageId) -> Result<MessageId, StoreError> {
-        let id: Option<i64> = self
-            .sql
-            .prepare_cached(
-                "SELECT max(id) FROM (
                    SELECT max(message_id) AS id FROM message
-                     WHERE conversation = ?1 AND author <> ?2 AND kind <> 2 AND message_id <= ?3
+                     WHERE conversation = ?1 AND author <> ?2 AND message_id <= ?3 AND (kind <> 2 OR NOT ?4)
                    UNION ALL
-                   SELECT max(late_id) FROM message WHERE conversation = ?1 AND author <> ?2 AND kind <> 2 AND late_id <= ?3)",
+                   SELECT max(late_id) FROM message
+                     WHERE conversation = ?1 AND author <> ?2 AND late_id <= ?3 AND (kind <> 2 OR NOT ?4))",
             )?
-            .query_row((peer.as_bytes(), own.as_bytes(), int(up_to.get())), |row| row.get(0))?;
+            .query_row((peer.as_bytes(), own.as_bytes(), up_to, readable), |row| row.get(0))?;
         Ok(MessageId::new(uint(id.unwrap_or(0))))
     }
 

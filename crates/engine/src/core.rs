@@ -118,7 +118,6 @@ impl Core {
             effects.push(Effect::Event(Event::LinkFailed { error: failed }));
         }
         self.forget_requests();
-        connection::forget_transport(self);
         self.looking.clear();
         self.link.wait(now.plus(backoff::RECONNECT_MAX / 4));
         let wake = now.plus(backoff::RECONNECT_MAX / 4);
@@ -140,13 +139,11 @@ impl Core {
     /// What is under way, and what memory knows beside the store, except which people are looked up for whom.
     fn forget_requests(&mut self) {
         self.calls.forget_all();
-        self.in_flight.clear();
         self.fetching.clear();
         self.taking.clear();
         self.lists.clear();
         self.bundleless.clear();
-        self.parked.clear();
-        self.acks = inbox::Acks::default();
+        connection::forget_transport(self);
         self.blocks = blocks::Comparison::default();
         self.linking = None;
         self.keys_busy = false;

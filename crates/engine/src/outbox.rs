@@ -455,7 +455,10 @@ pub(crate) fn on_refused(
     let Ok(client_msg_id) = ClientMsgId::try_from(&error.client_msg_id[..]) else { return Ok(()) };
     cx.core.in_flight.remove(&client_msg_id);
     let Some(entry) = cx.tx.outbox_entry(client_msg_id)? else { return Ok(()) };
-    note_attempts(cx, &entry, 0)?;
+    // A server that failed in the middle may have it all the same.
+    if code != Some(ErrorCode::Internal) {
+        note_attempts(cx, &entry, 0)?;
+    }
     match code.map_or(Action::Stop, ErrorCode::action) {
         Action::Retry => {
             if code == Some(ErrorCode::StorageFull) {
@@ -532,7 +535,7 @@ pub(crate) fn tell_reads(cx: &mut Cx<'_, '_>) -> Result<(), StoreError> {
 /// Tells the newest message that could be read, if the server may not know of it.
 pub(crate) fn tell_read(cx: &mut Cx<'_, '_>, peer: AccountId, up_to: MessageId) -> Result<(), StoreError> {
     let Some(own) = cx.own() else { return Ok(()) };
-    let readable = cx.tx.newest_readable(own.account(), peer, up_to)?;
+    let readable = cx.tx.newest_received(own.account(), peer, Some(up_to), true)?;
     if readable > cx.tx.read_told(peer)? {
         send_read(cx, peer, readable);
     }

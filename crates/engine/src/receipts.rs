@@ -109,7 +109,7 @@ pub(crate) fn mark_read(
         cx.fail(command, ErrorKind::WrongState, "this profile has no account yet");
         return Ok(());
     };
-    let up_to = cx.tx.newest_received(own.account(), peer, up_to)?;
+    let up_to = cx.tx.newest_received(own.account(), peer, up_to, false)?;
     if up_to > MessageId::ZERO && cx.tx.raise_read(peer, up_to)? {
         outbox::tell_read(cx, peer, up_to)?;
         cx.event(Event::ConversationChanged { conversation: peer });

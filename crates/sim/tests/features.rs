@@ -53,17 +53,21 @@ fn to_somebody_who_blocked_it_looks_undelivered() {
     let mut sim = Sim::new(52);
     let (ann, bob) = (sim.register("ann"), sim.register("bob"));
     let (ann_id, bob_id) = (sim.account(ann), sim.account(bob));
-    let blocked = sim.ask(bob, Command::SetBlocked { who: name("ann"), blocked: true });
+    let blocked = sim.ask(bob, block("ann", true));
     assert!(matches!(blocked, Ok(Reply::Contact { contact }) if contact.blocked));
     sim.send(ann, "bob", "hello?");
     sim.run();
     assert_eq!(sim.statuses(ann, bob_id), [MessageStatus::Sent]);
     assert!(sim.texts(bob, ann_id).is_empty());
-    let freed = sim.ask(bob, Command::SetBlocked { who: name("ann"), blocked: false });
+    let freed = sim.ask(bob, block("ann", false));
     assert!(matches!(freed, Ok(Reply::Contact { contact }) if !contact.blocked));
     sim.send(ann, "bob", "hello again");
     sim.run();
     assert_eq!(sim.texts(bob, ann_id), ["hello again"]);
+}
+
+fn block(whom: &str, blocked: bool) -> Command {
+    Command::SetBlocked { who: name(whom), blocked }
 }
 
 fn is_blocked(sim: &mut Sim, device: Device, whom: &str) -> bool {
@@ -78,7 +82,6 @@ fn blocks_outlive_a_restore_of_the_server() {
     let mut sim = Sim::new(57);
     let (ann, bob, cleo) = (sim.register("ann"), sim.register("bob"), sim.register("cleo"));
     let (ann_id, cleo_id, bob_id) = (sim.account(ann), sim.account(cleo), sim.account(bob));
-    let block = |who, blocked| Command::SetBlocked { who: name(who), blocked };
     assert!(sim.ask(bob, block("ann", true)).is_ok());
     assert!(sim.ask(bob, block("cleo", true)).is_ok());
     assert!(sim.ask(bob, block("cleo", false)).is_ok());
@@ -123,8 +126,7 @@ fn a_device_that_was_away_does_not_bring_an_old_block_back() {
         let (ann, bob) = (sim.register("ann"), sim.register("bob"));
         let ann_id = sim.account(ann);
         let tablet = sim.link(bob);
-        let block = |blocked| Command::SetBlocked { who: name("ann"), blocked };
-        assert!(sim.ask(bob, block(true)).is_ok());
+        assert!(sim.ask(bob, block("ann", true)).is_ok());
         sim.run();
         assert!(is_blocked(&mut sim, tablet, "ann"));
         sim.set_network(tablet, false);
@@ -134,7 +136,7 @@ fn a_device_that_was_away_does_not_bring_an_old_block_back() {
             sim.send(cleo, "bob", &format!("m {n}"));
         }
         sim.run();
-        assert!(sim.ask(bob, block(false)).is_ok());
+        assert!(sim.ask(bob, block("ann", false)).is_ok());
         sim.run();
         restored(&mut sim);
         sim.set_network(tablet, true);
@@ -152,14 +154,13 @@ fn a_decision_that_arrives_late_does_not_undo_a_newer_one() {
         let mut sim = Sim::new(6100 + seed);
         let (_ann, bob) = (sim.register("ann"), sim.register("bob"));
         let tablet = sim.link(bob);
-        let block = |blocked| Command::SetBlocked { who: name("ann"), blocked };
         // Of a first message a damaged half may go unnoticed: let there be a session.
         sim.send(tablet, "ann", "hello");
         sim.run();
         sim.set_network(tablet, false);
-        assert!(sim.ask(bob, block(true)).is_ok());
+        assert!(sim.ask(bob, block("ann", true)).is_ok());
         sim.run();
-        assert!(sim.ask(bob, block(false)).is_ok());
+        assert!(sim.ask(bob, block("ann", false)).is_ok());
         sim.run();
         // The first comes damaged, however often; it is asked for, and comes again after the second.
         let mut first = None;
@@ -185,7 +186,7 @@ fn a_decision_that_arrives_late_does_not_undo_a_newer_one() {
 fn a_block_whose_answer_was_lost_is_shown() {
     let mut sim = Sim::new(61);
     let (_ann, bob) = (sim.register("ann"), sim.register("bob"));
-    sim.command(bob, Command::SetBlocked { who: name("ann"), blocked: true });
+    sim.command(bob, block("ann", true));
     // The server has it, the device has not heard of it.
     let there = std::rc::Rc::new(std::cell::Cell::new(false));
     let seen = std::rc::Rc::clone(&there);
@@ -248,12 +249,11 @@ fn devices_and_a_restored_server_agree_on_blocks() {
         let (ann, bob) = (sim.register("ann"), sim.register("bob"));
         let (ann_id, bob_id) = (sim.account(ann), sim.account(bob));
         let tablet = sim.link(bob);
-        let block = |blocked| Command::SetBlocked { who: name("ann"), blocked };
         // What each device has seen of the person's decisions, and what the backup has, are bits of the seed.
-        assert!(sim.ask(bob, block(seed & 1 != 0)).is_ok());
+        assert!(sim.ask(bob, block("ann", seed & 1 != 0)).is_ok());
         sim.run();
         sim.set_network(tablet, seed & 2 == 0);
-        assert!(sim.ask(bob, block(seed & 4 != 0)).is_ok());
+        assert!(sim.ask(bob, block("ann", seed & 4 != 0)).is_ok());
         sim.run();
         sim.set_block_on_server(bob, ann_id, seed & 8 != 0);
         restored(&mut sim);
@@ -278,7 +278,7 @@ fn a_recovered_device_knows_whom_its_person_blocks() {
     let (bob, code) = sim.register_with_code("bob");
     let ann = sim.register("ann");
     let ann_id = sim.account(ann);
-    assert!(sim.ask(bob, Command::SetBlocked { who: name("ann"), blocked: true }).is_ok());
+    assert!(sim.ask(bob, block("ann", true)).is_ok());
     sim.set_network(bob, false);
     let new = sim.device();
     let recover = Command::Recover {
