@@ -8,18 +8,21 @@ LISTEN ?= 127.0.0.1:8080
 export CARGO_TERM_COLOR ?= auto
 export PATH := $(HOME)/.cargo/bin:$(PATH)
 
-.PHONY: help run build test setup setup-test lint unit interop e2e fuzz soak bench clean
+.PHONY: help run build web test setup setup-test lint unit interop e2e browser budgets screenshots fuzz soak bench clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
 
-run: setup ## set up, build, start the server with the demo bot, print what to type (DATA=./data LISTEN=127.0.0.1:8080)
+run: setup web ## set up, build, start the server with web app and demo bot, print the address (DATA=./data LISTEN=127.0.0.1:8080)
 	@$(STAGE) "build (release; the first time takes about ten minutes on two cores)" \
 		cargo build --release --locked --bin sottod --bin sotto --bin sotto-echo
 	@scripts/run.sh "$(DATA)" "$(LISTEN)"
 
-build: setup ## set up and build all programs: target/release/{sottod,sotto,sotto-echo,sotto-bench}
+build: setup web ## set up and build all programs: target/release/{sottod,sotto,sotto-echo,sotto-bench}
 	@$(STAGE) "build (release)" cargo build --release --locked --bins
+
+web: setup
+	@$(STAGE) "web app (the engine as WebAssembly, then the app: about six minutes the first time)" scripts/web.sh
 
 setup:
 	@scripts/setup.sh build
@@ -27,12 +30,13 @@ setup:
 setup-test:
 	@scripts/setup.sh build test
 
-test: setup-test lint unit interop e2e fuzz ## everything CI runs
+test: setup-test web lint unit interop e2e browser fuzz ## everything CI runs
 	@printf '\nAll tests passed.\n'
 
 lint:
 	@$(STAGE) "format" cargo fmt --all --check
 	@$(STAGE) "clippy" cargo clippy --workspace --all-targets --locked -q -- -D warnings
+	@$(STAGE) "web: types and lint" scripts/web-check.sh
 
 unit: ## unit, property, conformance and simulation tests
 	@$(STAGE) "tests" scripts/nextest.sh unit
@@ -42,6 +46,15 @@ interop: ## against Signal's official library from npm
 
 e2e: ## real server, real clients: crashes, blindness, restore
 	@$(STAGE) "end to end" tests/e2e/run.sh
+
+browser: ## the web app in Chromium, with real servers
+	@$(STAGE) "web app in Chromium" web/tests/run.sh
+
+budgets: ## sizes and times of the web app, for docs/benchmarks.md
+	@$(STAGE) "budgets of the web app" web/tests/run.sh --project budgets
+
+screenshots: ## every screen into docs/screenshots
+	@$(STAGE) "screenshots" web/tests/run.sh --project screenshots
 
 FUZZ_SECONDS ?= 30
 fuzz: ## every decoder, FUZZ_SECONDS=30 each

@@ -17,7 +17,12 @@ flag=
 [ "$listen" = 127.0.0.1:8080 ] || flag=" --server http://$listen"
 cat <<T
 
-Sotto is about to listen on http://$listen (data in $data). Chat from two other terminals:
+Sotto is about to listen on http://$listen (data in $data).
+
+  Open http://$listen in a browser, choose a name, and write to @echo, the demo bot.
+  A private window, or another browser, is a second person.
+
+Or chat from two other terminals:
 
   Terminal 1                                          Terminal 2
   $bin/sotto --profile ann$flag register ann
@@ -26,7 +31,7 @@ Sotto is about to listen on http://$listen (data in $data). Chat from two other 
                                                       $bin/sotto --profile bob$flag send ann "hello"
                                                       $bin/sotto --profile bob$flag chat ann
 
-  Or talk to the demo bot:  $bin/sotto --profile ann$flag send echo "anyone there?"
+  The demo bot, too:  $bin/sotto --profile ann$flag send echo "anyone there?"
 
 Ctrl-C stops the server.
 

@@ -17,6 +17,11 @@ need() { # command, Debian package, reason
 need protoc protobuf-compiler "compiles the .proto files of the wire protocol"
 need cc build-essential "compiles SQLite and links the programs"
 need c++ build-essential "compiles the fuzzing engine of the tests"
+need clang clang "compiles SQLite for the browser"
+need llvm-ar llvm "packs SQLite for the browser"
+if [[ $want == *" test "* ]]; then
+    need chromium chromium "runs the web app in the tests"
+fi
 
 if ((${#packages[@]})); then
     printf 'Missing:\n'
@@ -50,15 +55,30 @@ if [ "$(printf '%s\n1.90.0\n' "${rust%%-*}" | sort -V | head -n 1)" != 1.90.0 ];
     exit 1
 fi
 
+if [ ! -d "$(rustc --print sysroot)/lib/rustlib/wasm32-unknown-unknown" ]; then
+    if ! command -v rustup >/dev/null 2>&1; then
+        printf 'Missing: the Rust standard library for wasm32-unknown-unknown. Install Rust as https://rustup.rs says,\n' >&2
+        printf 'or your distribution'"'"'s package for it, then run make again.\n' >&2
+        exit 1
+    fi
+    printf 'Adding the Rust target wasm32-unknown-unknown (the engine of the web app)\n'
+    rustup target add wasm32-unknown-unknown
+fi
+
+node_ok() { # Vite needs 20.19 or 22.12
+    node -e 'const [a, b] = process.versions.node.split(".").map(Number);
+        process.exit(Number(a === 20 ? b < 19 : a === 22 ? b < 12 : a < 22))' 2>/dev/null
+}
+if ! command -v npm >/dev/null 2>&1 || ! node_ok; then
+    printf 'Missing: Node.js 20.19, 22.12 or newer with npm (it builds the web app).\n' >&2
+    printf 'Install it from https://nodejs.org or your distribution, then run make again.\n' >&2
+    exit 1
+fi
+
 if [[ $want == *" test "* ]]; then
     for part in clippy rustfmt; do
         cargo "${part/rustfmt/fmt}" --version >/dev/null 2>&1 && continue
         printf 'Adding the Rust component %s\n' "$part"
         rustup component add "$part"
     done
-    if ! command -v npm >/dev/null 2>&1 || ! node -e 'process.exit(Number(parseInt(process.versions.node) < 20))' 2>/dev/null; then
-        printf 'Missing: Node.js 20 or newer with npm (the tests talk to the official Signal library in JavaScript).\n' >&2
-        printf 'Install it from https://nodejs.org or your distribution, then run make test again.\n' >&2
-        exit 1
-    fi
 fi

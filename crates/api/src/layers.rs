@@ -10,12 +10,18 @@ use http::{Method, StatusCode};
 use sotto_types::ErrorCode;
 use std::time::Instant;
 
-/// Counts by route (never by raw path: names and ids stay out of metrics).
+/// Marks the answer to a path that has a file and no route.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct IsFile;
+
+/// Counts by route (never by raw path: names and ids stay out of metrics); all files are one.
 pub(crate) async fn measure(request: Request, next: Next) -> Response {
-    let route = request.extensions().get::<MatchedPath>().map_or("none".to_owned(), |path| path.as_str().to_owned());
+    let route = request.extensions().get::<MatchedPath>().map(|path| path.as_str().to_owned());
     let method = request.method().clone();
     let start = Instant::now();
     let response = next.run(request).await;
+    let is_file = response.extensions().get::<IsFile>().is_some();
+    let route = route.unwrap_or_else(|| if is_file { "file" } else { "none" }.to_owned());
     // Methods outside the registered ones could be any word: they must not become labels.
     let method = match method {
         Method::GET => "GET",
@@ -71,9 +77,10 @@ pub(crate) async fn cors(State(app): State<App>, request: Request, next: Next) -
     let is_preflight =
         request.method() == Method::OPTIONS && request.headers().contains_key(header::ACCESS_CONTROL_REQUEST_METHOD);
     let mut response = if is_preflight { StatusCode::NO_CONTENT.into_response() } else { next.run(request).await };
+    // Beside what is there: a file varies by encoding too.
+    response.headers_mut().append(header::VARY, HeaderValue::from_static("origin"));
     let mut set = |name: HeaderName, value: HeaderValue| response.headers_mut().insert(name, value);
     set(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
-    set(header::VARY, HeaderValue::from_static("origin"));
     if is_preflight {
         set(header::ACCESS_CONTROL_ALLOW_METHODS, ALLOWED_METHODS);
         set(header::ACCESS_CONTROL_ALLOW_HEADERS, ALLOWED_HEADERS);

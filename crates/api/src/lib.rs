@@ -26,7 +26,10 @@ pub use error_texts::meaning as error_meaning;
 pub use problem::problem_response;
 
 use axum::Router;
+use axum::extract::Request;
 use axum::middleware::{from_fn, from_fn_with_state};
+use axum::response::{IntoResponse as _, Response};
+use http::request::Parts;
 use sotto_domain::Domain;
 use sotto_types::ErrorCode;
 use std::sync::Arc;
@@ -38,8 +41,17 @@ pub(crate) struct App {
     pub config: Arc<ApiConfig>,
 }
 
+/// What is served at paths that have no route: files, if the server has any. `None`: nothing is there either. It is asked for
+/// every method, and must not wait.
+pub type Files = Arc<dyn Fn(&Parts) -> Option<Response> + Send + Sync>;
+
 /// Every route under `/v1` but the WebSocket, plus `/docs`. The listener puts a `ClientIp` into each request's extensions.
 pub fn router(domain: Arc<Domain>, config: ApiConfig) -> Router {
+    router_and_files(domain, config, Arc::new(|_| None))
+}
+
+/// The same with files beside it.
+pub fn router_and_files(domain: Arc<Domain>, config: ApiConfig, files: Files) -> Router {
     let app = App { domain, config: Arc::new(config) };
     let endpoints = endpoints::all();
     let document = openapi::document(&endpoints, &app.config.version);
@@ -49,7 +61,7 @@ pub fn router(domain: Arc<Domain>, config: ApiConfig) -> Router {
     });
     routes
         .merge(docs::routes(&document))
-        .fallback(|| async { problem::ApiError::new(ErrorCode::NotFound, "there is nothing at this path; see /docs") })
+        .fallback(move |request: Request| async move { file_or_problem(&files, request) })
         .method_not_allowed_fallback(|| async {
             problem::ApiError::new(ErrorCode::MethodNotAllowed, "this path has other methods; see /docs")
         })
@@ -58,6 +70,17 @@ pub fn router(domain: Arc<Domain>, config: ApiConfig) -> Router {
         .layer(from_fn(layers::headers))
         .layer(from_fn(layers::measure))
         .with_state(app)
+}
+
+fn file_or_problem(files: &Files, request: Request) -> Response {
+    let (parts, _) = request.into_parts();
+    match files(&parts) {
+        Some(mut response) => {
+            response.extensions_mut().insert(layers::IsFile);
+            response
+        }
+        None => problem::ApiError::new(ErrorCode::NotFound, "there is nothing at this path; see /docs").into_response(),
+    }
 }
 
 /// The OpenAPI document, for tools that publish it.

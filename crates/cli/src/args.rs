@@ -117,7 +117,7 @@ pub enum Command {
     Whoami,
     /// Show connection, queues and warnings
     Status,
-    /// List conversations, newest first
+    /// List conversations: pinned ones first, then newest first
     Conversations,
     /// Protect the profile with a passphrase
     Lock,

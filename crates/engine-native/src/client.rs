@@ -305,7 +305,7 @@ impl Worker {
         self.tell_role.send_replace(link.role());
         let _ = self.happenings.send(Happening::Missed);
         for (command, to) in std::mem::take(&mut self.pending.waiting).into_values() {
-            if !can_repeat(&command) {
+            if !command.can_repeat() {
                 let _ = to.send(Err(gone(
                     "the sotto that owned this profile ended in the middle of this command: look at `sotto status` \
                      and `sotto devices` before trying again",
@@ -379,21 +379,5 @@ async fn serve_owned(
                 Err(broadcast::error::RecvError::Closed) => listening = false,
             },
         }
-    }
-}
-
-/// Whether carrying the command out twice is the same as once.
-fn can_repeat(command: &Command) -> bool {
-    match command {
-        Command::Register { .. }
-        | Command::StartLink { .. }
-        | Command::ApproveLink { .. }
-        | Command::Recover { .. }
-        | Command::RemoveDevice { .. }
-        | Command::NewRecoveryCode { .. }
-        | Command::DeleteAccount
-        | Command::RetryMessage { .. } => false,
-        Command::SendText { name, .. } => name.is_some(),
-        _ => true,
     }
 }

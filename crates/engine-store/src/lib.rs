@@ -13,7 +13,9 @@
 // Module documents are read as text: their last line belongs to no list.
 #![allow(clippy::doc_lazy_continuation)]
 
+mod ciphertexts;
 mod contacts;
+mod conversations;
 mod inbox;
 mod keys;
 mod messages;
@@ -26,9 +28,10 @@ mod search;
 mod settings;
 
 pub use contacts::Contact;
+pub use conversations::Conversation;
 pub use inbox::{Placeholder, StepKind};
 pub use keys::{PreKeyKind, PreKeyRow};
-pub use messages::{MessageKind, NewMessage, PENDING_PLACE, StoredMessage};
+pub use messages::{LocalTimes, MessageKind, NewMessage, PENDING_PLACE, StoredMessage};
 pub use outbox::{HistoryJob, NewOutboxEntry, OutboxEntry, SentControl};
 pub use schema::VERSION;
 pub use search::Hit;
@@ -104,10 +107,8 @@ impl Store {
         schema::configure(&sql, journal)?;
         schema::migrate(&mut sql)?;
         let (key, locked) = seal::unlock(&sql, passphrase)?;
-        let store = Self { sql, key, locked, index_ready: Cell::new(false) };
-        search::prepare(&store.sql, locked)?;
-        store.index_ready.set(!locked);
-        Ok(store)
+        search::prepare(&mut sql, &key, locked)?;
+        Ok(Self { sql, key, locked, index_ready: Cell::new(!locked) })
     }
 
     /// A copy in memory of what is committed: for tests and for looking at a profile without touching it. Not for a store
@@ -128,7 +129,7 @@ impl Store {
         let tx = self.sql.transaction_with_behavior(TransactionBehavior::Immediate)?;
         seal::wrap(&tx, &self.key, passphrase)?;
         search::drop_index(&tx)?;
-        search::prepare(&tx, passphrase.is_some())?;
+        search::create(&tx, passphrase.is_some())?;
         search::fill(&tx, &self.key)?;
         tx.commit()?;
         // What the log still holds of the old form goes too; in other journal modes this does nothing.

@@ -1,4 +1,4 @@
-//! Conversations and their messages.
+//! Messages. What a conversation has beside them is in `conversations`.
 //! Always true:
 //! - a message is unique by (author, name) for ever; a second one is not stored;
 //! - `place` orders a conversation: the message id (one higher if taken), or above `PENDING_PLACE` while unsent;
@@ -74,9 +74,46 @@ pub struct StoredMessage {
     pub copies: Option<Vec<u8>>,
 }
 
+/// This device's clock at the steps of a message's way.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct LocalTimes {
+    /// Sealed and handed to the connection, at the last attempt.
+    pub sent: Option<Timestamp>,
+    /// The server's word that it is stored was here.
+    pub accepted: Option<Timestamp>,
+    /// It came from another device.
+    pub received: Option<Timestamp>,
+}
+
 const COLUMNS: &str =
     "id, author, author_device, name, conversation, place, message_id, kind, content, written_ms, server_ms,
     delivered_ms, read_ms, failed, note, resends, attempts, copies, late_id";
+
+// Queries whose plans matter: a conversation may be long, and they run with every message or receipt.
+
+/// ?2 the own account, ?3 the read position. The plus keeps the late ones to their own, small index.
+pub(crate) const UNREAD: &str = "
+    SELECT (SELECT count(*) FROM message
+              WHERE conversation = ?1 AND message_id > ?3 AND author <> ?2 AND kind IN (1, 2, 4))
+         + (SELECT count(*) FROM message
+              WHERE conversation = ?1 AND late_id > ?3 AND +message_id <= ?3 AND author <> ?2 AND kind IN (1, 2, 4))";
+/// ?2 the own account, ?3 the highest id, ?4 whether only what can be read counts.
+pub(crate) const NEWEST_RECEIVED: &str = "
+    SELECT max(id) FROM (
+      SELECT id FROM (
+        SELECT message_id AS id FROM message
+          WHERE conversation = ?1 AND author <> ?2 AND message_id <= ?3 AND (kind <> 2 OR NOT ?4)
+          ORDER BY message_id DESC LIMIT 1)
+      UNION ALL
+      SELECT max(late_id) FROM message
+        WHERE conversation = ?1 AND author <> ?2 AND late_id <= ?3 AND (kind <> 2 OR NOT ?4))";
+/// ?2 the own account, ?3 the highest id, ?4 the time.
+pub(crate) const TICK_DELIVERED: &str = "
+    UPDATE message SET delivered_ms = ?4 WHERE conversation = ?1 AND author = ?2 AND message_id <= ?3
+      AND delivered_ms IS NULL AND read_ms IS NULL AND failed = 0 RETURNING id";
+pub(crate) const TICK_READ: &str = "
+    UPDATE message SET read_ms = ?4, delivered_ms = coalesce(delivered_ms, ?4) WHERE conversation = ?1
+      AND author = ?2 AND message_id <= ?3 AND read_ms IS NULL AND failed = 0 RETURNING id";
 
 struct RawMessage {
     message: StoredMessage,
@@ -148,10 +185,11 @@ impl Tx<'_> {
             (None, None) => self.pending_place(new.conversation)?,
         };
         let sealed = self.key.seal("message.content", &content_row(new.author, new.name), new.content.expose());
+        let search_key = self.new_search_key(new.kind, new.server_time.unwrap_or(new.written))?;
         self.sql
             .prepare_cached(
                 "INSERT INTO message(author, author_device, name, conversation, place, message_id, kind, content, written_ms,
-                   server_ms, note) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+                   server_ms, note, search_key) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
             )?
             .execute(rusqlite::params![
                 new.author.as_bytes(),
@@ -165,9 +203,10 @@ impl Tx<'_> {
                 int(new.written.as_ms()),
                 new.server_time.map(|at| int(at.as_ms())),
                 new.note,
+                search_key,
             ])?;
         let id = self.sql.last_insert_rowid();
-        self.index_message(id, new.kind, new.content.expose())?;
+        self.index_message(search_key, new.conversation, new.content.expose())?;
         if let Some(message_id) = new.message_id {
             self.raise_seen(new.conversation, message_id)?;
         }
@@ -209,7 +248,11 @@ impl Tx<'_> {
         self.message_where("WHERE message_id = ?2 AND author = ?1", (author.as_bytes(), int(id.get())))
     }
 
-    /// A page of history, ascending, ending before `before`.
+    pub(crate) fn message_with_search_key(&self, search_key: i64) -> Result<Option<StoredMessage>, StoreError> {
+        self.message_where("WHERE search_key = ?1", [search_key])
+    }
+
+    /// A page of history, ascending, ending before the place `before` (none: with the newest).
     pub fn history(
         &self,
         conversation: AccountId,
@@ -223,6 +266,33 @@ impl Tx<'_> {
         )?;
         page.reverse();
         Ok(page)
+    }
+
+    /// A page of history, ascending, beginning at the place `from` or after it.
+    pub fn history_from(
+        &self,
+        conversation: AccountId,
+        from: u64,
+        limit: u32,
+    ) -> Result<Vec<StoredMessage>, StoreError> {
+        self.messages_where(
+            "WHERE conversation = ?1 AND place >= ?2 ORDER BY place LIMIT ?3",
+            (conversation.as_bytes(), int(from), limit),
+        )
+    }
+
+    /// Whether there is a message before the place.
+    pub fn is_any_before(&self, conversation: AccountId, place: u64) -> Result<bool, StoreError> {
+        let mut statement =
+            self.sql.prepare_cached("SELECT 1 FROM message WHERE conversation = ?1 AND place < ?2 LIMIT 1")?;
+        Ok(statement.exists((conversation.as_bytes(), int(place)))?)
+    }
+
+    /// Whether there is a message at the place or after it.
+    pub fn is_any_from(&self, conversation: AccountId, place: u64) -> Result<bool, StoreError> {
+        let mut statement =
+            self.sql.prepare_cached("SELECT 1 FROM message WHERE conversation = ?1 AND place >= ?2 LIMIT 1")?;
+        Ok(statement.exists((conversation.as_bytes(), int(place)))?)
     }
 
     /// Everything with a message id and a server time from `since`, in a fixed order, after the given cursor.
@@ -276,28 +346,10 @@ impl Tx<'_> {
                 delivered.or(read).map(|at| int(at.as_ms())),
                 read.map(|at| int(at.as_ms())),
             ))?;
+        self.reindex_message(&message, server_time)?;
         self.raise_seen(message.conversation, message_id)?;
         self.touch_conversation(message.conversation, server_time)?;
         Ok(true)
-    }
-
-    /// A placeholder turned out to be this message (or its content was not known to this version).
-    pub fn resolve_message(
-        &self,
-        id: i64,
-        name: ClientMsgId,
-        kind: MessageKind,
-        content: &Secret<Vec<u8>>,
-        written: Timestamp,
-    ) -> Result<(), StoreError> {
-        let Some(message) = self.message(id)? else { return Ok(()) };
-        let sealed = self.key.seal("message.content", &content_row(message.author, name), content.expose());
-        self.sql
-            .prepare_cached(
-                "UPDATE message SET name = ?2, kind = ?3, content = ?4, written_ms = ?5, note = NULL WHERE id = ?1",
-            )?
-            .execute((id, name.as_bytes(), kind as u8, sealed, int(written.as_ms())))?;
-        self.index_message(id, kind, content.expose())
     }
 
     pub fn set_failed(&self, id: i64, failed: bool, note: Option<&str>) -> Result<(), StoreError> {
@@ -318,11 +370,24 @@ impl Tx<'_> {
         Ok(())
     }
 
-    pub fn set_copies(&self, id: i64, attempts: u32, copies: &[u8]) -> Result<(), StoreError> {
+    /// What really happened, as the engine tells it, and when.
+    pub fn set_copies(&self, id: i64, attempts: u32, copies: &[u8], times: &LocalTimes) -> Result<(), StoreError> {
+        let ms = |time: Option<Timestamp>| time.map(|at| int(at.as_ms()));
         self.sql
-            .prepare_cached("UPDATE message SET attempts = ?2, copies = ?3 WHERE id = ?1")?
-            .execute((id, attempts, copies))?;
+            .prepare_cached(
+                "UPDATE message SET attempts = ?2, copies = ?3, sent_ms = ?4, accepted_ms = ?5, received_ms = ?6 WHERE id = ?1",
+            )?
+            .execute((id, attempts, copies, ms(times.sent), ms(times.accepted), ms(times.received)))?;
         Ok(())
+    }
+
+    pub fn local_times(&self, id: i64) -> Result<LocalTimes, StoreError> {
+        let mut statement =
+            self.sql.prepare_cached("SELECT sent_ms, accepted_ms, received_ms FROM message WHERE id = ?1")?;
+        let found = statement.query_row([id], |row| {
+            Ok(LocalTimes { sent: time(row.get(0)?), accepted: time(row.get(1)?), received: time(row.get(2)?) })
+        });
+        Ok(found.optional()?.unwrap_or_default())
     }
 
     /// It became readable only now: unread until the person has read up to this id, whatever its place.
@@ -353,6 +418,7 @@ impl Tx<'_> {
 
     pub fn delete_message(&self, id: i64) -> Result<(), StoreError> {
         self.unindex_message(id)?;
+        self.forget_ciphertexts_of(id)?;
         self.sql.prepare_cached("DELETE FROM message WHERE id = ?1")?.execute([id])?;
         Ok(())
     }
@@ -367,14 +433,8 @@ impl Tx<'_> {
         at: Timestamp,
     ) -> Result<Vec<i64>, StoreError> {
         let sql = match kind {
-            crate::StepKind::Delivered => {
-                "UPDATE message SET delivered_ms = ?4 WHERE conversation = ?1 AND author = ?2 AND message_id <= ?3
-                 AND delivered_ms IS NULL AND read_ms IS NULL AND failed = 0 RETURNING id"
-            }
-            crate::StepKind::Read => {
-                "UPDATE message SET read_ms = ?4, delivered_ms = coalesce(delivered_ms, ?4) WHERE conversation = ?1
-                 AND author = ?2 AND message_id <= ?3 AND read_ms IS NULL AND failed = 0 RETURNING id"
-            }
+            crate::StepKind::Delivered => TICK_DELIVERED,
+            crate::StepKind::Read => TICK_READ,
         };
         let mut statement = self.sql.prepare_cached(sql)?;
         let rows = statement
@@ -384,87 +444,6 @@ impl Tx<'_> {
         let mut ids = rows.collect::<Result<Vec<_>, _>>()?;
         ids.sort_unstable();
         Ok(ids)
-    }
-
-    fn touch_conversation(&self, peer: AccountId, at: Timestamp) -> Result<(), StoreError> {
-        self.sql
-            .prepare_cached(
-                "INSERT INTO conversation(peer, active_ms) VALUES (?1, ?2)
-                 ON CONFLICT DO UPDATE SET active_ms = max(active_ms, excluded.active_ms)",
-            )?
-            .execute((peer.as_bytes(), int(at.as_ms())))?;
-        Ok(())
-    }
-
-    /// Makes sure the conversation is listed.
-    pub fn start_conversation(&self, peer: AccountId, at: Timestamp) -> Result<(), StoreError> {
-        self.sql
-            .prepare_cached("INSERT OR IGNORE INTO conversation(peer, active_ms) VALUES (?1, ?2)")?
-            .execute((peer.as_bytes(), int(at.as_ms())))?;
-        Ok(())
-    }
-
-    /// Newest first.
-    pub fn conversations(&self) -> Result<Vec<AccountId>, StoreError> {
-        let mut statement = self.sql.prepare_cached("SELECT peer FROM conversation ORDER BY active_ms DESC, peer")?;
-        let rows = statement.query_map([], |row| Ok(AccountId::from_bytes(row.get(0)?)))?;
-        Ok(rows.collect::<Result<_, _>>()?)
-    }
-
-    fn conversation_column(&self, peer: AccountId, column: &str) -> Result<MessageId, StoreError> {
-        let value: Option<i64> = self
-            .sql
-            .prepare_cached(&format!("SELECT {column} FROM conversation WHERE peer = ?1"))?
-            .query_row([peer.as_bytes()], |row| row.get(0))
-            .optional()?;
-        Ok(MessageId::new(uint(value.unwrap_or(0))))
-    }
-
-    /// Highest message id seen in the conversation.
-    pub fn seen(&self, peer: AccountId) -> Result<MessageId, StoreError> {
-        self.conversation_column(peer, "seen")
-    }
-
-    pub fn read_up_to(&self, peer: AccountId) -> Result<MessageId, StoreError> {
-        self.conversation_column(peer, "read_up_to")
-    }
-
-    pub fn raise_seen(&self, peer: AccountId, id: MessageId) -> Result<(), StoreError> {
-        self.sql
-            .prepare_cached(
-                "INSERT INTO conversation(peer, seen) VALUES (?1, ?2)
-                 ON CONFLICT DO UPDATE SET seen = max(seen, excluded.seen)",
-            )?
-            .execute((peer.as_bytes(), int(id.get())))?;
-        Ok(())
-    }
-
-    /// Moves the own read position; returns whether it moved.
-    pub fn raise_read(&self, peer: AccountId, up_to: MessageId) -> Result<bool, StoreError> {
-        self.raise_seen(peer, MessageId::ZERO)?;
-        let moved = self
-            .sql
-            .prepare_cached("UPDATE conversation SET read_up_to = ?2 WHERE peer = ?1 AND read_up_to < ?2")?
-            .execute((peer.as_bytes(), int(up_to.get())))?;
-        Ok(moved > 0)
-    }
-
-    /// The server knows the own read position up to here.
-    pub fn mark_read_told(&self, peer: AccountId, up_to: MessageId) -> Result<(), StoreError> {
-        self.sql
-            .prepare_cached("UPDATE conversation SET read_told = max(read_told, ?2) WHERE peer = ?1")?
-            .execute((peer.as_bytes(), int(up_to.get())))?;
-        Ok(())
-    }
-
-    /// Read positions the server may not know yet.
-    pub fn untold_reads(&self) -> Result<Vec<(AccountId, MessageId)>, StoreError> {
-        let mut statement = self
-            .sql
-            .prepare_cached("SELECT peer, read_up_to FROM conversation WHERE read_up_to > read_told ORDER BY peer")?;
-        let rows = statement
-            .query_map([], |row| Ok((AccountId::from_bytes(row.get(0)?), MessageId::new(uint(row.get(1)?)))))?;
-        Ok(rows.collect::<Result<_, _>>()?)
     }
 
     /// Highest id of somebody else's message in the conversation (as it came, or as it became readable), not above `up_to`.
@@ -479,35 +458,16 @@ impl Tx<'_> {
         let up_to = up_to.map_or(i64::MAX, |id| int(id.get()));
         let id: Option<i64> = self
             .sql
-            .prepare_cached(
-                "SELECT max(id) FROM (
-                   SELECT max(message_id) AS id FROM message
-                     WHERE conversation = ?1 AND author <> ?2 AND message_id <= ?3 AND (kind <> 2 OR NOT ?4)
-                   UNION ALL
-                   SELECT max(late_id) FROM message
-                     WHERE conversation = ?1 AND author <> ?2 AND late_id <= ?3 AND (kind <> 2 OR NOT ?4))",
-            )?
+            .prepare_cached(NEWEST_RECEIVED)?
             .query_row((peer.as_bytes(), own.as_bytes(), up_to, readable), |row| row.get(0))?;
         Ok(MessageId::new(uint(id.unwrap_or(0))))
     }
 
-    pub fn read_told(&self, peer: AccountId) -> Result<MessageId, StoreError> {
-        let told: Option<i64> = self
-            .sql
-            .prepare_cached("SELECT read_told FROM conversation WHERE peer = ?1")?
-            .query_row([peer.as_bytes()], |row| row.get(0))
-            .optional()?;
-        Ok(MessageId::new(uint(told.unwrap_or(0))))
-    }
-
-    pub fn unread(&self, own: AccountId, peer: AccountId) -> Result<u32, StoreError> {
-        let read = self.read_up_to(peer)?;
+    /// How many of somebody else's messages lie beyond the read position.
+    pub fn unread(&self, own: AccountId, peer: AccountId, read: MessageId) -> Result<u32, StoreError> {
         Ok(self
             .sql
-            .prepare_cached(
-                "SELECT count(*) FROM message WHERE conversation = ?1 AND author <> ?2 AND kind IN (1, 2, 4)
-                   AND (message_id > ?3 OR late_id > ?3)",
-            )?
+            .prepare_cached(UNREAD)?
             .query_row((peer.as_bytes(), own.as_bytes(), int(read.get())), |row| row.get(0))?)
     }
 

@@ -2,15 +2,16 @@
 //! Always true: a version's SQL never changes once released; a new version is one more entry in `MIGRATIONS`.
 
 use crate::{Journal, StoreError};
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, TransactionBehavior};
 
 /// The format this build writes; kept in SQLite's `user_version`.
-pub const VERSION: u32 = 2;
+pub const VERSION: u32 = 3;
 
 /// Marks the file as a Sotto profile ("Sott").
 const APPLICATION_ID: i64 = 0x536f_7474;
 
-const MIGRATIONS: &[&str] = &[V1, V2];
+pub(crate) const MIGRATIONS: &[&str] = &[V1, V2, V3];
 
 const V1: &str = "
 -- Not sealed: how to get at the data key.
@@ -94,6 +95,39 @@ CREATE INDEX placeholder_open ON placeholder(attempts, next_ms);
 CREATE INDEX placeholder_sender ON placeholder(account, attempts);
 ";
 
+const V3: &str = "
+-- What the person arranged. pinned: rises with every pinning; none: not pinned. draft is sealed.
+ALTER TABLE conversation ADD COLUMN pinned INTEGER;
+ALTER TABLE conversation ADD COLUMN archived INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE conversation ADD COLUMN muted_until_ms INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE conversation ADD COLUMN marked_unread INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE conversation ADD COLUMN draft BLOB;
+
+-- This device's clock: sealed and handed over; known to be accepted; arrived here.
+ALTER TABLE message ADD COLUMN sent_ms INTEGER;
+ALTER TABLE message ADD COLUMN accepted_ms INTEGER;
+ALTER TABLE message ADD COLUMN received_ms INTEGER;
+-- What the server stored of a message, one part per entry of message.copies; sealed.
+CREATE TABLE ciphertext(message INTEGER PRIMARY KEY, at_ms INTEGER NOT NULL, copies BLOB NOT NULL);
+CREATE INDEX ciphertext_at ON ciphertext(at_ms);
+
+-- Its row in the search index, which rises with time: see search.rs. Without a passphrase the index is made anew when the
+-- store is opened; with one it is made at every first search anyway.
+DROP TABLE IF EXISTS message_fts;
+ALTER TABLE message ADD COLUMN search_key INTEGER;
+UPDATE message SET search_key = (made.ms << 20) + made.n - 1 FROM (
+  SELECT id, ms, row_number() OVER (PARTITION BY ms ORDER BY place, id) AS n
+  FROM (SELECT id, place, max(0, min(coalesce(server_ms, written_ms), (1 << 42) - 1)) AS ms FROM message WHERE kind = 1)
+) AS made WHERE made.id = message.id;
+CREATE UNIQUE INDEX message_search ON message(search_key) WHERE search_key IS NOT NULL;
+
+-- To find the newest and the unread ones of somebody else without a look at all of them.
+CREATE INDEX message_in_conversation ON message(conversation, message_id) WHERE message_id IS NOT NULL;
+-- With the author, so that a receipt does not look at all that was ever received.
+DROP INDEX message_unticked;
+CREATE INDEX message_unticked ON message(conversation, author, message_id) WHERE read_ms IS NULL;
+";
+
 pub(crate) fn configure(sql: &Connection, journal: Journal) -> Result<(), StoreError> {
     let mode = match journal {
         Journal::Wal => "WAL",
@@ -106,6 +140,9 @@ pub(crate) fn configure(sql: &Connection, journal: Journal) -> Result<(), StoreE
     sql.pragma_update(None, "secure_delete", "ON")?;
     sql.pragma_update(None, "temp_store", "MEMORY")?;
     sql.pragma_update(None, "trusted_schema", "OFF")?;
+    // A statement keeps its first plan. Otherwise most of ours would be compiled anew for each new value they are given, which
+    // took longer than running them.
+    sql.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     sql.set_prepared_statement_cache_capacity(128);
     Ok(())
 }

@@ -62,6 +62,7 @@ fn put(sql: &Connection, name: &str, value: &[u8]) -> Result<(), StoreError> {
 }
 
 /// Whether the store needs a passphrase.
+#[cfg(not(target_arch = "wasm32"))]
 pub(crate) fn is_locked(sql: &Connection) -> Result<bool, StoreError> {
     Ok(get(sql, "wrapped_key")?.is_some())
 }

@@ -56,7 +56,7 @@ impl Tx<'_> {
             "DELETE FROM setting; DELETE FROM prekey; DELETE FROM base_key; DELETE FROM session; DELETE FROM sender_key;
              DELETE FROM contact; DELETE FROM conversation; DELETE FROM message; DELETE FROM outbox; DELETE FROM sent_control;
              DELETE FROM resend; DELETE FROM seen_entry; DELETE FROM placeholder; DELETE FROM receipt_step;
-             DELETE FROM history_job; DELETE FROM message_fts;",
+             DELETE FROM history_job; DELETE FROM ciphertext; DELETE FROM message_fts;",
         )?;
         Ok(())
     }

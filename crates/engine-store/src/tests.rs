@@ -231,3 +231,303 @@ fn placeholders_are_counted_by_sender_and_forgotten_in_the_end() {
         Ok(())
     });
 }
+
+fn peers(tx: &Tx<'_>) -> Result<Vec<AccountId>, StoreError> {
+    Ok(tx.conversations()?.into_iter().map(|row| row.peer).collect())
+}
+
+#[test]
+fn conversations_are_listed_as_the_person_arranged_them() {
+    let mut store = Store::memory().expect("opens");
+    run(&mut store, |tx| {
+        for n in 1..=5_u8 {
+            tx.start_conversation(account(n), Timestamp::from_ms(u64::from(n)))?;
+        }
+        assert_eq!(peers(tx)?, [5, 4, 3, 2, 1].map(account));
+        tx.pin(account(2))?;
+        tx.pin(account(4))?;
+        tx.pin(account(1))?;
+        tx.pin(account(2))?;
+        assert_eq!(peers(tx)?, [1, 4, 2, 5, 3].map(account), "the newest pin first; pinned twice is pinned once");
+        tx.unpin(account(1))?;
+        tx.unpin(account(4))?;
+        tx.pin(account(4))?;
+        assert_eq!(peers(tx)?, [4, 2, 5, 3, 1].map(account));
+
+        let now = Timestamp::from_ms(1000);
+        tx.set_archived(account(3), true)?;
+        assert_eq!(peers(tx)?, [4, 2, 5, 3, 1].map(account), "archived ones are listed too");
+        tx.set_muted_until(account(3), Timestamp::from_ms(1001))?;
+        assert!(!tx.bring_back(account(3), now)?, "muted: it stays in the archive");
+        assert!(tx.bring_back(account(3), Timestamp::from_ms(1001))?, "the time is over");
+        assert!(!tx.bring_back(account(3), Timestamp::from_ms(1001))?);
+        assert!(tx.set_marked_unread(account(5), true)?);
+        assert!(!tx.set_marked_unread(account(5), true)?);
+        tx.set_draft(account(5), "half a th")?;
+        let row = tx.conversation(account(5))?.expect("there");
+        assert_eq!(row.draft.map(|draft| draft.expose().clone()).as_deref(), Some("half a th"));
+        assert!(row.marked_unread && !row.pinned && !row.archived);
+        let row = tx.conversation(account(3))?.expect("there");
+        assert_eq!((row.archived, row.muted_until), (false, Timestamp::from_ms(1001)));
+        tx.set_draft(account(5), "")?;
+        assert!(tx.conversation(account(5))?.expect("there").draft.is_none(), "an empty draft is none");
+        assert!(tx.conversation(account(9))?.is_none());
+        Ok(())
+    });
+}
+
+#[test]
+fn drafts_and_ciphertexts_are_sealed() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let path = dir.path().join("profile.db");
+    let mut store = Store::open(&path, None).expect("opens");
+    run(&mut store, |tx| {
+        tx.start_conversation(account(2), Timestamp::ZERO)?;
+        tx.set_draft(account(2), "draftcanary")?;
+        tx.keep_ciphertexts(7, &[b"ciphercanary"], Timestamp::ZERO)
+    });
+    drop(store);
+    for entry in std::fs::read_dir(dir.path()).expect("the folder") {
+        let bytes = std::fs::read(entry.expect("an entry").path()).expect("readable");
+        for canary in [&b"draftcanary"[..], b"ciphercanary"] {
+            assert!(!bytes.windows(canary.len()).any(|window| window == canary), "it is on disk in the clear");
+        }
+    }
+}
+
+#[test]
+fn ciphertexts_are_kept_for_a_while_and_go_with_their_message() {
+    let mut store = Store::memory().expect("opens");
+    run(&mut store, |tx| {
+        let id = tx.insert_message(&text(1, "one", Some(1)))?.expect("new");
+        assert!(tx.ciphertexts(id)?.is_empty());
+        let parts: [&[u8]; 3] = [b"first", b"", b"third"];
+        tx.keep_ciphertexts(id, &parts, Timestamp::from_ms(10))?;
+        assert_eq!(tx.ciphertexts(id)?, parts);
+        tx.forget_ciphertexts(Timestamp::from_ms(10))?;
+        assert_eq!(tx.ciphertexts(id)?, parts);
+        tx.forget_ciphertexts(Timestamp::from_ms(11))?;
+        assert!(tx.ciphertexts(id)?.is_empty());
+        tx.keep_ciphertexts(id, &parts, Timestamp::from_ms(10))?;
+        tx.delete_message(id)?;
+        assert!(tx.ciphertexts(id)?.is_empty());
+        Ok(())
+    });
+}
+
+#[test]
+fn unread_are_those_beyond_the_read_position_or_late() {
+    let mut store = Store::memory().expect("opens");
+    run(&mut store, |tx| {
+        let own = account(3);
+        // The second one of an id stands one place further.
+        for (n, id) in [(1, 10), (2, 20), (3, 20), (4, 30)] {
+            tx.insert_message(&text(n, "from them", Some(id)))?;
+        }
+        let late = tx.insert_message(&text(5, "late", Some(15)))?.expect("new");
+        tx.insert_message(&NewMessage { author: own, ..text(6, "mine", Some(40)) })?;
+        let unread = |tx: &Tx<'_>, read| tx.unread(own, account(2), MessageId::new(read));
+        assert_eq!(unread(tx, 0)?, 5);
+        assert_eq!(unread(tx, 20)?, 1);
+        tx.set_late(late, MessageId::new(25))?;
+        assert_eq!(unread(tx, 10)?, 4, "none twice");
+        assert_eq!(unread(tx, 20)?, 2);
+        assert_eq!(unread(tx, 25)?, 1);
+        assert_eq!(unread(tx, 30)?, 0);
+        Ok(())
+    });
+}
+
+fn found(tx: &Tx<'_>, query: &str, conversation: Option<AccountId>, limit: u32) -> Vec<u8> {
+    let hits = tx.search(query, conversation, limit).expect("searches");
+    hits.iter().map(|hit| hit.message.name.as_bytes()[0]).collect()
+}
+
+#[test]
+fn hits_come_newest_first_whatever_order_they_were_stored_in() {
+    let mut store = Store::memory().expect("opens");
+    run(&mut store, |tx| {
+        let at = |n, time| NewMessage { server_time: Some(Timestamp::from_ms(time)), ..text(n, "word", Some(time)) };
+        tx.insert_message(&at(1, 1000))?;
+        tx.insert_message(&at(2, 3000))?;
+        // Older history, imported later; and one of the same millisecond, in another conversation.
+        tx.insert_message(&at(3, 500))?;
+        tx.insert_message(&at(4, 2000))?;
+        tx.insert_message(&NewMessage { conversation: account(7), ..at(5, 3000) })?;
+        assert_eq!(found(tx, "word", None, 10), [5, 2, 4, 1, 3]);
+        assert_eq!(found(tx, "word", None, 2), [5, 2]);
+        assert_eq!(found(tx, "word", Some(account(2)), 10), [2, 4, 1, 3]);
+        assert_eq!(found(tx, "word", Some(account(7)), 10), [5]);
+        assert!(found(tx, "word", Some(account(8)), 10).is_empty());
+        // Not sent yet, by a clock that is a day ahead; its place is found when the server takes it.
+        let written = Timestamp::from_ms(86_402_500);
+        let pending = tx.insert_message(&NewMessage { written, ..text(6, "word", None) })?.expect("new");
+        assert_eq!(found(tx, "word", None, 1), [6]);
+        tx.mark_accepted(pending, MessageId::new(2500), Timestamp::from_ms(2500))?;
+        assert_eq!(found(tx, "word", None, 10), [5, 2, 6, 4, 1, 3]);
+        tx.delete_message(pending)?;
+        assert_eq!(found(tx, "word", None, 10), [5, 2, 4, 1, 3]);
+        Ok(())
+    });
+}
+
+#[test]
+fn words_match_by_their_beginning_and_without_their_accents() {
+    let mut store = Store::memory().expect("opens");
+    run(&mut store, |tx| {
+        for (n, body) in [
+            (1, "Übermut tut selten gut"),
+            (2, "the café is open"),
+            (3, "an opening"),
+            (4, "привет, мир"),
+            (5, "deadbeef"),
+        ] {
+            tx.insert_message(&text(n, body, Some(u64::from(n))))?;
+        }
+        for (query, want) in [
+            ("u", &[1][..]),
+            ("uber", &[1]),
+            ("ÜBERMUT", &[1]),
+            ("CAFE", &[2]),
+            ("o", &[3, 2]),
+            ("open", &[3, 2]),
+            ("opene", &[]),
+            ("open the", &[2]),
+            ("ope the", &[]),
+            ("мир прив", &[4]),
+            ("", &[]),
+            ("?!", &[]),
+            ("body : an", &[]),
+            ("peer", &[]),
+            // The word of the conversation in the index is not part of any text.
+            ("02020202", &[]),
+            ("0", &[]),
+        ] {
+            assert_eq!(found(tx, query, None, 10), want, "{query:?}");
+        }
+        assert!(found(tx, &"words ".repeat(10_000), None, 10).is_empty(), "too many words are no error");
+        Ok(())
+    });
+}
+
+#[test]
+fn a_common_word_is_found_at_the_newest_end() {
+    let mut store = Store::memory().expect("opens");
+    run(&mut store, |tx| {
+        for n in 0..3000_u32 {
+            let mut name = [0; 16];
+            name[..4].copy_from_slice(&n.to_be_bytes());
+            let id = u64::from(n) + 1;
+            let conversation = if n % 1000 == 7 { account(7) } else { account(2) };
+            let message = text(0, if n % 1000 == 3 { "common rare" } else { "common" }, Some(id));
+            tx.insert_message(&NewMessage { name: ClientMsgId::from_bytes(name), conversation, ..message })?;
+        }
+        let ids = |query: &str, conversation, limit| -> Result<Vec<u64>, StoreError> {
+            let hits = tx.search(query, conversation, limit)?;
+            Ok(hits.iter().filter_map(|hit| hit.message.message_id.map(MessageId::get)).collect())
+        };
+        assert_eq!(ids("comm", None, 3)?, [3000, 2999, 2998]);
+        assert_eq!(ids("common", None, 5000)?.len(), 3000);
+        assert_eq!(ids("common rare", None, 10)?, [2004, 1004, 4]);
+        assert_eq!(ids("c", Some(account(7)), 10)?, [2008, 1008, 8]);
+        Ok(())
+    });
+}
+
+/// A profile as version 2 wrote it, without a passphrase: (id, time, text) of each message.
+fn old_profile(path: &std::path::Path, messages: &[(u8, u64, &str)]) {
+    let sql = rusqlite::Connection::open(path).expect("opens");
+    for migration in &schema::MIGRATIONS[..2] {
+        sql.execute_batch(migration).expect("the old tables");
+    }
+    sql.pragma_update(None, "user_version", 2).expect("writes");
+    sql.execute_batch(
+        "CREATE VIRTUAL TABLE main.message_fts USING fts5(body, tokenize = 'unicode61 remove_diacritics 2');
+         INSERT INTO message_fts(message_fts, rank) VALUES('secure-delete', 1);",
+    )
+    .expect("the old index");
+    let (key, _) = seal::unlock(&sql, None).expect("a key");
+    for (n, time, body) in messages {
+        let new = text(*n, body, Some(*time));
+        let row = [&new.author.as_bytes()[..], new.name.as_bytes()].concat();
+        let sealed = key.seal("message.content", &row, new.content.expose());
+        sql.execute(
+            "INSERT INTO message(id, author, author_device, name, conversation, place, message_id, kind, content, written_ms,
+               server_ms) VALUES (?1, ?2, 1, ?3, ?4, ?5, ?5, 1, ?6, ?5, ?5)",
+            rusqlite::params![n, new.author.as_bytes(), new.name.as_bytes(), new.conversation.as_bytes(), *time as i64, sealed],
+        )
+        .expect("writes");
+        sql.execute("INSERT INTO message_fts(rowid, body) VALUES (?1, ?2)", (n, body)).expect("indexes");
+    }
+}
+
+#[test]
+fn an_old_index_is_made_anew() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let path = dir.path().join("profile.db");
+    old_profile(&path, &[(1, 1000, "word one"), (2, 3000, "word two"), (3, 2000, "word three")]);
+    // A process that ended between the new tables and the new index.
+    let mut sql = rusqlite::Connection::open(&path).expect("opens");
+    schema::migrate(&mut sql).expect("migrates");
+    drop(sql);
+    for _ in 0..2 {
+        let mut store = Store::open(&path, None).expect("opens");
+        run(&mut store, |tx| {
+            assert_eq!(found(tx, "word", None, 10), [2, 3, 1]);
+            assert_eq!(found(tx, "wor", Some(account(2)), 1), [2]);
+            assert_eq!(found(tx, "thr", None, 10), [3]);
+            Ok(())
+        });
+    }
+    let mut store = Store::open(&path, None).expect("opens");
+    run(&mut store, |tx| {
+        tx.insert_message(&text(4, "word four", Some(2500)))?;
+        tx.delete_message(2)?;
+        assert_eq!(found(tx, "word", None, 10), [4, 3, 1]);
+        Ok(())
+    });
+}
+
+#[test]
+fn statements_keep_their_plan() {
+    let mut store = Store::memory().expect("opens");
+    run(&mut store, |tx| {
+        let sql = "SELECT place FROM message WHERE conversation = ?1 AND message_id <= ?2 ORDER BY place DESC LIMIT ?3";
+        let mut statement = tx.sql.prepare(sql)?;
+        for n in 1..5_u8 {
+            assert!(!statement.exists((account(n).as_bytes(), n, n))?);
+        }
+        assert_eq!(statement.get_status(rusqlite::StatementStatus::RePrepare), 0);
+        Ok(())
+    });
+}
+
+/// The indexes, as the query planner names them, that a query reads.
+fn plan(tx: &Tx<'_>, query: &str) -> String {
+    let mut statement = tx.sql.prepare(&format!("EXPLAIN QUERY PLAN {query}")).expect("a query");
+    let values = vec![rusqlite::types::Null; statement.parameter_count()];
+    let rows = statement.query_map(rusqlite::params_from_iter(values), |row| row.get::<_, String>(3)).expect("a plan");
+    rows.map(|row| row.expect("a line")).collect::<Vec<_>>().join("; ")
+}
+
+#[test]
+fn a_long_conversation_is_not_read_whole() {
+    let mut store = Store::memory().expect("opens");
+    run(&mut store, |tx| {
+        for (query, index) in [
+            (messages::UNREAD, "message_in_conversation (conversation=? AND message_id>?)"),
+            (messages::UNREAD, "message_late (conversation=? AND late_id>?)"),
+            (messages::NEWEST_RECEIVED, "message_in_conversation (conversation=? AND message_id<?)"),
+            (messages::NEWEST_RECEIVED, "message_late (conversation=? AND late_id<?)"),
+            (messages::TICK_DELIVERED, "message_unticked (conversation=? AND author=? AND message_id<?)"),
+            (messages::TICK_READ, "message_unticked (conversation=? AND author=? AND message_id<?)"),
+            ("SELECT id FROM message WHERE search_key = 1", "message_search (search_key=?)"),
+            ("SELECT max(search_key) FROM message WHERE search_key >= 1 AND search_key < 2", "message_search"),
+            ("SELECT rowid FROM message_fts WHERE message_fts MATCH 'a' ORDER BY rowid DESC LIMIT 5", "VIRTUAL TABLE"),
+        ] {
+            let plan = plan(tx, query);
+            assert!(plan.contains(index) && !plan.contains("TEMP B-TREE"), "{query}: {plan}");
+        }
+        Ok(())
+    });
+}

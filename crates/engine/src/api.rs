@@ -8,6 +8,7 @@ use sotto_types::{AccountId, ClientMsgId, DeviceId, MessageId, Secret, Timestamp
 
 /// Chosen by the host; names the `Reply`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 #[serde(transparent)]
 pub struct CommandId(pub u64);
 
@@ -100,6 +101,7 @@ pub struct HttpRequest {
 
 /// A person, as a command names them: "@ann", or an account id.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 #[serde(rename_all = "snake_case")]
 pub enum Who {
     Name(Username),
@@ -109,6 +111,7 @@ pub enum Who {
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 #[serde(tag = "command", rename_all = "snake_case")]
 pub enum Command {
     /// Creates an account with this device. Reply: `Registered`.
@@ -165,13 +168,24 @@ pub enum Command {
         #[serde(default)]
         up_to: Option<MessageId>,
     },
-    /// Reply: `Conversations`, newest first.
+    /// Reply: `Conversations`: pinned ones first, then newest first; archived ones too.
     Conversations,
-    /// Reply: `Messages`, ascending; those before `before` (none: the newest).
+    /// Reply: `Conversation`; one that has no message yet is empty.
+    Conversation {
+        conversation: AccountId,
+    },
+    /// Changes what this profile keeps about a conversation; what is not named stays. It is listed from then on. Other devices
+    /// of the account are not told. Reply: `Conversation`.
+    SetConversation {
+        conversation: AccountId,
+        changes: ConversationChanges,
+    },
+    /// Reply: `Messages`, ascending: the `limit` ones before a position (none: the newest), after one, or around one (half of
+    /// them before it, it and the rest after).
     History {
         conversation: AccountId,
-        #[serde(default, with = "decimal::option")]
-        before: Option<u64>,
+        #[serde(default)]
+        at: HistoryPlace,
         limit: u32,
     },
     /// Reply: `Message`.
@@ -237,30 +251,97 @@ pub enum Command {
     },
 }
 
+impl Command {
+    /// Whether carrying the command out twice is the same as once: who does not know whether it was carried out may then
+    /// simply give it again.
+    pub fn can_repeat(&self) -> bool {
+        match self {
+            Self::Register { .. }
+            | Self::StartLink { .. }
+            | Self::ApproveLink { .. }
+            | Self::Recover { .. }
+            | Self::RemoveDevice { .. }
+            | Self::NewRecoveryCode { .. }
+            | Self::DeleteAccount
+            | Self::RetryMessage { .. } => false,
+            Self::SendText { name, .. } => name.is_some(),
+            _ => true,
+        }
+    }
+}
+
 #[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 #[serde(tag = "reply", rename_all = "snake_case")]
 pub enum Reply {
     Done,
-    Registered { me: Me, recovery_code: String },
-    Recovered { me: Me, other_devices: u32 },
-    LinkText { text: String, expires_ms: u64 },
-    Me { me: Me },
-    Queued { message: MessageView },
-    Contact { contact: ContactView },
-    Contacts { contacts: Vec<ContactView> },
-    Conversations { conversations: Vec<ConversationView> },
-    Messages { messages: Vec<MessageView>, more: bool },
-    Message { message: MessageView, details: MessageDetails },
-    Found { hits: Vec<SearchHit> },
-    SafetyNumber { digits: String, qr: String, verified: bool, contact: ContactView },
-    Devices { devices: Vec<DeviceView> },
-    RecoveryCode { recovery_code: String },
-    Status { status: StatusView },
-    ExportPage { lines: Vec<serde_json::Value>, next: Option<String> },
+    Registered {
+        me: Me,
+        recovery_code: String,
+    },
+    Recovered {
+        me: Me,
+        other_devices: u32,
+    },
+    LinkText {
+        text: String,
+        expires_ms: u64,
+    },
+    Me {
+        me: Me,
+    },
+    Queued {
+        message: MessageView,
+    },
+    Contact {
+        contact: ContactView,
+    },
+    Contacts {
+        contacts: Vec<ContactView>,
+    },
+    Conversations {
+        conversations: Vec<ConversationView>,
+    },
+    Conversation {
+        conversation: ConversationView,
+    },
+    /// `more`: there are older ones; `newer`: there are newer ones.
+    Messages {
+        messages: Vec<MessageView>,
+        more: bool,
+        newer: bool,
+    },
+    Message {
+        message: MessageView,
+        details: MessageDetails,
+    },
+    Found {
+        hits: Vec<SearchHit>,
+    },
+    SafetyNumber {
+        digits: String,
+        qr: String,
+        verified: bool,
+        contact: ContactView,
+    },
+    Devices {
+        devices: Vec<DeviceView>,
+    },
+    RecoveryCode {
+        recovery_code: String,
+    },
+    Status {
+        status: StatusView,
+    },
+    ExportPage {
+        lines: Vec<serde_json::Value>,
+        next: Option<String>,
+    },
 }
 
 /// Why a command failed. `kind` decides exit codes and what a person is told to do.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 #[error("{text}")]
 pub struct CommandError {
     pub kind: ErrorKind,
@@ -269,6 +350,7 @@ pub struct CommandError {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 #[serde(rename_all = "snake_case")]
 pub enum ErrorKind {
     /// No such person, message or device.
@@ -294,6 +376,7 @@ pub enum ErrorKind {
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 pub struct Me {
     pub account: AccountId,
     pub username: Username,
@@ -305,6 +388,7 @@ pub struct Me {
 
 /// Ticks: ○ pending, ✓ sent, ✓✓ delivered, blue ✓✓ read, ⚠ failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 #[serde(rename_all = "snake_case")]
 pub enum MessageStatus {
     /// Somebody else's message.
@@ -322,6 +406,7 @@ pub enum MessageStatus {
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum MessageBody {
     Text {
@@ -340,10 +425,12 @@ pub enum MessageBody {
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 pub struct MessageView {
-    /// Place in this profile's history: pass as `before`. Rises as (message id, arrival) within a conversation. In JSON a
+    /// Place in this profile's history: pass in a `HistoryPlace`. Rises as (message id, arrival) within a conversation. In JSON a
     /// string of digits, since it does not fit into a double.
     #[serde(with = "decimal")]
+    #[cfg_attr(feature = "typescript", ts(type = "string"))]
     pub position: u64,
     pub name: ClientMsgId,
     /// None until sent.
@@ -384,43 +471,101 @@ mod decimal {
     pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
         String::deserialize(deserializer)?.parse().map_err(de::Error::custom)
     }
+}
 
-    pub mod option {
-        use serde::{Deserialize, Deserializer, Serializer, de};
+/// Where a page of history lies. Positions are those of `MessageView::position`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
+#[serde(rename_all = "snake_case")]
+pub enum HistoryPlace {
+    /// The end: the newest messages.
+    #[default]
+    Newest,
+    Before(
+        #[serde(with = "decimal")]
+        #[cfg_attr(feature = "typescript", ts(type = "string"))]
+        u64,
+    ),
+    After(
+        #[serde(with = "decimal")]
+        #[cfg_attr(feature = "typescript", ts(type = "string"))]
+        u64,
+    ),
+    Around(
+        #[serde(with = "decimal")]
+        #[cfg_attr(feature = "typescript", ts(type = "string"))]
+        u64,
+    ),
+}
 
-        pub fn serialize<S: Serializer>(number: &Option<u64>, serializer: S) -> Result<S::Ok, S::Error> {
-            match number {
-                Some(number) => serializer.collect_str(number),
-                None => serializer.serialize_none(),
-            }
-        }
-
-        pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u64>, D::Error> {
-            let text = Option::<String>::deserialize(deserializer)?;
-            text.map(|text| text.parse().map_err(de::Error::custom)).transpose()
-        }
-    }
+/// What a person arranges about a conversation; kept on this device.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(optional_fields))]
+#[serde(default)]
+pub struct ConversationChanges {
+    pub pinned: Option<bool>,
+    pub archived: Option<bool>,
+    /// No notification before this time; 0: notify again.
+    pub muted_until_ms: Option<u64>,
+    /// Shown as unread without a count, until it is opened.
+    pub marked_unread: Option<bool>,
+    /// Text not sent yet; empty: none.
+    pub draft: Option<String>,
 }
 
 /// What really happened to a message.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 pub struct MessageDetails {
     /// "prekey" (PQXDH first message) or "ratchet", per device it went to or came from.
     pub copies: Vec<CopyDetails>,
     pub resends: u32,
     pub attempts: u32,
+    pub times: MessageTimes,
+}
+
+/// When each step of a message's way was taken. What was not measured is none.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
+pub struct MessageTimes {
+    /// This device's clock: encrypted for every device, at the last attempt.
+    pub encrypted_ms: Option<u64>,
+    /// This device's clock: handed to the connection, which follows at once.
+    pub sent_ms: Option<u64>,
+    /// The server's clock: on stable storage.
+    pub stored_ms: Option<u64>,
+    /// This device's clock: the server's word that it is stored was here.
+    pub accepted_ms: Option<u64>,
+    /// The server's clock.
+    pub delivered_ms: Option<u64>,
+    /// The server's clock.
+    pub read_ms: Option<u64>,
+    /// This device's clock: somebody else's message, or that of another own device, arrived and was decrypted.
+    pub received_ms: Option<u64>,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 pub struct CopyDetails {
     pub account: AccountId,
     pub device: DeviceId,
     pub protocol: String,
     pub ciphertext_bytes: u32,
+    /// Message number within the sending chain.
     pub counter: u32,
+    /// Length of the chain before this one.
+    #[serde(default)]
+    pub previous_counter: Option<u32>,
+    /// Hex of the sender's public ratchet key.
+    #[serde(default)]
+    pub ratchet_key: Option<String>,
+    /// Hex of what the server stored, while this device still has it (30 days; the first 4 KiB).
+    #[serde(default)]
+    pub ciphertext: Option<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 pub struct ContactView {
     pub account: AccountId,
     pub username: Option<Username>,
@@ -437,6 +582,7 @@ pub struct ContactView {
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 pub struct ConversationView {
     pub contact: ContactView,
     pub is_me: bool,
@@ -444,9 +590,17 @@ pub struct ConversationView {
     pub unread: u32,
     /// Message id read up to by this person.
     pub read_up_to: MessageId,
+    pub pinned: bool,
+    pub archived: bool,
+    /// No notification before this time; 0: not muted.
+    pub muted_until_ms: u64,
+    pub marked_unread: bool,
+    /// Text not sent yet.
+    pub draft: Option<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 pub struct SearchHit {
     pub message: MessageView,
     pub contact: ContactView,
@@ -455,6 +609,7 @@ pub struct SearchHit {
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 pub struct DeviceView {
     pub device: DeviceId,
     pub name: String,
@@ -465,6 +620,7 @@ pub struct DeviceView {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 #[serde(tag = "state", rename_all = "snake_case")]
 pub enum ConnectionView {
     /// No account yet, told to stay away, or signed out.
@@ -481,6 +637,7 @@ pub enum ConnectionView {
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 pub struct StatusView {
     pub connection: ConnectionView,
     pub me: Option<Me>,
@@ -495,6 +652,7 @@ pub struct StatusView {
 
 /// What happened without being asked for.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 #[serde(tag = "event", rename_all = "snake_case")]
 pub enum Event {
     Connection {

@@ -3,8 +3,8 @@
 use crate::api::{Command, CommandId, ErrorKind, Reply, StatusView, Who};
 use crate::core::Cx;
 use crate::{
-    blocks, connection, contacts, devices, export, history, link, outbox, receipts, recovery, register, search, trust,
-    views,
+    blocks, connection, contacts, conversations, devices, export, history, link, outbox, receipts, recovery, register,
+    search, trust, views,
 };
 use sotto_engine_store::StoreError;
 
@@ -49,20 +49,15 @@ fn with_account(cx: &mut Cx<'_, '_>, id: CommandId, command: Command) -> Result<
         Command::RetryMessage { name } => outbox::retry(cx, id, name)?,
         Command::CancelMessage { name } => outbox::cancel(cx, id, name)?,
         Command::MarkRead { conversation, up_to } => receipts::mark_read(cx, id, conversation, up_to)?,
-        Command::Conversations => conversations(cx, id)?,
-        Command::History { conversation, before, limit } => {
-            let limit = limit.clamp(1, PAGE_MAX);
-            let mut page = cx.tx.history(conversation, before, limit + 1)?;
-            let more = page.len() > limit as usize;
-            if more {
-                page.remove(0);
-            }
-            let messages = page.iter().map(|message| cx.message_view(message)).collect::<Result<_, _>>()?;
-            cx.reply(id, Ok(Reply::Messages { messages, more }));
+        Command::Conversations => conversations::all(cx, id)?,
+        Command::Conversation { conversation } => conversations::show(cx, id, conversation)?,
+        Command::SetConversation { conversation, changes } => conversations::set(cx, id, conversation, &changes)?,
+        Command::History { conversation, at, limit } => {
+            conversations::history(cx, id, conversation, at, limit.clamp(1, PAGE_MAX))?;
         }
         Command::Message { name } => match cx.tx.message_called(name, own.account())? {
             Some(message) => {
-                let details = views::details(&message);
+                let details = views::details(cx, &message)?;
                 let message = cx.message_view(&message)?;
                 cx.reply(id, Ok(Reply::Message { message, details }));
             }
@@ -92,6 +87,8 @@ fn needs_server(command: &Command) -> bool {
         command,
         Command::WhoAmI
             | Command::Conversations
+            | Command::Conversation { .. }
+            | Command::SetConversation { .. }
             | Command::History { .. }
             | Command::Message { .. }
             | Command::Search { .. }
@@ -138,13 +135,6 @@ fn with_person(
         Command::SetBlocked { blocked, .. } => blocks::set(cx, id, account, blocked),
         _ => Ok(()),
     }
-}
-
-fn conversations(cx: &mut Cx<'_, '_>, id: CommandId) -> Result<(), StoreError> {
-    let peers = cx.tx.conversations()?;
-    let conversations = peers.into_iter().map(|peer| views::conversation(cx, peer)).collect::<Result<_, _>>()?;
-    cx.reply(id, Ok(Reply::Conversations { conversations }));
-    Ok(())
 }
 
 fn status(cx: &mut Cx<'_, '_>, id: CommandId) -> Result<(), StoreError> {

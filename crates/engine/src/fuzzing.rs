@@ -3,6 +3,7 @@
 //! can be shown afterwards.
 //! Script: what (1 byte), how (1 byte), length (2 bytes, big endian), so many bytes; then the next. `What` says what they mean.
 
+use crate::api::HistoryPlace;
 use crate::api::{
     Command, CommandId, CopyDetails, Effect, ErrorKind, HttpAnswer, HttpFailure, Input, Reply, RequestId,
 };
@@ -227,6 +228,9 @@ impl Life {
             protocol: "ratchet".into(),
             ciphertext_bytes: 1,
             counter: 1,
+            previous_counter: None,
+            ratchet_key: None,
+            ciphertext: None,
         };
         let meta = Meta {
             from,
@@ -235,6 +239,7 @@ impl Life {
             class,
             note: None,
             copy,
+            ciphertext: Bytes::from_static(b"c"),
             began_session: false,
             unlisted: false,
         };
@@ -290,7 +295,7 @@ impl Life {
         let Some(Reply::Conversations { conversations }) = seen.first().cloned() else { unreachable!("just asked") };
         for conversation in conversations {
             let conversation = conversation.contact.account;
-            seen.push(ask(&mut self, Command::History { conversation, before: None, limit: 1000 }));
+            seen.push(ask(&mut self, Command::History { conversation, at: HistoryPlace::Newest, limit: 1000 }));
         }
         seen.push(ask(&mut self, Command::Contacts));
         seen.push(ask(&mut self, Command::Search { query: "a".into(), conversation: None, limit: 50 }));

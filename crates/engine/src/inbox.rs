@@ -13,12 +13,12 @@
 use crate::api::{CopyDetails, Event};
 use crate::core::Cx;
 use crate::keys::Protocol;
-use crate::{connection, devices, history, prekeys, receipts, repair, sync, trust};
+use crate::{connection, conversations, devices, history, prekeys, receipts, repair, sync, trust};
 use bytes::Bytes;
 use prost::Message as _;
 use sotto_crypto::IdentityKey;
 use sotto_crypto::session::{self, CiphertextType, DecryptAction, DecryptError};
-use sotto_engine_store::{Contact, MessageKind, NewMessage, PENDING_PLACE, StoreError};
+use sotto_engine_store::{Contact, LocalTimes, MessageKind, NewMessage, PENDING_PLACE, StoreError};
 use sotto_types::{AccountId, ClientMsgId, DeviceAddress, DeviceId, EntryId, MessageId, Secret, Timestamp, limits};
 use sotto_wire::pb;
 
@@ -42,6 +42,8 @@ pub(crate) struct Meta {
     /// Came under a key the person has not accepted yet.
     pub note: Option<String>,
     pub copy: CopyDetails,
+    /// What arrived, as much of it as is kept.
+    pub ciphertext: Bytes,
     pub began_session: bool,
     /// The sending device is not on its account's list.
     pub unlisted: bool,
@@ -201,7 +203,11 @@ fn on_envelope(
             protocol: if kind == CiphertextType::PreKey { "prekey" } else { "ratchet" }.into(),
             ciphertext_bytes: u32::try_from(envelope.ciphertext.len()).unwrap_or(u32::MAX),
             counter: decrypted.info.counter,
+            previous_counter: Some(decrypted.info.previous_counter),
+            ratchet_key: Some(crate::profile::hex(&decrypted.info.ratchet_key)),
+            ciphertext: None,
         },
+        ciphertext: kept_ciphertext(&envelope.ciphertext),
         began_session: decrypted.info.began_session,
         unlisted,
     };
@@ -361,9 +367,12 @@ pub(crate) fn store_message(
         cx.tx.set_late(id, meta.message_id)?;
     }
     let json = serde_json::to_vec(&[&meta.copy]).expect("plain data serializes");
-    cx.tx.set_copies(id, 1, &json)?;
+    cx.tx.set_copies(id, 1, &json, &LocalTimes { received: Some(cx.now), ..LocalTimes::default() })?;
+    cx.tx.keep_ciphertexts(id, &[&meta.ciphertext], cx.now)?;
     if let Some(own) = cx.own().filter(|own| own.account() == author) {
         receipts::catch_up(cx, own.account(), id, conversation, message_id)?;
+    } else {
+        conversations::on_incoming(cx, conversation)?;
     }
     list_contact(cx, conversation)?;
     cx.message_added(id)
@@ -383,6 +392,14 @@ pub(crate) fn list_contact(cx: &mut Cx<'_, '_>, account: AccountId) -> Result<()
         trust::fetch_list(cx, account);
     }
     cx.contact_changed(account)
+}
+
+/// Of a ciphertext so much is kept for `Command::Message`: all of it, but for long texts.
+const KEPT_CIPHERTEXT: usize = 4096;
+
+/// A copy, so that a slice does not hold its whole frame in memory.
+pub(crate) fn kept_ciphertext(ciphertext: &[u8]) -> Bytes {
+    Bytes::copy_from_slice(ciphertext.get(..KEPT_CIPHERTEXT).unwrap_or(ciphertext))
 }
 
 /// Bytes of an id, for frames.

@@ -17,6 +17,7 @@ mod blocks;
 mod commands;
 mod connection;
 mod contacts;
+mod conversations;
 mod core;
 mod devices;
 mod export;

@@ -13,12 +13,12 @@ use crate::connection::ReadTold;
 use crate::core::Cx;
 use crate::http::Failure;
 use crate::keys::Protocol;
-use crate::{backoff, connection, devices, history, receipts, sign_in, sync, trust, views};
+use crate::{backoff, connection, devices, history, inbox, receipts, sign_in, sync, trust, views};
 use bytes::Bytes;
 use prost::Message as _;
 use sotto_crypto::session::{self, EncryptError};
 use sotto_crypto::{SignedDeviceList, VerifiedDeviceList};
-use sotto_engine_store::{MessageKind, NewMessage, NewOutboxEntry, OutboxEntry, PENDING_PLACE, StoreError};
+use sotto_engine_store::{LocalTimes, MessageKind, NewMessage, NewOutboxEntry, OutboxEntry, PENDING_PLACE, StoreError};
 use sotto_types::{
     AccountId, Action, ClientMsgId, DeviceAddress, DeviceId, ErrorCode, MessageId, Secret, Timestamp, limits,
 };
@@ -42,13 +42,21 @@ pub(crate) struct InFlight {
     recipient: AccountId,
     class: u8,
     since: Timestamp,
-    copies: Vec<CopyDetails>,
+    pub sealed_at: Timestamp,
+    pub copies: Vec<CopyDetails>,
+    /// One for each copy, as much of it as is kept.
+    pub ciphertexts: Vec<Bytes>,
 }
 
 impl InFlight {
     pub fn set_back(&mut self, by: Duration) {
         self.since = self.since.minus(by);
     }
+}
+
+/// A send that waits for its answer.
+pub(crate) fn under_way<'a>(cx: &'a Cx<'_, '_>, name: ClientMsgId) -> Option<&'a InFlight> {
+    cx.core.in_flight.get(&name)
 }
 
 pub(crate) fn send_text(
@@ -221,6 +229,7 @@ enum Sealed {
     Ready {
         send: pb::SendDirect,
         copies: Vec<CopyDetails>,
+        ciphertexts: Vec<Bytes>,
     },
     /// Something is being fetched, or the person must decide.
     Wait,
@@ -232,8 +241,15 @@ enum Sealed {
 /// Returns whether the entry left the queue without being sent.
 fn try_send(cx: &mut Cx<'_, '_>, entry: &OutboxEntry) -> Result<bool, StoreError> {
     match seal(cx, entry)? {
-        Sealed::Ready { send, copies } => {
-            let sent = InFlight { recipient: entry.recipient, class: entry.class, since: cx.now, copies };
+        Sealed::Ready { send, copies, ciphertexts } => {
+            let sent = InFlight {
+                recipient: entry.recipient,
+                class: entry.class,
+                since: cx.now,
+                sealed_at: cx.now,
+                copies,
+                ciphertexts,
+            };
             cx.core.in_flight.insert(entry.client_msg_id, sent);
             note_attempts(cx, entry, entry.attempts.saturating_add(1))?;
             connection::send(cx, pb::client_frame::Body::SendDirect(send));
@@ -301,7 +317,7 @@ fn seal(cx: &mut Cx<'_, '_>, entry: &OutboxEntry) -> Result<Sealed, StoreError> 
         return Ok(Sealed::Impossible("the stored message is damaged"));
     };
     let own_copy = if every_device { sync::sent_copy(entry.recipient, content.clone()) } else { content.clone() };
-    let mut copies = Vec::new();
+    let (mut copies, mut ciphertexts) = (Vec::new(), Vec::new());
     let mut parts = [Vec::new(), Vec::new()];
     let halves = [(&to_recipient, &content), (&to_self, &own_copy)];
     for ((targets, content), part) in halves.into_iter().zip(parts.iter_mut()) {
@@ -315,7 +331,10 @@ fn seal(cx: &mut Cx<'_, '_>, entry: &OutboxEntry) -> Result<Sealed, StoreError> 
             let mut store = Protocol::new(cx.tx, &own);
             match session::encrypt(&mut store, *to, content.clone(), cx.now, &mut cx.core.rng) {
                 Ok(sealed) => {
-                    copies.push(copy_details(*to, &sealed));
+                    if every_device {
+                        copies.push(copy_details(*to, &sealed));
+                        ciphertexts.push(inbox::kept_ciphertext(&sealed.ciphertext));
+                    }
                     part.push(sealed.into_wire(to.device));
                 }
                 Err(EncryptError::TooLarge) => return Ok(Sealed::Impossible("the message is too long")),
@@ -347,7 +366,7 @@ fn seal(cx: &mut Cx<'_, '_>, entry: &OutboxEntry) -> Result<Sealed, StoreError> 
         to_recipient,
         to_self,
     };
-    Ok(Sealed::Ready { send, copies })
+    Ok(Sealed::Ready { send, copies, ciphertexts })
 }
 
 fn copy_details(to: DeviceAddress, sealed: &session::SealedMessage) -> CopyDetails {
@@ -356,12 +375,16 @@ fn copy_details(to: DeviceAddress, sealed: &session::SealedMessage) -> CopyDetai
         session::CiphertextType::Ratchet => "ratchet",
         session::CiphertextType::SenderKey => "sender_key",
     };
+    let info = session::inspect(sealed.kind, &sealed.ciphertext).ok();
     CopyDetails {
         account: to.account,
         device: to.device,
         protocol: protocol.into(),
         ciphertext_bytes: u32::try_from(sealed.ciphertext.len()).unwrap_or(u32::MAX),
-        counter: session::inspect(sealed.kind, &sealed.ciphertext).map_or(0, |info| info.counter),
+        counter: info.as_ref().map_or(0, |info| info.counter),
+        previous_counter: info.as_ref().map(|info| info.previous_counter),
+        ratchet_key: info.as_ref().map(|info| crate::profile::hex(&info.ratchet_key)),
+        ciphertext: None,
     }
 }
 
@@ -400,9 +423,12 @@ pub(crate) fn on_accepted(cx: &mut Cx<'_, '_>, accepted: &pb::Accepted) -> Resul
         return history::on_accepted(cx, client_msg_id);
     }
     if let Some(id) = entry.message {
-        let copies = sent.map(|sent| sent.copies).unwrap_or_default();
+        let (sealed_at, copies, ciphertexts) =
+            sent.map(|sent| (Some(sent.sealed_at), sent.copies, sent.ciphertexts)).unwrap_or_default();
         let json = serde_json::to_vec(&copies).expect("plain data serializes");
-        cx.tx.set_copies(id, entry.attempts.saturating_add(1), &json)?;
+        let times = LocalTimes { sent: sealed_at, accepted: Some(cx.now), received: None };
+        cx.tx.set_copies(id, entry.attempts.saturating_add(1), &json, &times)?;
+        cx.tx.keep_ciphertexts(id, &ciphertexts, cx.now)?;
         if cx.tx.mark_accepted(id, message_id, server_time)? {
             receipts::catch_up_failure(cx, id, message_id)?;
             cx.message_changed(id)?;

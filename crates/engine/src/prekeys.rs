@@ -28,6 +28,8 @@ use std::time::Duration;
 const ROTATE_AFTER: Duration = Duration::from_secs(7 * 86_400);
 const KEEP_REPLACED: Duration = Duration::from_secs(45 * 86_400);
 const KEEP_SENT: Duration = Duration::from_secs(30 * 86_400);
+/// What the server stored of a message, for those who look at it.
+const KEEP_CIPHERTEXTS: Duration = Duration::from_secs(30 * 86_400);
 /// Longer than the server keeps anything for redelivery.
 const KEEP_SEEN: Duration = Duration::from_secs(45 * 86_400);
 const DAY: Duration = Duration::from_secs(86_400);
@@ -178,6 +180,7 @@ pub(crate) fn drive(cx: &mut Cx<'_, '_>) -> Result<(), StoreError> {
     cx.core.next_housekeeping = cx.now.plus(DAY);
     cx.tx.forget_prekeys(cx.now.minus(KEEP_REPLACED))?;
     cx.tx.forget_sent(cx.now.minus(KEEP_SENT))?;
+    cx.tx.forget_ciphertexts(cx.now.minus(KEEP_CIPHERTEXTS))?;
     cx.tx.forget_seen(cx.now.minus(KEEP_SEEN))?;
     cx.tx.forget_placeholders(cx.now.minus(limits::UNDELIVERED_RETENTION))?;
     if first { Ok(()) } else { check(cx) }
@@ -368,7 +371,8 @@ pub(crate) fn restored(cx: &mut Cx<'_, '_>, noticed_by: AccountId) -> Result<(),
     replace_all(cx)?;
     let reason = "this profile was restored from an old copy; keys and sessions are being renewed".to_owned();
     cx.event(Event::Repairing { contact: noticed_by, reason });
-    let mut conversations = cx.tx.conversations()?;
+    let rows = cx.tx.conversations()?;
+    let mut conversations: Vec<AccountId> = rows.into_iter().map(|row| row.peer).collect();
     if conversations.is_empty() {
         conversations.push(own.account());
     }

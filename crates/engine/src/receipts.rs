@@ -110,8 +110,12 @@ pub(crate) fn mark_read(
         return Ok(());
     };
     let up_to = cx.tx.newest_received(own.account(), peer, up_to, false)?;
-    if up_to > MessageId::ZERO && cx.tx.raise_read(peer, up_to)? {
+    let was_marked = cx.tx.set_marked_unread(peer, false)?;
+    let moved = up_to > MessageId::ZERO && cx.tx.raise_read(peer, up_to)?;
+    if moved {
         outbox::tell_read(cx, peer, up_to)?;
+    }
+    if moved || was_marked {
         cx.event(Event::ConversationChanged { conversation: peer });
     }
     cx.reply(command, Ok(Reply::Done));

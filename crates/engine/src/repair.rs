@@ -81,6 +81,7 @@ pub(crate) fn on_undecryptable(cx: &mut Cx<'_, '_>, failed: &Failed, visible: bo
     }
     if let Some(line) = line {
         crate::inbox::list_contact(cx, failed.from.account)?;
+        crate::conversations::on_incoming(cx, failed.from.account)?;
         cx.message_added(line)?;
     }
     Ok(())

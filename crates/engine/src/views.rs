@@ -1,12 +1,15 @@
 //! What people and programs see of rows.
 
-use crate::api::{ContactView, ConversationView, CopyDetails, MessageBody, MessageDetails, MessageStatus, MessageView};
+use crate::api::{
+    ContactView, ConversationView, CopyDetails, MessageBody, MessageDetails, MessageStatus, MessageTimes, MessageView,
+};
 use crate::core::Cx;
+use crate::outbox;
 use crate::profile::hex;
+use bytes::Bytes;
 use prost::Message as _;
-use sotto_crypto::device_list::verify_device_list;
-use sotto_engine_store::{Contact, MessageKind, StoreError, StoredMessage};
-use sotto_types::{AccountId, MessageId, Timestamp, Username};
+use sotto_engine_store::{Contact, Conversation, MessageKind, StoreError, StoredMessage};
+use sotto_types::{AccountId, Timestamp, Username};
 use sotto_wire::pb;
 
 pub(crate) fn message(cx: &Cx<'_, '_>, message: &StoredMessage) -> Result<MessageView, StoreError> {
@@ -71,10 +74,33 @@ pub(crate) fn text(message: &StoredMessage) -> Option<String> {
     }
 }
 
-pub(crate) fn details(message: &StoredMessage) -> MessageDetails {
-    let copies: Vec<CopyDetails> =
+pub(crate) fn details(cx: &Cx<'_, '_>, message: &StoredMessage) -> Result<MessageDetails, StoreError> {
+    let stored: Vec<CopyDetails> =
         message.copies.as_ref().and_then(|json| serde_json::from_slice(json).ok()).unwrap_or_default();
-    MessageDetails { copies, resends: message.resends, attempts: message.attempts }
+    let times = cx.tx.local_times(message.id)?;
+    // What is on its way is not stored yet.
+    let under_way = message.message_id.is_none().then(|| outbox::under_way(cx, message.name)).flatten();
+    let (mut copies, ciphertexts, sent) = match under_way {
+        Some(sent) => (sent.copies.clone(), sent.ciphertexts.clone(), Some(sent.sealed_at)),
+        None => {
+            let kept = cx.tx.ciphertexts(message.id)?;
+            (stored, kept.into_iter().map(Bytes::from).collect(), times.sent)
+        }
+    };
+    for (copy, ciphertext) in copies.iter_mut().zip(ciphertexts) {
+        copy.ciphertext = Some(hex(&ciphertext));
+    }
+    let times = MessageTimes {
+        // A step has one time: sealed and handed over are the same moment.
+        encrypted_ms: sent.map(Timestamp::as_ms),
+        sent_ms: sent.map(Timestamp::as_ms),
+        stored_ms: message.server_time.map(Timestamp::as_ms),
+        accepted_ms: times.accepted.map(Timestamp::as_ms),
+        delivered_ms: message.delivered.map(Timestamp::as_ms),
+        read_ms: message.read.map(Timestamp::as_ms),
+        received_ms: times.received.map(Timestamp::as_ms),
+    };
+    Ok(MessageDetails { copies, resends: message.resends, attempts: message.attempts, times })
 }
 
 pub(crate) fn contact(cx: &Cx<'_, '_>, account: AccountId) -> Result<ContactView, StoreError> {
@@ -83,7 +109,8 @@ pub(crate) fn contact(cx: &Cx<'_, '_>, account: AccountId) -> Result<ContactView
 }
 
 pub(crate) fn contact_row(contact: &Contact) -> ContactView {
-    let list = contact.list.as_ref().and_then(|(payload, signature)| verify_device_list(payload, signature).ok());
+    // Its signature was verified before it was stored; to count, it is not verified again for every row shown.
+    let list = contact.list.as_ref().and_then(|(payload, _)| pb::DeviceList::decode(&payload[..]).ok());
     ContactView {
         account: contact.account,
         username: contact.username.as_deref().and_then(|name| Username::parse(name).ok()),
@@ -93,16 +120,23 @@ pub(crate) fn contact_row(contact: &Contact) -> ContactView {
         key_changed: contact.pending_key.is_some(),
         identity_key: contact.identity_key.as_deref().map(hex),
         new_identity_key: contact.pending_key.as_deref().map(hex),
-        devices: list.map_or(0, |list| u32::try_from(list.devices().len()).unwrap_or(u32::MAX)),
+        devices: list.map_or(0, |list| u32::try_from(list.devices.len()).unwrap_or(u32::MAX)),
     }
 }
 
-pub(crate) fn conversation(cx: &Cx<'_, '_>, peer: AccountId) -> Result<ConversationView, StoreError> {
+pub(crate) fn conversation(cx: &Cx<'_, '_>, row: Conversation) -> Result<ConversationView, StoreError> {
     let own = cx.core.own.as_ref().map(|own| own.account());
-    let last = cx.tx.newest(peer)?.map(|last| message(cx, &last)).transpose()?;
-    let (unread, read_up_to) = match own {
-        Some(own) => (cx.tx.unread(own, peer)?, cx.tx.read_up_to(peer)?),
-        None => (0, MessageId::ZERO),
-    };
-    Ok(ConversationView { contact: contact(cx, peer)?, is_me: own == Some(peer), last, unread, read_up_to })
+    let last = cx.tx.newest(row.peer)?.map(|last| message(cx, &last)).transpose()?;
+    Ok(ConversationView {
+        contact: contact(cx, row.peer)?,
+        is_me: own == Some(row.peer),
+        last,
+        unread: own.map_or(Ok(0), |own| cx.tx.unread(own, row.peer, row.read_up_to))?,
+        read_up_to: row.read_up_to,
+        pinned: row.pinned,
+        archived: row.archived,
+        muted_until_ms: if row.muted_until > cx.now { row.muted_until.as_ms() } else { 0 },
+        marked_unread: row.marked_unread,
+        draft: row.draft.map(|draft| draft.expose().clone()),
+    })
 }

@@ -7,6 +7,7 @@ use crate::exit::{Failure, failed};
 use crate::limits;
 use crate::paths::Paths;
 use crate::tls::TlsFiles;
+use crate::web::{Web, What};
 use serde::Serialize;
 use serde_json::Value;
 use std::fs;
@@ -102,6 +103,7 @@ fn examine(loaded: &Loaded) -> Vec<Finding> {
         findings.push(check_port("metrics port", address, running.as_ref().map(|status| text(status, "metrics"))));
     }
     findings.extend(check_tls(config));
+    findings.push(check_web(config));
     findings.extend(check_folder(&paths, running.is_some()));
     findings.push(check_schema(&paths));
     findings.push(check_clock(&paths, running.as_ref()));
@@ -150,6 +152,27 @@ fn check_tls(config: &Config) -> Vec<Finding> {
         findings.push(warn("TLS key", format!("{key} can be read by others"), format!("chmod 600 {key}")));
     }
     findings
+}
+
+fn check_web(config: &Config) -> Finding {
+    const CHECK: &str = "web app";
+    // The port changes a header only.
+    let web = match Web::load(config, 0) {
+        Ok(web) => web,
+        Err(failure) => {
+            return fail(CHECK, failure.to_string(), "correct web.dir; until then the server does not start");
+        }
+    };
+    match web.what() {
+        What::Embedded => ok(CHECK, format!("{} files inside this program", web.file_count())),
+        What::Folder => ok(CHECK, format!("{} files from {}", web.file_count(), config.web.dir)),
+        What::Off => ok(CHECK, "off"),
+        What::NotBuilt => warn(
+            CHECK,
+            "this program was built without it",
+            "build with `make build`, or set web.dir, or web.enabled = false",
+        ),
+    }
 }
 
 fn check_expiry(files: &TlsFiles) -> Finding {

@@ -1,6 +1,6 @@
 //! `sottod`: configuration, wiring and the operator's commands. Decisions are the domain's; this crate alone knows every
 //! adapter.
-//! Flow: `cli` -> `config` -> `serve` (store, domain, gateway, api, listeners) | `client` (through the admin socket of a
+//! Flow: `cli` -> `config` -> `serve` (store, domain, gateway, api, web, listeners) | `client` (through the admin socket of a
 //!       running server) | `offline` (on stopped data) | `doctor`.
 
 mod admin;
@@ -18,6 +18,7 @@ mod pages;
 mod paths;
 mod serve;
 mod tls;
+mod web;
 
 use clap::Parser as _;
 

@@ -11,6 +11,7 @@ use crate::demo::Demo;
 use crate::exit::{Failure, Reason, failed};
 use crate::paths::Paths;
 use crate::tls::{self, TlsFiles};
+use crate::web::{Web, What};
 use crate::{limits, logging, pages};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use sotto_api::ApiConfig;
@@ -136,6 +137,7 @@ fn gateway_config(config: &Config) -> GatewayConfig {
 struct Server {
     listening: SocketAddr,
     metrics: Option<SocketAddr>,
+    web: What,
     gateway: Arc<Gateway>,
     tasks: TaskTracker,
     /// Listeners and what serves them.
@@ -157,6 +159,8 @@ impl Server {
             tls_source.map_err(|problem| Failure::new(Reason::Access, format!("TLS: {problem}")))?.map(TlsSource::new);
         let listener = listen(config.listen_address().map_err(failed)?, "--listen")?;
         let listening = listener.local_addr().map_err(|error| failed(error.to_string()))?;
+        let web = Web::load(config, listening.port())?;
+        let what_web = web.what();
         let metrics_listener = listen_for_metrics(config)?;
         let metrics = metrics_listener.as_ref().and_then(|listener| listener.local_addr().ok());
         // Before the store and the domain make their counters.
@@ -170,7 +174,7 @@ impl Server {
         let gateway = Gateway::new(domain.clone(), router, clock.clone(), gateway_config(config));
 
         let (tasks, stop, stop_demo) = (TaskTracker::new(), CancellationToken::new(), CancellationToken::new());
-        let app = app(&domain, &gateway);
+        let app = app(&domain, &gateway, web);
         tasks.spawn(gateway.clone().watch(stop.clone()));
         tasks.spawn(sotto_gateway::serve(gateway.clone(), listener, tls_source.clone(), app, stop.clone()));
         if let Some(listener) = metrics_listener {
@@ -199,7 +203,7 @@ impl Server {
             admin_listener,
             &stop,
         );
-        Ok(Self { listening, metrics, gateway, tasks, stop, stop_demo, paths, began })
+        Ok(Self { listening, metrics, web: what_web, gateway, tasks, stop, stop_demo, paths, began })
     }
 
     fn announce(&self, loaded: &Loaded, json: bool) {
@@ -212,6 +216,7 @@ impl Server {
                 "listening": self.listening,
                 "tls": tls,
                 "metrics": self.metrics,
+                "web": self.web.as_str(),
                 "registration": registration,
                 "data": data,
                 "pid": std::process::id(),
@@ -221,6 +226,7 @@ impl Server {
         } else {
             let scheme = if tls { "https" } else { "http" };
             println!("Sotto {} listens on {scheme}://{}", env!("CARGO_PKG_VERSION"), self.listening);
+            println!("  web app       {}", self.how_to_open(config));
             let how = match registration {
                 "open" => "open: anyone who reaches this address can register",
                 "invite" => "by invite: make a code with `sottod invite`",
@@ -236,6 +242,21 @@ impl Server {
         }
         let took_ms = u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX);
         tracing::info!(took_ms, listening = %self.listening, registration, "ready");
+    }
+
+    fn how_to_open(&self, config: &Config) -> String {
+        match self.web {
+            What::Off => "off".into(),
+            What::NotBuilt => "missing: this program was built without it; `make build` builds both".into(),
+            What::Embedded | What::Folder if config.server.behind_proxy => {
+                "open the address of your reverse proxy in a browser".into()
+            }
+            // The certificate knows the name, we do not.
+            What::Embedded | What::Folder if config.has_tls() => {
+                format!("open https://YOUR-HOST:{} in a browser", self.listening.port()).replace(":443 ", " ")
+            }
+            What::Embedded | What::Folder => format!("open http://{} in a browser", self.listening),
+        }
     }
 
     async fn stop(self) {
@@ -353,9 +374,9 @@ async fn invite_for_demo(config: &Config, paths: &Paths, domain: &Domain) -> Opt
 }
 
 /// Everything on the main listener.
-fn app(domain: &Arc<Domain>, gateway: &Arc<Gateway>) -> axum::Router {
+fn app(domain: &Arc<Domain>, gateway: &Arc<Gateway>, web: Web) -> axum::Router {
     let config = ApiConfig { version: env!("CARGO_PKG_VERSION").into(), ..ApiConfig::default() };
-    sotto_api::router(domain.clone(), config)
+    sotto_api::router_and_files(domain.clone(), config, Arc::new(move |request| web.answer(request)))
         .merge(sotto_gateway::routes(gateway.clone()))
         .merge(pages::health(gateway.clone()))
 }

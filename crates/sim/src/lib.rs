@@ -19,8 +19,8 @@ use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use server::Server;
 use sotto_engine::{
-    Command, CommandError, CommandId, Effect, Engine, EngineConfig, Event, HttpFailure, HttpRequest, Input,
-    MessageBody, MessageStatus, MessageView, Reply, RequestId, Who,
+    Command, CommandError, CommandId, Effect, Engine, EngineConfig, Event, HistoryPlace, HttpFailure, HttpRequest,
+    Input, MessageBody, MessageStatus, MessageView, Reply, RequestId, Who,
 };
 use sotto_engine_store::Store;
 use sotto_types::{AccountId, Timestamp, Username};
@@ -592,7 +592,7 @@ impl Sim {
 
     /// The conversation of `device` with the account of `with`, as stored.
     pub fn history(&mut self, device: Device, with: AccountId) -> Vec<MessageView> {
-        match self.ask(device, Command::History { conversation: with, before: None, limit: 1000 }) {
+        match self.ask(device, Command::History { conversation: with, at: HistoryPlace::Newest, limit: 1000 }) {
             Ok(Reply::Messages { messages, .. }) => messages,
             other => panic!("no history: {other:?}"),
         }

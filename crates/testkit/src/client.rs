@@ -6,8 +6,8 @@
 use crate::ledger::Ledger;
 use crate::wait::{DEADLINE, within};
 use sotto_engine::api::{
-    Command, CommandError, ConnectionView, ConversationView, Event, Me, MessageBody, MessageStatus, MessageView, Reply,
-    StatusView, Who,
+    Command, CommandError, ConnectionView, ConversationView, Event, HistoryPlace, Me, MessageBody, MessageStatus,
+    MessageView, Reply, StatusView, Who,
 };
 use sotto_engine_native::{Client, Happening, Happenings, HostConfig, ProfileError, ProfileOptions};
 use sotto_types::{AccountId, ClientMsgId, Username};
@@ -198,9 +198,9 @@ impl TestClient {
     pub async fn history(&self, with: AccountId) -> Vec<MessageView> {
         let mut all: Vec<MessageView> = Vec::new();
         loop {
-            let before = all.first().map(|message| message.position);
-            let command = Command::History { conversation: with, before, limit: 500 };
-            let Reply::Messages { mut messages, more } = self.command(command).await else { panic!("no history") };
+            let at = all.first().map_or(HistoryPlace::Newest, |message| HistoryPlace::Before(message.position));
+            let command = Command::History { conversation: with, at, limit: 500 };
+            let Reply::Messages { mut messages, more, .. } = self.command(command).await else { panic!("no history") };
             let last = !more || messages.is_empty();
             messages.append(&mut all);
             all = messages;

@@ -18,6 +18,7 @@ pub enum IdError {
 /// A person. Random UUID chosen by the client at registration.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(type = "string"))]
 pub struct AccountId(Uuid);
 
 impl AccountId {
@@ -77,6 +78,7 @@ impl fmt::Debug for AccountId {
 /// One installation of an account, 1..=127.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "u32", into = "u32")]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(type = "number"))]
 pub struct DeviceId(u8);
 
 impl DeviceId {
@@ -147,6 +149,7 @@ macro_rules! rising_id {
         $(#[$doc])*
         /// In JSON a decimal string: JavaScript's numbers would round it.
         #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
+        #[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(type = "string"))]
         pub struct $name(u64);
 
         impl Serialize for $name {
@@ -230,6 +233,7 @@ impl EntryId {
 /// Chosen by the client for each send (UUIDv7). Its clock part is not trusted.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(type = "string"))]
 pub struct ClientMsgId(Uuid);
 
 impl ClientMsgId {

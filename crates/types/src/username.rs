@@ -13,6 +13,7 @@ pub enum UsernameError {
 /// How people find each other: 3–32 of `a-z 0-9 _ .`, folded to lower case; a leading `@` is dropped.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(type = "string"))]
 pub struct Username(String);
 
 impl Username {

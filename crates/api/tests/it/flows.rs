@@ -1,5 +1,6 @@
 use crate::bed::*;
 use axum::body::Body;
+use axum::response::IntoResponse as _;
 use futures_util::{FutureExt as _, stream};
 use http::{Method, StatusCode, header};
 use http_body_util::BodyExt as _;
@@ -164,6 +165,30 @@ async fn cors_is_closed_but_for_configured_origins() {
     assert_eq!(reply.headers[header::ACCESS_CONTROL_ALLOW_ORIGIN], "https://chat.example");
     let reply = bed.send(ask("https://evil.example", Method::GET)).await;
     assert!(!reply.headers.contains_key(header::ACCESS_CONTROL_ALLOW_ORIGIN));
+}
+
+#[tokio::test]
+async fn files_are_where_no_route_is() {
+    let mut bed = Bed::new().await;
+    let config = ApiConfig { cors_origins: vec!["https://chat.example".into()], ..ApiConfig::default() };
+    let files = |asked: &http::request::Parts| {
+        let has_file = matches!(asked.uri.path(), "/" | "/v1/server" | "/file");
+        has_file.then(|| ([(header::VARY, "accept-encoding")], "a file").into_response())
+    };
+    bed.router = sotto_api::router_and_files(bed.domain.clone(), config, std::sync::Arc::new(files));
+    for path in ["/", "/file"] {
+        let mut request = bare(Method::GET, path, None);
+        request.headers_mut().insert(header::ORIGIN, "https://chat.example".parse().unwrap());
+        let reply = bed.send(request).await;
+        assert_eq!((reply.status, &*reply.bytes), (StatusCode::OK, &b"a file"[..]));
+        assert_eq!(reply.headers[header::X_CONTENT_TYPE_OPTIONS], "nosniff");
+        let varies: Vec<_> = reply.headers.get_all(header::VARY).iter().collect();
+        assert_eq!(varies, ["accept-encoding", "origin"]);
+    }
+    let server = bed.send(bare(Method::GET, "/v1/server", None)).await;
+    assert_eq!(server.json::<body::ServerInfo>().registration, "open", "a route goes first");
+    let nothing = bed.send(bare(Method::GET, "/v1/nothing", None)).await;
+    assert_eq!(nothing.problem().code, ErrorCode::NotFound.number());
 }
 
 #[tokio::test]

@@ -8,7 +8,7 @@ use crate::session::{Session, parse_who};
 use crate::text::{clean_line, date_time, to_json};
 use crate::ticks::{stand_in, tick};
 use crate::tui::shorten;
-use sotto_engine::api::{Command, MessageBody, Reply};
+use sotto_engine::api::{Command, ConversationView, HistoryPlace, MessageBody, Reply};
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::PathBuf;
@@ -19,14 +19,14 @@ const PREVIEW: usize = 60;
 pub async fn history(session: &Session, args: History) -> Result<(), Failure> {
     let conversation = session.conversation(parse_who(&args.name)?).await?;
     let mut found = Vec::new();
-    let mut before = args.before;
+    let mut at = args.before.map_or(HistoryPlace::Newest, HistoryPlace::Before);
     let mut left = args.limit;
     let mut more = true;
     while left > 0 && more {
-        let reply = session.ask(Command::History { conversation, before, limit: left.min(PAGE) }).await?;
-        let Reply::Messages { mut messages, more: further } = reply else { return Err(Failure::unexpected()) };
+        let reply = session.ask(Command::History { conversation, at, limit: left.min(PAGE) }).await?;
+        let Reply::Messages { mut messages, more: further, .. } = reply else { return Err(Failure::unexpected()) };
         more = further && !messages.is_empty();
-        before = messages.first().map(|message| message.position).or(before);
+        at = messages.first().map_or(at, |message| HistoryPlace::Before(message.position));
         left = left.saturating_sub(u32::try_from(messages.len()).unwrap_or(u32::MAX));
         // Pages come newest first, each ascending.
         messages.append(&mut found);
@@ -142,15 +142,45 @@ pub async fn conversations(session: &Session) -> Result<(), Failure> {
                 let (time, mark) = (date_time(time_of(message)), tick(message.status));
                 format!("{}  {body} {mark}", out.paint(Style::Dim, &time))
             });
-            out.line(format!("{who}{unread}  {}", last.unwrap_or_default().trim_end()))?;
+            let marks = out.paint(Style::Dim, &marks(conversation));
+            out.line(format!("{who}{unread}{marks}  {}", last.unwrap_or_default().trim_end()))?;
         }
         Ok(())
     })
 }
 
+/// " pinned muted"; nothing for most.
+fn marks(conversation: &ConversationView) -> String {
+    let marks = [
+        (conversation.pinned, " pinned"),
+        (conversation.archived, " archived"),
+        (conversation.muted_until_ms > 0, " muted"),
+        (conversation.marked_unread && conversation.unread == 0, " unread"),
+        (conversation.draft.is_some(), " draft"),
+    ];
+    marks.into_iter().filter_map(|(is_set, mark)| is_set.then_some(mark)).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::tui::samples;
+
+    #[test]
+    fn what_was_arranged_is_marked() {
+        let mut conversation = samples::conversation(samples::contact(2, "bob"), None, 0);
+        assert_eq!(marks(&conversation), "");
+        conversation = ConversationView {
+            pinned: true,
+            muted_until_ms: 1,
+            marked_unread: true,
+            draft: Some("half".into()),
+            ..conversation
+        };
+        assert_eq!(marks(&conversation), " pinned muted unread draft");
+        conversation = ConversationView { unread: 3, archived: true, draft: None, ..conversation };
+        assert_eq!(marks(&conversation), " pinned archived muted");
+    }
 
     #[test]
     fn matches_are_marked_and_nothing_else_gets_through() {

@@ -11,7 +11,9 @@ use crate::failure::{Exit, Failure};
 use crate::session::{Session, stop_signal};
 use crate::text::clean_line;
 use serde::Serialize;
-use sotto_engine::api::{Command, ConnectionView, ConversationView, ErrorKind, Event, MessageView, Reply, StatusView};
+use sotto_engine::api::{
+    Command, ConnectionView, ConversationView, ErrorKind, Event, HistoryPlace, MessageView, Reply, StatusView,
+};
 use sotto_engine_native::{Happening, Happenings};
 use sotto_types::{AccountId, ClientMsgId, MessageId};
 use std::collections::{HashMap, HashSet, VecDeque};
@@ -178,8 +180,9 @@ impl Listener<'_> {
     }
 
     async fn page(&self, conversation: AccountId, before: Option<u64>) -> Result<(Vec<MessageView>, bool), Failure> {
-        match self.session.ask(Command::History { conversation, before, limit: PAGE }).await? {
-            Reply::Messages { messages, more } => Ok((messages, more)),
+        let at = before.map_or(HistoryPlace::Newest, HistoryPlace::Before);
+        match self.session.ask(Command::History { conversation, at, limit: PAGE }).await? {
+            Reply::Messages { messages, more, .. } => Ok((messages, more)),
             _ => Err(Failure::unexpected()),
         }
     }

@@ -56,5 +56,16 @@ pub fn message(n: u64, from_me: bool, text: &str, status: MessageStatus) -> Mess
 }
 
 pub fn conversation(contact: ContactView, last: Option<MessageView>, unread: u32) -> ConversationView {
-    ConversationView { contact, is_me: false, last, unread, read_up_to: MessageId::ZERO }
+    ConversationView {
+        contact,
+        is_me: false,
+        last,
+        unread,
+        read_up_to: MessageId::ZERO,
+        pinned: false,
+        archived: false,
+        muted_until_ms: 0,
+        marked_unread: false,
+        draft: None,
+    }
 }

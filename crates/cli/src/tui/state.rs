@@ -6,7 +6,8 @@
 
 use super::composer::Composer;
 use sotto_engine::api::{
-    Command, CommandError, ConnectionView, ContactView, ConversationView, Event, Me, MessageView, Reply, SearchHit, Who,
+    Command, CommandError, ConnectionView, ContactView, ConversationView, Event, HistoryPlace, Me, MessageView, Reply,
+    SearchHit, Who,
 };
 use sotto_engine_native::Happening;
 use sotto_types::{AccountId, ClientMsgId, MessageId};
@@ -198,7 +199,10 @@ impl App {
             jump: None,
             wanted: None,
         });
-        self.ask(Why::Newest(account), Command::History { conversation: account, before: None, limit: PAGE });
+        self.ask(
+            Why::Newest(account),
+            Command::History { conversation: account, at: HistoryPlace::Newest, limit: PAGE },
+        );
     }
 
     pub fn open_selected(&mut self) {
@@ -234,7 +238,10 @@ impl App {
         open.wanted = Some((position, pages - 1));
         open.loading = true;
         let conversation = open.account;
-        self.ask(Why::Older(conversation), Command::History { conversation, before: Some(oldest), limit: JUMP_PAGE });
+        self.ask(
+            Why::Older(conversation),
+            Command::History { conversation, at: HistoryPlace::Before(oldest), limit: JUMP_PAGE },
+        );
     }
 
     /// The pane shows the oldest loaded line: more is wanted.
@@ -244,8 +251,9 @@ impl App {
             return;
         }
         open.loading = true;
-        let (conversation, before) = (open.account, open.messages.first().map(|message| message.position));
-        self.ask(Why::Older(conversation), Command::History { conversation, before, limit: PAGE });
+        let conversation = open.account;
+        let at = open.messages.first().map_or(HistoryPlace::Newest, |oldest| HistoryPlace::Before(oldest.position));
+        self.ask(Why::Older(conversation), Command::History { conversation, at, limit: PAGE });
     }
 
     /// Tells the engine what the person saw of the open conversation, if they did.
@@ -269,7 +277,10 @@ impl App {
                 if let Some(open) = &mut self.open {
                     open.loading = true;
                     let conversation = open.account;
-                    self.ask(Why::Newest(conversation), Command::History { conversation, before: None, limit: PAGE });
+                    self.ask(
+                        Why::Newest(conversation),
+                        Command::History { conversation, at: HistoryPlace::Newest, limit: PAGE },
+                    );
                 }
             }
             Happening::Ended(text) => self.signed_out = Some(text),
@@ -367,8 +378,8 @@ impl App {
                 self.me = status.me.or(self.me.take());
             }
             (_, Reply::Conversations { conversations }) => self.on_list(conversations),
-            (Why::Newest(account), Reply::Messages { messages, more }) => self.on_newest(account, messages, more),
-            (Why::Older(account), Reply::Messages { messages, more }) => self.on_older(account, messages, more),
+            (Why::Newest(account), Reply::Messages { messages, more, .. }) => self.on_newest(account, messages, more),
+            (Why::Older(account), Reply::Messages { messages, more, .. }) => self.on_older(account, messages, more),
             (Why::Open, Reply::Contact { contact }) => {
                 let is_me = self.me.as_ref().is_some_and(|me| me.account == contact.account);
                 self.refresh_list();

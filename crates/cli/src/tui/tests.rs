@@ -9,8 +9,8 @@ use ratatui::backend::TestBackend;
 use ratatui::buffer::Buffer;
 use ratatui::style::{Color, Modifier};
 use sotto_engine::api::{
-    Command, ConnectionView, ConversationView, Event, MessageBody, MessageStatus as S, MessageView, Reply, SearchHit,
-    Who,
+    Command, ConnectionView, ConversationView, Event, HistoryPlace, MessageBody, MessageStatus as S, MessageView,
+    Reply, SearchHit, Who,
 };
 use sotto_engine_native::Happening;
 
@@ -50,7 +50,7 @@ fn chatting(messages: Vec<MessageView>) -> App {
     let list = vec![conversation(contact(2, "bob"), last, 0), conversation(contact(3, "carol"), None, 4)];
     app.on_answer(Why::List, Ok(Reply::Conversations { conversations: list }));
     app.open(contact(2, "bob"), false);
-    app.on_answer(Why::Newest(account(2)), Ok(Reply::Messages { messages, more: false }));
+    app.on_answer(Why::Newest(account(2)), Ok(Reply::Messages { messages, more: false, newer: false }));
     app.focus = Focus::Composer;
     app.take_asks();
     app
@@ -285,15 +285,15 @@ fn scrolling_up_loads_older_pages_and_new_messages_do_not_push() {
         (from..=to).map(|n| message(n, false, &format!("line {n:03}"), S::Received)).collect::<Vec<_>>()
     };
     let mut app = chatting(vec![]);
-    app.on_answer(Why::Newest(account(2)), Ok(Reply::Messages { messages: page(101, 160), more: true }));
+    app.on_answer(Why::Newest(account(2)), Ok(Reply::Messages { messages: page(101, 160), more: true, newer: false }));
     assert!(text(&mut app, 80, 20).contains("line 160"));
     for _ in 0..6 {
         press(&mut app, KeyCode::PageUp);
         screen(&mut app, 80, 20);
     }
     let asked = commands(&mut app);
-    assert!(matches!(asked.as_slice(), [Command::History { before: Some(101), .. }]), "once: {asked:?}");
-    app.on_answer(Why::Older(account(2)), Ok(Reply::Messages { messages: page(41, 100), more: false }));
+    assert!(matches!(asked.as_slice(), [Command::History { at: HistoryPlace::Before(101), .. }]), "once: {asked:?}");
+    app.on_answer(Why::Older(account(2)), Ok(Reply::Messages { messages: page(41, 100), more: false, newer: false }));
     let before = text(&mut app, 80, 20);
     assert!(before.contains("line 101") && !before.contains("line 160"), "{before}");
     happen(&mut app, Event::MessageAdded { message: message(161, false, "line 161", S::Received), backlog: false });
@@ -310,7 +310,7 @@ fn search_finds_and_jumps_to_the_message() {
         (from..=to).map(|n| message(n, false, &format!("line {n:03}"), S::Received)).collect::<Vec<_>>()
     };
     let mut app = chatting(vec![]);
-    app.on_answer(Why::Newest(account(2)), Ok(Reply::Messages { messages: page(500, 560), more: true }));
+    app.on_answer(Why::Newest(account(2)), Ok(Reply::Messages { messages: page(500, 560), more: true, newer: false }));
     app.focus = Focus::Messages;
     press(&mut app, KeyCode::Char('/'));
     type_text(&mut app, "line");
@@ -326,8 +326,8 @@ fn search_finds_and_jumps_to_the_message() {
     assert!(text(&mut app, 80, 20).contains("line 120"));
     press(&mut app, KeyCode::Enter);
     assert!(app.sheet.is_none());
-    assert!(matches!(commands(&mut app).as_slice(), [Command::History { before: Some(500), .. }]));
-    app.on_answer(Why::Older(account(2)), Ok(Reply::Messages { messages: page(1, 499), more: false }));
+    assert!(matches!(commands(&mut app).as_slice(), [Command::History { at: HistoryPlace::Before(500), .. }]));
+    app.on_answer(Why::Older(account(2)), Ok(Reply::Messages { messages: page(1, 499), more: false, newer: false }));
     let shown = text(&mut app, 80, 20);
     assert!(shown.contains("line 120") && !shown.contains("line 560"), "{shown}");
 }

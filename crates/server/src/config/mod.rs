@@ -79,6 +79,13 @@ config! {
         /// "auto": open if the server listens on loopback only (and no proxy is in front), else invite.
         policy: String = "auto",
     }
+    /// The web app, which the server serves at /.
+    web: Web {
+        /// Serve it. Without it, people use other clients; the API stays.
+        enabled: bool = true,
+        /// Folder to serve instead of the app inside this program: a copy of web/dist, perhaps changed. Read at start.
+        dir: String = "",
+    }
     /// WebSocket connections of devices.
     gateway: Gateway {
         /// Seconds a client has to finish TLS, to send a request's head, and to say Hello.

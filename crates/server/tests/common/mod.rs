@@ -174,6 +174,46 @@ fn get(address: SocketAddr, path: &str) -> (u16, String) {
     (status, if chunked { unchunk(body) } else { body.to_owned() })
 }
 
+/// An HTTP answer, header names in lower case.
+pub struct Answer {
+    /// 0: the connection ended without one.
+    pub status: u16,
+    headers: Vec<(String, String)>,
+    pub body: Vec<u8>,
+}
+
+impl Answer {
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+    }
+
+    /// Its status and the end of its type.
+    pub fn problem(&self) -> (u16, String) {
+        assert_eq!(self.header("content-type"), Some("application/problem+json"), "status {}", self.status);
+        let problem: Value = serde_json::from_slice(&self.body).unwrap();
+        (self.status, problem["type"].as_str().unwrap().rsplit([':', '/', '#']).next().unwrap().to_owned())
+    }
+}
+
+/// One request, byte for byte as given (`headers` end with CRLF each), on a connection of its own.
+pub fn exchange(address: SocketAddr, method: &str, path: &str, headers: &str) -> Answer {
+    let mut stream = TcpStream::connect(address).unwrap();
+    stream.set_read_timeout(Some(DEADLINE)).unwrap();
+    let request = format!("{method} {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n{headers}\r\n");
+    // A server that refuses early may close before it has read all.
+    let _ = stream.write_all(request.as_bytes());
+    let mut bytes = Vec::new();
+    let _ = stream.read_to_end(&mut bytes);
+    let Some(end) = bytes.windows(4).position(|four| four == b"\r\n\r\n") else {
+        return Answer { status: 0, headers: Vec::new(), body: Vec::new() };
+    };
+    let head = std::str::from_utf8(&bytes[..end]).unwrap();
+    let status = head.split(' ').nth(1).unwrap().parse().unwrap();
+    let fields = head.lines().skip(1).filter_map(|line| line.split_once(": "));
+    let headers = fields.map(|(name, value)| (name.to_ascii_lowercase(), value.to_owned())).collect();
+    Answer { status, headers, body: bytes[end + 4..].to_vec() }
+}
+
 fn unchunk(mut body: &str) -> String {
     let mut whole = String::new();
     while let Some((length, rest)) = body.split_once("\r\n") {

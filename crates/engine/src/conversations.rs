@@ -1,0 +1,135 @@
+//! Conversations as a person arranges them (pins, archive, mute, drafts), and pages of their history.
+//! Always true: what is arranged stays on this device; who writes to an archived conversation brings it back, unless it is muted.
+
+use crate::api::{CommandId, ConversationChanges, ErrorKind, Event, HistoryPlace, Reply};
+use crate::core::Cx;
+use crate::{inbox, views};
+use sotto_engine_store::{Conversation, StoreError, StoredMessage};
+use sotto_types::{AccountId, Timestamp, limits};
+
+/// Room for a pasted text that is to be shortened before it is sent.
+const DRAFT_BYTES: usize = 4 * limits::TEXT_BYTES;
+
+pub(crate) fn all(cx: &mut Cx<'_, '_>, id: CommandId) -> Result<(), StoreError> {
+    let rows = cx.tx.conversations()?;
+    let conversations = rows.into_iter().map(|row| views::conversation(cx, row)).collect::<Result<_, _>>()?;
+    cx.reply(id, Ok(Reply::Conversations { conversations }));
+    Ok(())
+}
+
+pub(crate) fn show(cx: &mut Cx<'_, '_>, id: CommandId, peer: AccountId) -> Result<(), StoreError> {
+    let row = cx.tx.conversation(peer)?.unwrap_or_else(|| Conversation::new(peer));
+    let conversation = views::conversation(cx, row)?;
+    cx.reply(id, Ok(Reply::Conversation { conversation }));
+    Ok(())
+}
+
+pub(crate) fn set(
+    cx: &mut Cx<'_, '_>,
+    id: CommandId,
+    peer: AccountId,
+    changes: &ConversationChanges,
+) -> Result<(), StoreError> {
+    let is_me = cx.own().is_some_and(|own| own.account() == peer);
+    if !is_me && cx.tx.contact(peer)?.is_none() {
+        cx.fail(id, ErrorKind::NotFound, "this profile does not know the account: find the person by name first");
+        return Ok(());
+    }
+    if changes.draft.as_ref().is_some_and(|draft| draft.len() > DRAFT_BYTES) {
+        cx.fail(id, ErrorKind::Invalid, "a draft has at most 128 KiB of text");
+        return Ok(());
+    }
+    cx.tx.start_conversation(peer, cx.now)?;
+    inbox::list_contact(cx, peer)?;
+    match changes.pinned {
+        Some(true) => cx.tx.pin(peer)?,
+        Some(false) => cx.tx.unpin(peer)?,
+        None => (),
+    }
+    if let Some(archived) = changes.archived {
+        cx.tx.set_archived(peer, archived)?;
+    }
+    if let Some(until) = changes.muted_until_ms {
+        cx.tx.set_muted_until(peer, Timestamp::from_ms(until))?;
+    }
+    if let Some(marked) = changes.marked_unread {
+        cx.tx.set_marked_unread(peer, marked)?;
+    }
+    if let Some(draft) = &changes.draft {
+        cx.tx.set_draft(peer, draft)?;
+    }
+    cx.event(Event::ConversationChanged { conversation: peer });
+    show(cx, id, peer)
+}
+
+/// Somebody else's message was stored.
+pub(crate) fn on_incoming(cx: &mut Cx<'_, '_>, peer: AccountId) -> Result<(), StoreError> {
+    if cx.tx.bring_back(peer, cx.now)? {
+        cx.event(Event::ConversationChanged { conversation: peer });
+    }
+    Ok(())
+}
+
+/// Messages of a page, ascending, and whether there are older and newer ones.
+struct Page {
+    messages: Vec<StoredMessage>,
+    more: bool,
+    newer: bool,
+}
+
+pub(crate) fn history(
+    cx: &mut Cx<'_, '_>,
+    id: CommandId,
+    peer: AccountId,
+    at: HistoryPlace,
+    limit: u32,
+) -> Result<(), StoreError> {
+    let page = match at {
+        HistoryPlace::Newest => {
+            let (messages, more) = older(cx, peer, None, limit)?;
+            Page { messages, more, newer: false }
+        }
+        HistoryPlace::Before(position) => {
+            let (messages, more) = older(cx, peer, Some(position), limit)?;
+            Page { messages, more, newer: cx.tx.is_any_from(peer, position)? }
+        }
+        HistoryPlace::After(position) => {
+            let from = position.saturating_add(1);
+            let (messages, newer) = newer(cx, peer, from, limit)?;
+            Page { messages, more: cx.tx.is_any_before(peer, from)?, newer }
+        }
+        HistoryPlace::Around(position) => {
+            let (mut messages, more) = older(cx, peer, Some(position), limit / 2)?;
+            let rest = limit.saturating_sub(u32::try_from(messages.len()).unwrap_or(u32::MAX));
+            let (after, newer) = newer(cx, peer, position, rest)?;
+            messages.extend(after);
+            Page { messages, more, newer }
+        }
+    };
+    let messages = page.messages.iter().map(|message| cx.message_view(message)).collect::<Result<_, _>>()?;
+    cx.reply(id, Ok(Reply::Messages { messages, more: page.more, newer: page.newer }));
+    Ok(())
+}
+
+/// The `limit` ones before a position, and whether there are more before them.
+fn older(
+    cx: &Cx<'_, '_>,
+    peer: AccountId,
+    before: Option<u64>,
+    limit: u32,
+) -> Result<(Vec<StoredMessage>, bool), StoreError> {
+    let mut page = cx.tx.history(peer, before, limit.saturating_add(1))?;
+    let more = page.len() > limit as usize;
+    if more {
+        page.remove(0);
+    }
+    Ok((page, more))
+}
+
+/// The `limit` ones from a position on, and whether there are more after them.
+fn newer(cx: &Cx<'_, '_>, peer: AccountId, from: u64, limit: u32) -> Result<(Vec<StoredMessage>, bool), StoreError> {
+    let mut page = cx.tx.history_from(peer, from, limit.saturating_add(1))?;
+    let newer = page.len() > limit as usize;
+    page.truncate(limit as usize);
+    Ok((page, newer))
+}

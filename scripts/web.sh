@@ -1,0 +1,34 @@
+#!/usr/bin/env bash
+# Builds the browser's side: the engine as WebAssembly, its package @sotto/engine, the web app into web/dist.
+# usage: scripts/web.sh [engine|app]      (default: both)
+set -euo pipefail
+cd "$(dirname "$0")/.."
+. scripts/wasm-env.sh
+part=${1:-all}
+out=web/engine/src/wasm
+
+[ -d web/node_modules/vite ] || (cd web && npm ci --no-audit --no-fund)
+
+if [ "$part" != app ]; then
+    cargo build -q --profile wasm --locked -p sotto-engine-wasm --target wasm32-unknown-unknown
+    (unset RUSTFLAGS && cargo build --quiet --locked --manifest-path xtask/Cargo.toml --target-dir target/xtask)
+    module=target/wasm32-unknown-unknown/wasm/sotto_engine_wasm.wasm
+    if [ ! -f $out/sotto_engine_bg.wasm ] || [ $module -nt $out/sotto_engine_bg.wasm ]; then
+        target/xtask/debug/xtask bindgen $module target/wasm-bindgen
+        # Not --all-features: it writes what browsers do not read yet.
+        web/node_modules/.bin/wasm-opt -Oz --enable-bulk-memory --enable-bulk-memory-opt --enable-mutable-globals \
+            --enable-sign-ext --enable-nontrapping-float-to-int --enable-reference-types --enable-multivalue \
+            target/wasm-bindgen/sotto_engine_bg.wasm -o target/wasm-bindgen/small.wasm
+        # A function that SQLite misses would be left to JavaScript, which has none.
+        if grep -q 'from "env"' target/wasm-bindgen/sotto_engine.js; then
+            echo "the module wants functions from \"env\": look at SQLITE_WASM_RS_FLAGS in scripts/wasm-env.sh" >&2
+            exit 1
+        fi
+        mkdir -p $out
+        cp target/wasm-bindgen/sotto_engine.js target/wasm-bindgen/sotto_engine.d.ts $out/
+        mv target/wasm-bindgen/small.wasm $out/sotto_engine_bg.wasm
+    fi
+fi
+if [ "$part" != engine ]; then
+    (cd web && npm run --silent build -w engine && npm run --silent build)
+fi

@@ -1,0 +1,222 @@
+// Made from crates/engine/src/api.rs by crates/engine-wasm/tests/typescript.rs; edit that file instead.
+// Times are milliseconds since the Unix epoch. What does not fit into a double is a string of decimal digits.
+
+export type JsonValue = null | boolean | number | string | JsonValue[] | { [key: string]: JsonValue };
+
+/**
+ * A person. Random UUID chosen by the client at registration.
+ */
+export type AccountId = string;
+
+/**
+ * One installation of an account, 1..=127.
+ */
+export type DeviceId = number;
+
+/**
+ * Chosen by the client for each send (UUIDv7). Its clock part is not trusted.
+ */
+export type ClientMsgId = string;
+
+/**
+ * Orders a conversation. Assigned at commit: milliseconds since the Unix epoch shifted left by 20 bits, plus a
+ * counter, so ids of one node are unique and rise. Zero means "none seen yet".
+ * In JSON a decimal string: JavaScript's numbers would round it.
+ */
+export type MessageId = string;
+
+/**
+ * How people find each other: 3–32 of `a-z 0-9 _ .`, folded to lower case; a leading `@` is dropped.
+ */
+export type Username = string;
+
+/**
+ * A person, as a command names them: "@ann", or an account id.
+ */
+export type Who = { "name": Username } | { "account": AccountId } | "me";
+
+export type Command = { "command": "register", server: string, username: Username, invite: string | null, device_name: string, } | { "command": "start_link", server: string, device_name: string, } | { "command": "approve_link", link_text: string, } | { "command": "recover", server: string, username: Username, code: string, device_name: string, } | { "command": "set_online", online: boolean, } | { "command": "who_am_i" } | { "command": "find_person", who: Who, } | { "command": "send_text", to: Who, body: string, name: ClientMsgId | null, } | { "command": "retry_message", name: ClientMsgId, } | { "command": "cancel_message", name: ClientMsgId, } | { "command": "mark_read", conversation: AccountId, up_to: MessageId | null, } | { "command": "conversations" } | { "command": "conversation", conversation: AccountId, } | { "command": "set_conversation", conversation: AccountId, changes: ConversationChanges, } | { "command": "history", conversation: AccountId, at: HistoryPlace, limit: number, } | { "command": "message", name: ClientMsgId, } | { "command": "search", query: string, conversation: AccountId | null, limit: number, } | { "command": "contact", who: Who, } | { "command": "contacts" } | { "command": "safety_number", who: Who, } | { "command": "set_verified", who: Who, verified: boolean, 
+/**
+ * The 60 digits, however spaced.
+ */
+safety_number: string | null, } | { "command": "accept_key", who: Who, identity_key: string | null, } | { "command": "set_blocked", who: Who, blocked: boolean, } | { "command": "devices" } | { "command": "remove_device", device: DeviceId, recovery_code: string | null, } | { "command": "request_history" } | { "command": "new_recovery_code", current_code: string, } | { "command": "delete_account" } | { "command": "status" } | { "command": "export", next: string | null, };
+
+export type Reply = { "reply": "done" } | { "reply": "registered", me: Me, recovery_code: string, } | { "reply": "recovered", me: Me, other_devices: number, } | { "reply": "link_text", text: string, expires_ms: number, } | { "reply": "me", me: Me, } | { "reply": "queued", message: MessageView, } | { "reply": "contact", contact: ContactView, } | { "reply": "contacts", contacts: Array<ContactView>, } | { "reply": "conversations", conversations: Array<ConversationView>, } | { "reply": "conversation", conversation: ConversationView, } | { "reply": "messages", messages: Array<MessageView>, more: boolean, newer: boolean, } | { "reply": "message", message: MessageView, details: MessageDetails, } | { "reply": "found", hits: Array<SearchHit>, } | { "reply": "safety_number", digits: string, qr: string, verified: boolean, contact: ContactView, } | { "reply": "devices", devices: Array<DeviceView>, } | { "reply": "recovery_code", recovery_code: string, } | { "reply": "status", status: StatusView, } | { "reply": "export_page", lines: Array<JsonValue>, next: string | null, };
+
+/**
+ * Why a command failed. `kind` decides exit codes and what a person is told to do.
+ */
+export type CommandError = { kind: ErrorKind, 
+/**
+ * English, for people: what is wrong and what to do.
+ */
+text: string, };
+
+export type ErrorKind = "not_found" | "invalid" | "wrong_state" | "refused" | "offline" | "signed_out" | "key_changed" | "clock" | "storage" | "internal";
+
+export type Me = { account: AccountId, username: Username, device: DeviceId, server: string, 
+/**
+ * Hex of the public identity key.
+ */
+identity_key: string, };
+
+/**
+ * Ticks: ○ pending, ✓ sent, ✓✓ delivered, blue ✓✓ read, ⚠ failed.
+ */
+export type MessageStatus = "received" | "pending" | "held" | "sent" | "delivered" | "read" | "failed" | "waiting";
+
+export type MessageBody = { "kind": "text", body: string, } | { "kind": "undecryptable" } | { "kind": "key_changed", identity_key: string, } | { "kind": "unsupported" } | { "kind": "profile_restored" };
+
+export type MessageView = { 
+/**
+ * Place in this profile's history: pass in a `HistoryPlace`. Rises as (message id, arrival) within a conversation. In JSON a
+ * string of digits, since it does not fit into a double.
+ */
+position: string, name: ClientMsgId, 
+/**
+ * None until sent.
+ */
+message_id: MessageId | null, 
+/**
+ * Became readable only with this later id (it was sent again): unread until `MarkRead` reaches it.
+ */
+late_id: MessageId | null, conversation: AccountId, from: AccountId, from_me: boolean, from_device: DeviceId, body: MessageBody, status: MessageStatus, 
+/**
+ * The sender's clock.
+ */
+written_ms: number, server_time_ms: number | null, delivered_ms: number | null, read_ms: number | null, 
+/**
+ * Why it failed or is held, for people.
+ */
+note: string | null, };
+
+/**
+ * What really happened to a message.
+ */
+export type MessageDetails = { 
+/**
+ * "prekey" (PQXDH first message) or "ratchet", per device it went to or came from.
+ */
+copies: Array<CopyDetails>, resends: number, attempts: number, times: MessageTimes, };
+
+/**
+ * When each step of a message's way was taken. What was not measured is none.
+ */
+export type MessageTimes = { 
+/**
+ * This device's clock: encrypted for every device, at the last attempt.
+ */
+encrypted_ms: number | null, 
+/**
+ * This device's clock: handed to the connection, which follows at once.
+ */
+sent_ms: number | null, 
+/**
+ * The server's clock: on stable storage.
+ */
+stored_ms: number | null, 
+/**
+ * This device's clock: the server's word that it is stored was here.
+ */
+accepted_ms: number | null, 
+/**
+ * The server's clock.
+ */
+delivered_ms: number | null, 
+/**
+ * The server's clock.
+ */
+read_ms: number | null, 
+/**
+ * This device's clock: somebody else's message, or that of another own device, arrived and was decrypted.
+ */
+received_ms: number | null, };
+
+export type CopyDetails = { account: AccountId, device: DeviceId, protocol: string, ciphertext_bytes: number, 
+/**
+ * Message number within the sending chain.
+ */
+counter: number, 
+/**
+ * Length of the chain before this one.
+ */
+previous_counter: number | null, 
+/**
+ * Hex of the sender's public ratchet key.
+ */
+ratchet_key: string | null, 
+/**
+ * Hex of what the server stored, while this device still has it (30 days; the first 4 KiB).
+ */
+ciphertext: string | null, };
+
+export type ContactView = { account: AccountId, username: Username | null, display_name: string | null, verified: boolean, blocked: boolean, 
+/**
+ * A new key waits for a decision (only if the contact was verified).
+ */
+key_changed: boolean, identity_key: string | null, 
+/**
+ * The one that waits for a decision.
+ */
+new_identity_key: string | null, devices: number, };
+
+export type ConversationView = { contact: ContactView, is_me: boolean, last: MessageView | null, unread: number, 
+/**
+ * Message id read up to by this person.
+ */
+read_up_to: MessageId, pinned: boolean, archived: boolean, 
+/**
+ * No notification before this time; 0: not muted.
+ */
+muted_until_ms: number, marked_unread: boolean, 
+/**
+ * Text not sent yet.
+ */
+draft: string | null, };
+
+/**
+ * What a person arranges about a conversation; kept on this device.
+ */
+export type ConversationChanges = { pinned?: boolean, archived?: boolean, 
+/**
+ * No notification before this time; 0: notify again.
+ */
+muted_until_ms?: number, 
+/**
+ * Shown as unread without a count, until it is opened.
+ */
+marked_unread?: boolean, 
+/**
+ * Text not sent yet; empty: none.
+ */
+draft?: string, };
+
+/**
+ * Where a page of history lies. Positions are those of `MessageView::position`.
+ */
+export type HistoryPlace = "newest" | { "before": string } | { "after": string } | { "around": string };
+
+export type SearchHit = { message: MessageView, contact: ContactView, 
+/**
+ * The body around the match, with the matching words between U+0001 and U+0002.
+ */
+snippet: string, };
+
+export type DeviceView = { device: DeviceId, name: string, current: boolean, suspended: boolean, created_ms: number, last_seen_ms: number, };
+
+export type ConnectionView = { "state": "disconnected" } | { "state": "connecting" } | { "state": "connected", drained: boolean, } | { "state": "reconnecting", retry_at_ms: number, attempt: number, };
+
+export type StatusView = { connection: ConnectionView, me: Me | null, 
+/**
+ * Messages not yet accepted by the server.
+ */
+outbox: number, undecryptable: number, repaired: number, clock_off_ms: number, 
+/**
+ * Set when signed out for good: why, for people.
+ */
+signed_out: string | null, };
+
+/**
+ * What happened without being asked for.
+ */
+export type Event = { "event": "connection", connection: ConnectionView, } | { "event": "message_added", message: MessageView, backlog: boolean, } | { "event": "message_changed", message: MessageView, } | { "event": "message_removed", name: ClientMsgId, conversation: AccountId, } | { "event": "conversation_changed", conversation: AccountId, } | { "event": "contact_changed", contact: ContactView, } | { "event": "key_changed", contact: ContactView, was_verified: boolean, } | { "event": "queue_drained" } | { "event": "linked", me: Me, } | { "event": "link_failed", error: CommandError, } | { "event": "history_received", done: number, total: number, } | { "event": "history_sent", device: DeviceId, done: number, total: number, } | { "event": "devices_changed" } | { "event": "signed_out", error: CommandError, } | { "event": "clock_off", by_ms: number, } | { "event": "repairing", contact: AccountId, reason: string, } | { "event": "notice", text: string, };

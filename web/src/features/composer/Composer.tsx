@@ -1,0 +1,196 @@
+import { messageName as newName, type ConversationView } from "@sotto/engine";
+import { ArrowUp, Smile } from "lucide-react";
+import { lazy, Suspense, useCallback, useEffect, useLayoutEffect, useMemo, useRef, useState } from "react";
+import { sendText } from "../../engine/window";
+import { t } from "../../strings";
+import { reasonOf } from "../../strings/reason";
+import { Icon } from "../../ui/Icon";
+import { IconButton } from "../../ui/IconButton";
+import { isTyping } from "../shortcuts/keys";
+import { Draft } from "./drafts";
+import "./composer.css";
+
+const EmojiPopover = lazy(async () => ({ default: (await import("./EmojiPopover")).EmojiPopover }));
+
+/** What a message may hold, in bytes of UTF-8; and from where on people are told how much is left. */
+const BYTES_MAX = 32 * 1024;
+const BYTES_TELL = 30 * 1024;
+const LINES_MAX = 8;
+
+const encoder = new TextEncoder();
+
+/** Where there is no keyboard with a Shift key, Enter makes a line, and the button sends. */
+const enterSends = () => !matchMedia("(pointer: coarse) and (hover: none)").matches;
+
+export function Composer({ view, name }: { view: ConversationView; name: string }) {
+  const { account } = view.contact;
+  const [text, setText] = useState(view.draft ?? "");
+  const [failure, setFailure] = useState<string | null>(null);
+  const [emoji, setEmoji] = useState(false);
+  const area = useRef<HTMLTextAreaElement>(null);
+  const emojiButton = useRef<HTMLButtonElement>(null);
+  const emojiWasOpen = useRef(false);
+  const draft = useMemo(() => new Draft(account), [account]);
+  // The name of what could not be saved: sent once more, it must not become two messages.
+  const failed = useRef<{ body: string; name: string } | null>(null);
+
+  const bytes = useMemo(() => (text.length * 3 < BYTES_TELL ? 0 : encoder.encode(text.trim()).length), [text]);
+  const body = text.trim();
+  const canSend = body !== "" && bytes <= BYTES_MAX;
+
+  useLayoutEffect(() => grow(area.current), [text]);
+  useEffect(() => {
+    const onResize = () => grow(area.current);
+    addEventListener("resize", onResize);
+    return () => removeEventListener("resize", onResize);
+  }, []);
+  useEffect(() => {
+    const flush = () => draft.flush();
+    addEventListener("pagehide", flush);
+    document.addEventListener("visibilitychange", flush);
+    return () => {
+      removeEventListener("pagehide", flush);
+      document.removeEventListener("visibilitychange", flush);
+      flush();
+    };
+  }, [draft]);
+  useEffect(() => {
+    // A keyboard on the screen would cover what somebody came to read.
+    if (enterSends() && !isTyping(document.activeElement)) area.current?.focus({ preventScroll: true });
+  }, []);
+  useTypingStarts(area);
+
+  const change = useCallback(
+    (next: string) => {
+      setText(next);
+      setFailure(null);
+      draft.change(next);
+    },
+    [draft],
+  );
+
+  const send = async () => {
+    if (!canSend) return;
+    const again = failed.current?.body === body ? failed.current.name : undefined;
+    const messageName = again ?? newName();
+    change("");
+    draft.flush();
+    area.current?.focus({ preventScroll: true });
+    try {
+      await sendText(account, body, messageName);
+      failed.current = null;
+    } catch (error) {
+      failed.current = { body, name: messageName };
+      setFailure(reasonOf(error));
+      // What was written since stays, below what could not be sent.
+      setText((now) => (now === "" ? body : `${body}\n${now}`));
+      draft.change(body);
+    }
+  };
+
+  const onKeyDown = (event: React.KeyboardEvent) => {
+    // While an input method composes, Enter belongs to it; at its end Safari says so by nothing but the code 229.
+    // eslint-disable-next-line @typescript-eslint/no-deprecated
+    if (event.key !== "Enter" || event.nativeEvent.isComposing || event.keyCode === 229) return;
+    if (event.shiftKey || event.altKey || (!enterSends() && !event.ctrlKey && !event.metaKey)) return;
+    event.preventDefault();
+    void send();
+  };
+
+  const closeEmoji = useCallback(() => {
+    setEmoji(false);
+    area.current?.focus({ preventScroll: true });
+  }, []);
+
+  const insert = (chosen: string) => {
+    const node = area.current;
+    const [from, to] = node ? [node.selectionStart, node.selectionEnd] : [text.length, text.length];
+    change(text.slice(0, from) + chosen + text.slice(to));
+    requestAnimationFrame(() => node?.setSelectionRange(from + chosen.length, from + chosen.length));
+  };
+
+  return (
+    <footer className="composer">
+      {failure !== null && (
+        <p className="composer-note red" role="alert">
+          {t("composer.failed", { reason: failure })}
+        </p>
+      )}
+      <div className="composer-in">
+        <textarea
+          ref={area}
+          id="composer"
+          className="field"
+          rows={1}
+          value={text}
+          placeholder={t("composer.label")}
+          aria-label={t("composer.label_to", { name })}
+          dir="auto"
+          autoComplete="off"
+          enterKeyHint={enterSends() ? "send" : "enter"}
+          onChange={(event) => change(event.target.value)}
+          onKeyDown={onKeyDown}
+        />
+        <IconButton
+          ref={emojiButton}
+          label={t("composer.emoji")}
+          icon={Smile}
+          aria-haspopup="dialog"
+          aria-expanded={emoji}
+          onPointerDown={() => {
+            emojiWasOpen.current = emoji;
+          }}
+          onClick={() => {
+            // The press that ends here closed it already.
+            if (!emojiWasOpen.current) setEmoji(true);
+            emojiWasOpen.current = false;
+          }}
+        />
+        {emoji && (
+          <Suspense fallback={null}>
+            <EmojiPopover anchor={emojiButton} onChoose={insert} onClose={closeEmoji} />
+          </Suspense>
+        )}
+        {body !== "" && (
+          <button type="button" className="send" aria-label={t("composer.send")} title={t("composer.send")} disabled={!canSend} onClick={() => void send()}>
+            <Icon icon={ArrowUp} />
+          </button>
+        )}
+      </div>
+      {bytes > BYTES_TELL && (
+        <p className={bytes > BYTES_MAX ? "composer-note red" : "composer-note"} role="status">
+          {bytes > BYTES_MAX
+            ? t("composer.over_limit", { over: bytes - BYTES_MAX })
+            : t("composer.near_limit", { left: BYTES_MAX - bytes })}
+        </p>
+      )}
+    </footer>
+  );
+}
+
+/** As high as its text, up to eight lines; then it scrolls. */
+function grow(node: HTMLTextAreaElement | null): void {
+  if (!node) return;
+  const style = getComputedStyle(node);
+  const line = Number.parseFloat(style.lineHeight);
+  const padding = Number.parseFloat(style.paddingTop) + Number.parseFloat(style.paddingBottom);
+  node.style.height = "auto";
+  const height = Math.min(node.scrollHeight, Math.round(line * LINES_MAX + padding));
+  node.style.height = `${height}px`;
+  node.style.overflowY = node.scrollHeight > height + 1 ? "auto" : "hidden";
+}
+
+/** Typing anywhere in an open conversation writes the message. */
+function useTypingStarts(area: React.RefObject<HTMLTextAreaElement | null>): void {
+  useEffect(() => {
+    const onKeyDown = (event: KeyboardEvent) => {
+      if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey || event.key.length !== 1) return;
+      // Space presses buttons and scrolls; "?" asks for help.
+      if (event.key === " " || event.key === "?" || isTyping(event.target)) return;
+      if (document.querySelector("dialog[open], .menu, .emoji-popover")) return;
+      area.current?.focus({ preventScroll: true });
+    };
+    addEventListener("keydown", onKeyDown);
+    return () => removeEventListener("keydown", onKeyDown);
+  }, [area]);
+}

@@ -1,0 +1,256 @@
+/** One person: who they are, whether the keys were compared, and what can be done about the chat. */
+import type { ContactView, ConversationView } from "@sotto/engine";
+import { Archive, ArchiveRestore, BadgeCheck, Ban, Bell, BellOff, Laptop, Link2, Pin, PinOff, Search, X } from "lucide-react";
+import { useState } from "react";
+import { engine } from "../../engine/engine";
+import { displayName, setConversation, useApp } from "../../engine/store";
+import { t } from "../../strings";
+import { reasonOf } from "../../strings/reason";
+import { Avatar } from "../../ui/Avatar";
+import { ConfirmDialog, Dialog } from "../../ui/Dialog";
+import { Icon } from "../../ui/Icon";
+import { IconButton } from "../../ui/IconButton";
+import { contactLink } from "../newchat/link";
+import { dayAndTime } from "../settings/format";
+import { useCopy } from "../settings/use-copy";
+import { useReply } from "../settings/use-reply";
+import { chatPath, chatSearchPath, navigate } from "../shell/route";
+import { KeyChange } from "./KeyChange";
+import { SafetyNumber } from "./SafetyNumber";
+import "./contact.css";
+
+export function ContactPanel({ account }: { account: string }) {
+  const me = useApp((state) => state.me);
+  const isMe = me?.account === account;
+  const view = useApp((state) => state.conversations[account]);
+  const { reply, failure } = useReply({ command: "contact", who: { account } }, (happening) =>
+    (happening.event === "contact_changed" || happening.event === "key_changed") && happening.contact.account === account,
+  );
+  const contact = reply?.contact ?? view?.contact;
+  return (
+    <aside className="panel" aria-label={t("contact.title")}>
+      <div className="panel-bar">
+        <h2>{isMe ? t("contact.title.self") : t("contact.title")}</h2>
+        <IconButton icon={X} label={t("common.close")} onClick={() => navigate(chatPath(account))} />
+      </div>
+      <div className="panel-body">
+        {contact === undefined && failure !== null && (
+          <p className="field-error" role="alert">
+            {t("contact.failed", { reason: reasonOf(failure) })}
+          </p>
+        )}
+        {contact !== undefined && (isMe ? <Self contact={contact} view={view} /> : <Person contact={contact} view={view} />)}
+      </div>
+    </aside>
+  );
+}
+
+export default ContactPanel;
+
+interface PersonProps {
+  contact: ContactView;
+  /** None until there is a chat. */
+  view: ConversationView | undefined;
+}
+
+function Self({ contact, view }: PersonProps) {
+  return (
+    <>
+      <div className="person">
+        <Avatar account={contact.account} name={contact.username ?? ""} size="xl" self />
+        <h3 className="h-lg">{t("contact.title.self")}</h3>
+        <p>{t("contact.self.body")}</p>
+      </div>
+      <Quick account={contact.account} name={t("contact.title.self")} view={view} canMute={false} />
+      <div className="sec">
+        <ChatOptions account={contact.account} view={view} />
+      </div>
+    </>
+  );
+}
+
+function Person({ contact, view }: PersonProps) {
+  const { account } = contact;
+  const name = displayName(contact) ?? t("contact.unknown");
+  const server = useApp((state) => state.me?.server);
+  const { copied, copy } = useCopy();
+  return (
+    <>
+      <div className="person">
+        <Avatar account={account} name={name} size="xl" />
+        <h3 className="h-lg">
+          <bdi>{name}</bdi>
+          {contact.verified && !contact.key_changed && (
+            <span className="seal" role="img" aria-label={t("contact.verified")}>
+              <Icon icon={BadgeCheck} />
+            </span>
+          )}
+        </h3>
+        {contact.username !== null && <p>@{contact.username}</p>}
+        {contact.blocked && <span className="tag amber">{t("contact.blocked")}</span>}
+      </div>
+      <Quick account={account} name={name} view={view} canMute />
+      {contact.key_changed && <KeyChange contact={contact} name={name} />}
+      <SafetyNumber contact={contact} name={name} />
+      <div className="sec">
+        <div className="opts">
+          <div className="opt static">
+            <Icon icon={Laptop} />
+            <span>{t("contact.devices", { count: contact.devices })}</span>
+          </div>
+          {server !== undefined && contact.username !== null && (
+            <button type="button" className="opt" onClick={() => copy(contactLink(server, contact.username ?? ""))}>
+              <Icon icon={Link2} />
+              <span role="status">{copied ? t("common.copied") : t("contact.copy_link")}</span>
+            </button>
+          )}
+        </div>
+        <ChatOptions account={account} view={view} />
+        <Block contact={contact} name={name} />
+      </div>
+    </>
+  );
+}
+
+interface QuickProps {
+  account: string;
+  name: string;
+  view: ConversationView | undefined;
+  canMute: boolean;
+}
+
+function Quick({ account, name, view, canMute }: QuickProps) {
+  const [muting, setMuting] = useState(false);
+  const [now] = useState(() => Date.now());
+  const pinned = view?.pinned ?? false;
+  const mutedUntil = view?.muted_until_ms ?? 0;
+  const muted = mutedUntil > now;
+  return (
+    <>
+      <div className="quick">
+        <button type="button" onClick={() => navigate(chatSearchPath(account))}>
+          <Icon icon={Search} />
+          {t("contact.search")}
+        </button>
+        {canMute && (
+          <button
+            type="button"
+            onClick={() => {
+              if (muted) void setConversation(account, { muted_until_ms: 0 });
+              else setMuting(true);
+            }}
+          >
+            <Icon icon={muted ? Bell : BellOff} />
+            {muted ? t("contact.unmute") : t("contact.mute")}
+          </button>
+        )}
+        <button type="button" onClick={() => void setConversation(account, { pinned: !pinned })}>
+          <Icon icon={pinned ? PinOff : Pin} />
+          {pinned ? t("contact.unpin") : t("contact.pin")}
+        </button>
+      </div>
+      {muted && (
+        <p className="under muted-until">
+          {mutedUntil - now > FOREVER_MS / 2 ? t("contact.muted_always") : t("contact.muted_until", { time: dayAndTime(mutedUntil) })}
+        </p>
+      )}
+      {muting && <MuteDialog account={account} name={name} onClose={() => setMuting(false)} />}
+    </>
+  );
+}
+
+const HOUR_MS = 60 * 60 * 1000;
+/** A hundred years: "always" without a value of its own. */
+const FOREVER_MS = 100 * 365 * 24 * HOUR_MS;
+
+const MUTES = [
+  { label: "contact.mute.8h", ms: 8 * HOUR_MS },
+  { label: "contact.mute.week", ms: 7 * 24 * HOUR_MS },
+  { label: "contact.mute.always", ms: FOREVER_MS },
+] as const;
+
+interface MuteDialogProps {
+  account: string;
+  name: string;
+  onClose: () => void;
+}
+
+function MuteDialog({ account, name, onClose }: MuteDialogProps) {
+  return (
+    <Dialog title={t("contact.mute.title", { name })} onClose={onClose}>
+      <p>{t("contact.mute.body")}</p>
+      <div className="opts">
+        {MUTES.map(({ label, ms }) => (
+          <button
+            key={label}
+            type="button"
+            className="opt"
+            onClick={() => {
+              void setConversation(account, { muted_until_ms: Date.now() + ms });
+              onClose();
+            }}
+          >
+            {t(label)}
+          </button>
+        ))}
+      </div>
+    </Dialog>
+  );
+}
+
+function ChatOptions({ account, view }: { account: string; view: ConversationView | undefined }) {
+  if (view === undefined) return null;
+  const { archived } = view;
+  return (
+    <div className="opts" role="group" aria-label={t("contact.actions")}>
+      <button type="button" className="opt" onClick={() => void setConversation(account, { archived: !archived })}>
+        <Icon icon={archived ? ArchiveRestore : Archive} />
+        {archived ? t("contact.unarchive") : t("contact.archive")}
+      </button>
+    </div>
+  );
+}
+
+function Block({ contact, name }: { contact: ContactView; name: string }) {
+  const [asking, setAsking] = useState(false);
+  const [error, setError] = useState<string | null>(null);
+  const set = (blocked: boolean) =>
+    engine.command({ command: "set_blocked", who: { account: contact.account }, blocked });
+  return (
+    <div className="opts">
+      {contact.blocked ? (
+        <button
+          type="button"
+          className="opt"
+          onClick={() => {
+            setError(null);
+            set(false).catch((failure: unknown) => setError(reasonOf(failure)));
+          }}
+        >
+          <Icon icon={Ban} />
+          {t("contact.unblock", { name })}
+        </button>
+      ) : (
+        <button type="button" className="opt danger" onClick={() => setAsking(true)}>
+          <Icon icon={Ban} />
+          {t("contact.block", { name })}
+        </button>
+      )}
+      <p className="field-error" role="alert">
+        {error}
+      </p>
+      {asking && (
+        <ConfirmDialog
+          title={t("contact.block.title", { name })}
+          verb={t("contact.block.verb")}
+          danger
+          onConfirm={() => set(true)}
+          onClose={() => setAsking(false)}
+        >
+          <p>{t("contact.block.body")}</p>
+        </ConfirmDialog>
+      )}
+    </div>
+  );
+}
+

@@ -1,0 +1,194 @@
+import type { ConversationView } from "@sotto/engine";
+import { ArrowLeft, BadgeCheck, EllipsisVertical, PanelRight, Search, TriangleAlert } from "lucide-react";
+import { useEffect, useState } from "react";
+import { Link } from "wouter";
+import { engine } from "../../engine/engine";
+import { displayName, notice, refreshConversation, useApp } from "../../engine/store";
+import { openChat, reopenChat, useWindow } from "../../engine/window";
+import { t } from "../../strings";
+import { reasonOf } from "../../strings/reason";
+import { Avatar } from "../../ui/Avatar";
+import { Banner } from "../../ui/Banner";
+import { Button } from "../../ui/Button";
+import { EmptyState } from "../../ui/EmptyState";
+import { Icon } from "../../ui/Icon";
+import { IconButton } from "../../ui/IconButton";
+import { MenuButton } from "../../ui/Menu";
+import { Composer } from "../composer/Composer";
+import { rowMenu } from "../list/row-menu";
+import { Banners } from "../shell/Banners";
+import { chatPath, chatSearchPath, infoPath, navigate, type Panel } from "../shell/route";
+import { Log } from "./Log";
+import "./conversation.css";
+
+/** One conversation: who, what was said, and where to write. */
+export function Conversation({ account, panel }: { account: string; panel: Panel | null }) {
+  const { view, failure } = useConversation(account);
+  const known = view !== null;
+  useEffect(() => {
+    // Only then is it known where the new messages begin.
+    if (known) void openChat(account);
+  }, [account, known]);
+  if (failure !== null) {
+    return (
+      <main className="sheet">
+        <EmptyState title={t("chat.unavailable", { reason: failure })} actions={<BackToChats />} />
+      </main>
+    );
+  }
+  if (view === null) return <main className="sheet" aria-busy="true" />;
+  const isUnknown = !view.is_me && view.last === null && displayName(view.contact) === null;
+  if (isUnknown) {
+    return (
+      <main className="sheet">
+        <EmptyState art title={t("chat.not_found.title")} actions={<BackToChats />}>
+          {t("chat.not_found.body")}
+        </EmptyState>
+      </main>
+    );
+  }
+  return <Open view={view} panel={panel} />;
+}
+
+function BackToChats() {
+  return <Button onClick={() => navigate("/")}>{t("nav.back_to_chats")}</Button>;
+}
+
+function Open({ view, panel }: { view: ConversationView; panel: Panel | null }) {
+  const { contact } = view;
+  const name = view.is_me ? t("name.me") : (displayName(contact) ?? t("name.unknown"));
+  const generation = useWindow((state) => state.generation);
+  const phase = useWindow((state) => (state.account === contact.account ? state.phase : "loading"));
+  const failure = useWindow((state) => state.failure);
+  return (
+    <main className="sheet">
+      <Header view={view} name={name} panel={panel} />
+      <Banners own={<KeyChange view={view} name={name} />} ownNeeded={contact.key_changed} />
+      {phase === "ready" && (
+        <Log key={generation} view={view} name={name} selected={panel?.kind === "message" ? panel.name : null} />
+      )}
+      {phase === "loading" && <div className="log-frame" aria-busy="true" />}
+      {phase === "failed" && (
+        <EmptyState
+          title={t("chat.unavailable", { reason: failure ?? "" })}
+          actions={<Button onClick={reopenChat}>{t("msg.retry")}</Button>}
+        />
+      )}
+      {contact.blocked ? <Blocked view={view} name={name} /> : <Composer key={contact.account} view={view} name={name} />}
+    </main>
+  );
+}
+
+function Header({ view, name, panel }: { view: ConversationView; name: string; panel: Panel | null }) {
+  const { account, username, verified } = view.contact;
+  const info = panel?.kind === "info";
+  return (
+    <header className="bar">
+      <Link className="icon-btn back" href="/" aria-label={t("nav.back_to_chats")}>
+        <Icon icon={ArrowLeft} directional />
+      </Link>
+      <Link className="who" href={infoPath(account)} title={t("chat.header", { name })}>
+        <Avatar account={account} name={name} size="md" self={view.is_me} />
+        <span className="who-text">
+          <h2>
+            <bdi>{name}</bdi>
+            {verified && !view.is_me && (
+              <span className="seal" role="img" aria-label={t("chat.verified")} title={t("chat.verified")}>
+                <Icon icon={BadgeCheck} small />
+              </span>
+            )}
+          </h2>
+          <p>{view.is_me ? t("chat.self_line") : username !== null && <bdi>@{username}</bdi>}</p>
+        </span>
+      </Link>
+      <div className="acts">
+        <IconButton
+          className="wide-only"
+          label={t("chat.search")}
+          icon={Search}
+          aria-pressed={panel?.kind === "search"}
+          onClick={() => navigate(panel?.kind === "search" ? chatPath(account) : chatSearchPath(account))}
+        />
+        <MenuButton
+          label={t("chat.more")}
+          icon={EllipsisVertical}
+          items={() => [
+            { label: t("chat.search"), icon: Search, onSelect: () => navigate(chatSearchPath(account)) },
+            ...rowMenu(view),
+          ]}
+        />
+        <IconButton
+          label={t("chat.info")}
+          icon={PanelRight}
+          directional
+          aria-pressed={info}
+          onClick={() => navigate(info ? chatPath(account) : infoPath(account))}
+        />
+      </div>
+    </header>
+  );
+}
+
+function KeyChange({ view, name }: { view: ConversationView; name: string }) {
+  return (
+    <Banner
+      tone="amber"
+      icon={TriangleAlert}
+      title={t("keychange.title", { name })}
+      action={
+        <Button small onClick={() => navigate(infoPath(view.contact.account))}>
+          {t("keychange.compare")}
+        </Button>
+      }
+    >
+      {t("keychange.body")}
+    </Banner>
+  );
+}
+
+function Blocked({ view, name }: { view: ConversationView; name: string }) {
+  const [busy, setBusy] = useState(false);
+  const unblock = async () => {
+    setBusy(true);
+    try {
+      await engine.command({ command: "set_blocked", who: { account: view.contact.account }, blocked: false });
+      refreshConversation(view.contact.account);
+    } catch (error) {
+      notice(error);
+    } finally {
+      setBusy(false);
+    }
+  };
+  return (
+    <footer className="composer blocked">
+      <p>{t("chat.blocked", { name })}</p>
+      <Button small disabled={busy} onClick={() => void unblock()}>
+        {t("chat.unblock")}
+      </Button>
+    </footer>
+  );
+}
+
+/** From the list; or, for somebody who was just found and is not listed yet, asked for. */
+function useConversation(account: string): { view: ConversationView | null; failure: string | null } {
+  const listed = useApp((state) => state.conversations[account]);
+  const loaded = useApp((state) => state.loaded);
+  const [asked, setAsked] = useState<{ view: ConversationView | null; failure: string | null }>({ view: null, failure: null });
+  const mustAsk = loaded && listed === undefined;
+  useEffect(() => {
+    if (!mustAsk) return;
+    let current = true;
+    engine.command({ command: "conversation", conversation: account }).then(
+      ({ conversation }) => {
+        if (current) setAsked({ view: conversation, failure: null });
+      },
+      (error: unknown) => {
+        if (current) setAsked({ view: null, failure: reasonOf(error) });
+      },
+    );
+    return () => {
+      current = false;
+    };
+  }, [account, mustAsk]);
+  return listed ? { view: listed, failure: null } : asked;
+}

@@ -1,0 +1,127 @@
+import type { MessageView } from "@sotto/engine";
+import { ArchiveRestore, CircleQuestionMark, Lock, TriangleAlert } from "lucide-react";
+import { memo, type ReactNode } from "react";
+import { cancelMessage, retryMessage } from "../../engine/window";
+import { t } from "../../strings";
+import { Icon } from "../../ui/Icon";
+import { Tick } from "../../ui/Tick";
+import { Time } from "../../ui/Time";
+import { timeOfDay } from "../../ui/time";
+import { infoPath, navigate } from "../shell/route";
+import { timeOf } from "./items";
+import { MessageText } from "./MessageText";
+import { MessageTools } from "./MessageTools";
+
+interface Props {
+  message: MessageView;
+  id: string;
+  first: boolean;
+  last: boolean;
+  /** The one message that Tab reaches. */
+  active: boolean;
+  /** Its details are open. */
+  selected: boolean;
+  flash: boolean;
+  /** The other side of the conversation. */
+  name: string;
+  isMe: boolean;
+}
+
+export const Message = memo(function Message(props: Props) {
+  const { message, id, first, last, active, selected, flash, name, isMe } = props;
+  if (message.body.kind === "key_changed" || message.body.kind === "profile_restored") {
+    return <Line message={message} name={name} id={id} active={active} />;
+  }
+  const classes = ["msg", message.from_me ? "out" : "solo-chat", first ? "first" : "", last ? "last" : ""];
+  const time = timeOfDay(timeOf(message));
+  const bubble = ["bubble", message.body.kind === "text" ? "" : "gone", selected ? "is-selected" : "", flash ? "is-flash" : ""];
+  return (
+    <div
+      className={classes.filter(Boolean).join(" ")}
+      role="article"
+      aria-label={message.from_me ? t("msg.from_me", { time }) : t("msg.from", { name, time })}
+      data-key={id}
+      tabIndex={active ? 0 : -1}
+    >
+      <div className="stack">
+        <div className={bubble.filter(Boolean).join(" ")}>
+          <Body
+            message={message}
+            meta={
+              <span className="meta">
+                <Time ms={timeOf(message)} />
+                {message.from_me && !isMe && <Tick status={message.status} />}
+              </span>
+            }
+          />
+          <MessageTools message={message} reachable={active} />
+        </div>
+        <Note message={message} />
+      </div>
+    </div>
+  );
+});
+
+function Body({ message, meta }: { message: MessageView; meta: ReactNode }) {
+  switch (message.body.kind) {
+    case "text":
+      return <MessageText text={message.body.body} meta={meta} />;
+    case "undecryptable":
+      return (
+        <div className="txt">
+          <Icon icon={Lock} small />
+          {t("msg.waiting")}
+          {meta}
+        </div>
+      );
+    case "unsupported":
+    case "key_changed":
+    case "profile_restored":
+      return (
+        <div className="txt">
+          <Icon icon={CircleQuestionMark} small />
+          {t("msg.unsupported")}
+          {meta}
+        </div>
+      );
+  }
+}
+
+/** Under the bubble: what is wrong with it, and what can be done. */
+function Note({ message }: { message: MessageView }) {
+  if (message.status === "held") return <span className="fail-note held">{t("msg.held")}</span>;
+  if (message.status !== "failed") return null;
+  return (
+    <span className="fail-note" role="alert">
+      <span title={message.note ?? undefined}>{t("msg.failed")}</span>
+      <button type="button" onClick={() => void retryMessage(message)}>
+        {t("msg.retry")}
+      </button>
+      {message.message_id === null && (
+        <button type="button" onClick={() => void cancelMessage(message)}>
+          {t("msg.delete")}
+        </button>
+      )}
+      {message.note !== null && <span className="why">{message.note}</span>}
+    </span>
+  );
+}
+
+/** Something that happened to the conversation. */
+function Line({ message, name, id, active }: { message: MessageView; name: string; id: string; active: boolean }) {
+  const changed = message.body.kind === "key_changed";
+  const text = changed ? t("keychange.line", { name }) : t("restored.line");
+  return (
+    <div className="sys-row" data-key={id} tabIndex={active ? 0 : -1} role="note">
+      <div className={changed ? "sys amber" : "sys"}>
+        <Icon icon={changed ? TriangleAlert : ArchiveRestore} />
+        <span>{text}</span>
+        {changed && (
+          <button type="button" onClick={() => navigate(infoPath(message.conversation))}>
+            {t("keychange.line_action")}
+          </button>
+        )}
+      </div>
+    </div>
+  );
+}

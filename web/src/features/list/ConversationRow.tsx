@@ -1,0 +1,104 @@
+import type { ConversationView } from "@sotto/engine";
+import { BadgeCheck, Ban, BellOff, Pin } from "lucide-react";
+import { memo } from "react";
+import { displayName, isMuted, isUnread } from "../../engine/store";
+import { t } from "../../strings";
+import { Avatar } from "../../ui/Avatar";
+import { Icon } from "../../ui/Icon";
+import { Tick } from "../../ui/Tick";
+import { Time } from "../../ui/Time";
+import { chatPath } from "../shell/route";
+import { oneLine, previewText } from "./preview";
+
+interface Props {
+  view: ConversationView;
+  selected: boolean;
+  /** The one row that Tab reaches. */
+  active: boolean;
+  position: number;
+  count: number;
+}
+
+export const ConversationRow = memo(function ConversationRow({ view, selected, active, position, count }: Props) {
+  const { contact, last } = view;
+  const name = view.is_me ? t("name.me") : (displayName(contact) ?? t("name.unknown"));
+  const muted = isMuted(view);
+  const unread = isUnread(view) && !selected;
+  return (
+    <a
+      className={unread ? "row unread" : "row"}
+      href={chatPath(contact.account)}
+      role="option"
+      aria-selected={selected}
+      aria-posinset={position}
+      aria-setsize={count}
+      tabIndex={active ? 0 : -1}
+      data-account={contact.account}
+      draggable={false}
+    >
+      <Avatar account={contact.account} name={name} self={view.is_me} />
+      <span className="row-text">
+        <span className="top">
+          <bdi className="name">{name}</bdi>
+          {contact.verified && !view.is_me && (
+            <span className="seal" role="img" aria-label={t("list.verified")}>
+              <Icon icon={BadgeCheck} />
+            </span>
+          )}
+          {muted && <Flag icon={BellOff} label={t("list.muted")} />}
+          {contact.blocked && <Flag icon={Ban} label={t("list.blocked")} />}
+          {last && <Time className="time num" ms={last.server_time_ms ?? last.written_ms} as="list" />}
+        </span>
+        <span className="bot">
+          <Preview view={view} selected={selected} />
+          {view.pinned && <Flag icon={Pin} label={t("list.pinned")} small />}
+          {unread && view.unread > 0 && (
+            <span className={muted ? "badge quiet" : "badge"} role="img" aria-label={t("list.unread_count", { count: view.unread })}>
+              {view.unread > 999 ? "999+" : view.unread}
+            </span>
+          )}
+          {unread && view.unread === 0 && (
+            <span className={muted ? "badge quiet dot" : "badge dot"} role="img" aria-label={t("list.marked_unread")} />
+          )}
+        </span>
+      </span>
+    </a>
+  );
+});
+
+function Flag({ icon, label, small = false }: { icon: typeof Pin; label: string; small?: boolean }) {
+  return (
+    <span className="flag" role="img" aria-label={label} title={label}>
+      <Icon icon={icon} small={small} />
+    </span>
+  );
+}
+
+function Preview({ view, selected }: { view: ConversationView; selected: boolean }) {
+  const { last, draft } = view;
+  if (draft !== null && !selected) {
+    return (
+      <span className="prev">
+        <span className="draft-tag">{t("list.draft")}</span> <bdi>{oneLine(draft)}</bdi>
+      </span>
+    );
+  }
+  if (last === null) return <span className="prev">{t("list.no_messages")}</span>;
+  if (last.status === "failed") {
+    return (
+      <>
+        <Tick status="failed" />
+        <span className="prev">
+          <span className="fail-tag">{t("list.failed")}</span>
+        </span>
+      </>
+    );
+  }
+  return (
+    <>
+      {/* What one writes to oneself is not sent to anybody: ticks would only puzzle. */}
+      {last.from_me && !view.is_me && last.body.kind === "text" && <Tick status={last.status} />}
+      <bdi className="prev">{previewText(last)}</bdi>
+    </>
+  );
+}

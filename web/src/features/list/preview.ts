@@ -1,0 +1,26 @@
+import type { MessageView } from "@sotto/engine";
+import { t } from "../../strings";
+
+const LENGTH = 160;
+
+/** A message as one line of plain text, for the list, notifications and announcements. */
+export function previewText(message: MessageView): string {
+  switch (message.body.kind) {
+    case "text":
+      return oneLine(message.body.body);
+    case "undecryptable":
+      return t("list.waiting");
+    case "key_changed":
+      return t("list.key_changed");
+    case "profile_restored":
+      return t("list.restored");
+    case "unsupported":
+      return t("list.unsupported");
+  }
+}
+
+/** Line breaks become spaces; no more than a list ever shows, so that a 32 KiB text costs nothing. */
+export function oneLine(text: string): string {
+  const start = text.slice(0, LENGTH * 2).replace(/\s+/gu, " ").trim();
+  return start.length > LENGTH ? `${start.slice(0, LENGTH)}…` : start;
+}

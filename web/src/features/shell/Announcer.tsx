@@ -1,0 +1,36 @@
+import { useEffect, useState } from "react";
+import { displayName, isMuted, onHappenings, useApp } from "../../engine/store";
+import { useWindow } from "../../engine/window";
+import { t } from "../../strings";
+import { previewText } from "../list/preview";
+
+/** Says new messages to screen readers, a run of arrivals as one sentence. Backlogs and muted chats are not read out. */
+export function Announcer() {
+  const [said, setSaid] = useState("");
+  useEffect(
+    () =>
+      onHappenings((happenings) => {
+        const arrived = happenings.flatMap((happening) =>
+          happening.event === "message_added" && !happening.backlog && !happening.message.from_me ? [happening.message] : [],
+        );
+        const last = arrived[arrived.length - 1];
+        if (!last) return;
+        const view = useApp.getState().conversations[last.conversation];
+        const isOpen = useWindow.getState().account === last.conversation;
+        if (!view || (isMuted(view) && !isOpen)) return;
+        const name = displayName(view.contact) ?? t("name.unknown");
+        const count = arrived.filter((message) => message.conversation === last.conversation).length;
+        setSaid(
+          count === 1 && isOpen
+            ? t("chat.announce_text", { name, text: previewText(last) })
+            : t("chat.announce", { count, name }),
+        );
+      }),
+    [],
+  );
+  return (
+    <div className="sr" role="log" aria-live="polite" aria-label={t("chat.new_below")}>
+      {said}
+    </div>
+  );
+}

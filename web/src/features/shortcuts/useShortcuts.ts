@@ -1,0 +1,64 @@
+import { useEffect } from "react";
+import { useApp } from "../../engine/store";
+import { focusSearch } from "../search/focus";
+import { chatPath, chatSearchPath, navigate, parseRoute } from "../shell/route";
+import { hasMain, hasSecond, isTyping } from "./keys";
+
+/** Keys that work anywhere. What an open menu, dialog or field takes for itself does not arrive here. */
+export function useShortcuts(onHelp: () => void): void {
+  useEffect(() => {
+    const onKeyDown = (event: KeyboardEvent) => {
+      if (event.defaultPrevented || event.isComposing) return;
+      if (document.querySelector("dialog[open], .menu")) return;
+      if (run(event, onHelp)) event.preventDefault();
+    };
+    addEventListener("keydown", onKeyDown);
+    return () => removeEventListener("keydown", onKeyDown);
+  }, [onHelp]);
+}
+
+function run(event: KeyboardEvent, onHelp: () => void): boolean {
+  const route = parseRoute(location.pathname);
+  const key = event.key.toLowerCase();
+  if (key === "escape") {
+    if (route.at === "chat") navigate(route.panel ? chatPath(route.account) : "/");
+    else if (route.at === "settings") navigate("/");
+    return true;
+  }
+  if (hasMain(event) && event.shiftKey && key === "f" && route.at === "chat") {
+    navigate(chatSearchPath(route.account));
+    return true;
+  }
+  if (hasMain(event) && !event.shiftKey && key === "k") {
+    if (route.at === "settings") navigate("/");
+    // After the list is there.
+    requestAnimationFrame(focusSearch);
+    return true;
+  }
+  if (hasMain(event) && key === ",") {
+    navigate("/settings");
+    return true;
+  }
+  if (hasSecond(event) && event.code === "KeyN") {
+    navigate("/new");
+    return true;
+  }
+  if (event.altKey && (key === "arrowdown" || key === "arrowup")) {
+    step(route.at === "chat" ? route.account : null, key === "arrowdown" ? 1 : -1);
+    return true;
+  }
+  if ((key === "?" && !isTyping(event.target)) || (hasMain(event) && key === "/")) {
+    onHelp();
+    return true;
+  }
+  return false;
+}
+
+/** The next or previous conversation of the list. */
+function step(from: string | null, by: 1 | -1): void {
+  const { order, conversations } = useApp.getState();
+  const shown = order.filter((account) => conversations[account]?.archived === false);
+  const at = from === null ? -1 : shown.indexOf(from);
+  const to = shown[at < 0 ? (by > 0 ? 0 : shown.length - 1) : at + by];
+  if (to !== undefined) navigate(chatPath(to));
+}

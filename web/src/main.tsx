@@ -1,0 +1,27 @@
+import "@fontsource-variable/inter/wght.css";
+import "@fontsource-variable/jetbrains-mono/wght.css";
+import "./ui/tokens.css";
+import "./ui/base.css";
+import { StrictMode } from "react";
+import { createRoot } from "react-dom/client";
+import { App } from "./App";
+import { startStore } from "./engine/store";
+import { startWindow } from "./engine/window";
+import { startNotify } from "./features/notify/notify";
+import { registerServiceWorker } from "./features/pwa/register";
+// Puts theme and text size on the page before anything is drawn.
+import "./features/settings/preferences";
+
+startStore();
+startWindow();
+startNotify();
+registerServiceWorker();
+
+const root = document.getElementById("root");
+if (root) {
+  createRoot(root).render(
+    <StrictMode>
+      <App />
+    </StrictMode>,
+  );
+}

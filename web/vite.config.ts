@@ -1,0 +1,19 @@
+import react from "@vitejs/plugin-react";
+import { defineConfig } from "vite";
+import { emojiData } from "./src/features/composer/emoji-data.js";
+import { precache } from "./src/features/pwa/precache.js";
+
+// `npm run dev` serves the app with the API of a server started by `make run`.
+const server = process.env["SOTTO_SERVER"] ?? "http://127.0.0.1:8080";
+
+export default defineConfig({
+  plugins: [react(), emojiData(), precache()],
+  worker: { format: "es" },
+  build: {
+    target: "es2022",
+    // The content security policy allows no data: scripts or fonts; everything is a file with a hash in its name.
+    assetsInlineLimit: 0,
+    sourcemap: false,
+  },
+  server: { port: 5173, proxy: { "/v1": { target: server, ws: true } } },
+});
