@@ -1,7 +1,7 @@
 /** A real server process with the built web app, and the terminal client as another person. */
 import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { createServer, type AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -26,15 +26,30 @@ export class Server {
   private process: ChildProcess | null = null;
   private printed: string[] = [];
 
-  /** `config`: further lines of the configuration file; `embedded`: serve what is inside the program. */
-  static async start(options: { config?: string; demo?: boolean; embedded?: boolean } = {}): Promise<Server> {
+  /** `config`: further lines of the configuration file; `embedded`: serve what is inside the program; `worker`: code before the engine's. */
+  static async start(options: { config?: string; demo?: boolean; embedded?: boolean; worker?: string } = {}): Promise<Server> {
     const server = new Server();
     server.port = await freePort();
+    const served = options.worker === undefined ? dist : server.changedDist(options.worker);
     // No metrics: their port would be the same for every server.
-    const web = options.embedded === true ? "" : `[web]\ndir = ${JSON.stringify(dist)}\n`;
+    const web = options.embedded === true ? "" : `[web]\ndir = ${JSON.stringify(served)}\n`;
     writeFileSync(join(server.dir, "sotto.toml"), `${options.config ?? ""}\n${web}[metrics]\nlisten = ""\n`);
     await server.run(options.demo === true);
     return server;
+  }
+
+  /** A copy of the app whose worker begins with this code: how a test reaches into it. */
+  private changedDist(code: string): string {
+    const copy = join(this.dir, "dist");
+    cpSync(dist, copy, { recursive: true });
+    const assets = join(copy, "assets");
+    for (const name of readdirSync(assets)) {
+      if (!/^worker-.*\.js(\.br)?$/.test(name)) continue;
+      const path = join(assets, name);
+      if (name.endsWith(".br")) rmSync(path);
+      else writeFileSync(path, `${code};${readFileSync(path, "utf8")}`);
+    }
+    return copy;
   }
 
   get url(): string {

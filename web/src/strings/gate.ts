@@ -59,6 +59,7 @@ export const gate = {
   "gate.create.rule.characters": "a to z, digits, _ and .",
   "gate.create.rule.lower": "Capitals become small letters",
   "gate.create.error.character": "“{character}” is not allowed in a username.",
+  "gate.create.error.space": "A username has no spaces.",
   "gate.create.error.short": "A username has at least 3 characters.",
   "gate.create.error.long": "A username has at most 32 characters.",
   "gate.create.error.taken": "@{username} is taken. Choose another one.",

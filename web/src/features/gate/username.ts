@@ -25,6 +25,7 @@ export function checkUsername(typed: string): CheckedUsername {
 
 /** What is wrong with it, for the person who types it. */
 export function usernameError({ name, length, badCharacter }: CheckedUsername): string | undefined {
+  if (badCharacter === " ") return t("gate.create.error.space");
   if (badCharacter !== null) return t("gate.create.error.character", { character: badCharacter });
   if (!length) return t(name.length < USERNAME_MIN ? "gate.create.error.short" : "gate.create.error.long");
   return undefined;

@@ -49,6 +49,8 @@ function elect(): void {
 }
 
 function shareWhatIsLookedAt(): void {
+  // Neither names nor an engine without a secure context; a screen says so.
+  if (!isSecureContext) return;
   const tab = crypto.randomUUID();
   const channel = new BroadcastChannel(CHANNEL);
   const say = () => {
