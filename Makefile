@@ -56,8 +56,8 @@ budgets: ## sizes and times of the web app, for docs/benchmarks.md
 screenshots: ## every screen into docs/screenshots
 	@$(STAGE) "screenshots" web/tests/run.sh --project screenshots
 
-FUZZ_SECONDS ?= 30
-fuzz: ## every decoder, FUZZ_SECONDS=30 each
+FUZZ_SECONDS ?= 10
+fuzz: ## every decoder, FUZZ_SECONDS=10 each
 	@$(STAGE) "fuzz ($(FUZZ_SECONDS) s each)" fuzz/run.sh $(FUZZ_SECONDS)
 
 soak: setup-test ## the long versions of the crash tests

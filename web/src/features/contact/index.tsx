@@ -18,6 +18,7 @@ import { chatPath, chatSearchPath, navigate } from "../shell/route";
 import { KeyChange } from "./KeyChange";
 import { SafetyNumber } from "./SafetyNumber";
 import "./contact.css";
+import { Pane, PaneHeading } from "../../ui/Pane";
 
 export function ContactPanel({ account }: { account: string }) {
   const me = useApp((state) => state.me);
@@ -28,9 +29,9 @@ export function ContactPanel({ account }: { account: string }) {
   );
   const contact = reply?.contact ?? view?.contact;
   return (
-    <aside className="panel" aria-label={t("contact.title")}>
+    <Pane className="panel" label={t("contact.title")}>
       <div className="panel-bar">
-        <h2>{isMe ? t("contact.title.self") : t("contact.title")}</h2>
+        <PaneHeading>{isMe ? t("contact.title.self") : t("contact.title")}</PaneHeading>
         <IconButton icon={X} label={t("common.close")} onClick={() => navigate(chatPath(account))} />
       </div>
       <div className="panel-body">
@@ -41,7 +42,7 @@ export function ContactPanel({ account }: { account: string }) {
         )}
         {contact !== undefined && (isMe ? <Self contact={contact} view={view} /> : <Person contact={contact} view={view} />)}
       </div>
-    </aside>
+    </Pane>
   );
 }
 
@@ -58,7 +59,7 @@ function Self({ contact, view }: PersonProps) {
     <>
       <div className="person">
         <Avatar account={contact.account} name={contact.username ?? ""} size="xl" self />
-        <h3 className="h-lg">{t("contact.title.self")}</h3>
+        <h2 className="h-lg">{t("contact.title.self")}</h2>
         <p>{t("contact.self.body")}</p>
       </div>
       <Quick account={contact.account} name={t("contact.title.self")} view={view} canMute={false} />
@@ -78,14 +79,14 @@ function Person({ contact, view }: PersonProps) {
     <>
       <div className="person">
         <Avatar account={account} name={name} size="xl" />
-        <h3 className="h-lg">
+        <h2 className="h-lg">
           <bdi>{name}</bdi>
           {contact.verified && !contact.key_changed && (
             <span className="seal" role="img" aria-label={t("contact.verified")}>
               <Icon icon={BadgeCheck} />
             </span>
           )}
-        </h3>
+        </h2>
         {contact.username !== null && <p>@{contact.username}</p>}
         {contact.blocked && <span className="tag amber">{t("contact.blocked")}</span>}
       </div>

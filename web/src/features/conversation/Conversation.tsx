@@ -20,6 +20,7 @@ import { Banners } from "../shell/Banners";
 import { chatPath, chatSearchPath, infoPath, navigate, type Panel } from "../shell/route";
 import { Log } from "./Log";
 import "./conversation.css";
+import { PaneHeading } from "../../ui/Pane";
 
 /** One conversation: who, what was said, and where to write. */
 export function Conversation({ account, panel }: { account: string; panel: Panel | null }) {
@@ -90,14 +91,14 @@ function Header({ view, name, panel }: { view: ConversationView; name: string; p
       <Link className="who" href={infoPath(account)} title={t("chat.header", { name })}>
         <Avatar account={account} name={name} size="md" self={view.is_me} />
         <span className="who-text">
-          <h2>
+          <PaneHeading>
             <bdi>{name}</bdi>
             {verified && !view.is_me && (
               <span className="seal" role="img" aria-label={t("chat.verified")} title={t("chat.verified")}>
                 <Icon icon={BadgeCheck} small />
               </span>
             )}
-          </h2>
+          </PaneHeading>
           <p>{view.is_me ? t("chat.self_line") : username !== null && <bdi>@{username}</bdi>}</p>
         </span>
       </Link>

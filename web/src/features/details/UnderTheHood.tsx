@@ -13,6 +13,7 @@ import { ConnectionSteps } from "./ConnectionSteps";
 import { hexLines, startOfKey } from "./hex";
 import { duration, preciseTime, signed, steps, wayMs, type Step } from "./timeline";
 import "./details.css";
+import { Pane, PaneHeading } from "../../ui/Pane";
 
 interface Known {
   message: MessageView;
@@ -28,9 +29,9 @@ export function UnderTheHood({ account, name }: { account: string; name: string 
   const close = useRef<HTMLButtonElement>(null);
   useEffect(() => close.current?.focus(), []);
   return (
-    <aside className="panel" aria-label={t("hood.title")}>
+    <Pane className="panel" label={t("hood.title")}>
       <div className="panel-bar">
-        <h2 className="h-lg">{t("hood.title")}</h2>
+        <PaneHeading className="h-lg">{t("hood.title")}</PaneHeading>
         <IconButton ref={close} label={t("nav.close")} icon={X} onClick={() => navigate(chatPath(account))} />
       </div>
       <div className="panel-body" tabIndex={-1}>
@@ -44,7 +45,7 @@ export function UnderTheHood({ account, name }: { account: string; name: string 
         )}
         <ConnectionSteps />
       </div>
-    </aside>
+    </Pane>
   );
 }
 

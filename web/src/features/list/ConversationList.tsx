@@ -12,6 +12,7 @@ import { isMac } from "../shortcuts/keys";
 import { ConversationRows } from "./ConversationRows";
 import { ListFoot } from "./ListFoot";
 import "./list.css";
+import { Pane } from "../../ui/Pane";
 
 type Filter = "all" | "unread";
 
@@ -48,7 +49,7 @@ export function ConversationList({ selected }: { selected: string | null }) {
   };
 
   return (
-    <aside className="list" aria-label={t("list.label")}>
+    <Pane className="list" label={t("list.label")}>
       {archive ? (
         <div className="list-head archive-head">
           <IconButton label={t("list.back_from_archive")} icon={ArrowLeft} directional onClick={() => setArchive(false)} />
@@ -98,7 +99,7 @@ export function ConversationList({ selected }: { selected: string | null }) {
         )}
       </div>
       <ListFoot />
-    </aside>
+    </Pane>
   );
 }
 

@@ -10,6 +10,7 @@ import { chatPath, navigate } from "../shell/route";
 import { Snippet } from "./Snippet";
 import { useSearch } from "./useSearch";
 import "./search.css";
+import { Pane, PaneHeading } from "../../ui/Pane";
 
 const LIMIT = 200;
 
@@ -37,9 +38,9 @@ export function ChatSearch({ account }: { account: string }) {
   };
 
   return (
-    <aside className="panel" aria-label={t("chat.search")}>
+    <Pane className="panel" label={t("chat.search")}>
       <div className="panel-bar">
-        <h2 className="h-lg">{t("chat.search")}</h2>
+        <PaneHeading className="h-lg">{t("chat.search")}</PaneHeading>
         <IconButton label={t("nav.close")} icon={X} onClick={() => navigate(chatPath(account))} />
       </div>
       <div className="panel-body chat-search" onKeyDown={onKeyDown}>
@@ -99,6 +100,6 @@ export function ChatSearch({ account }: { account: string }) {
           </p>
         )}
       </div>
-    </aside>
+    </Pane>
   );
 }

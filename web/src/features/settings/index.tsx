@@ -18,6 +18,7 @@ import { Server } from "./pages/Server";
 import { Storage } from "./pages/Storage";
 import { usePreferences } from "./preferences";
 import "./settings.css";
+import { Pane } from "../../ui/Pane";
 
 interface Entry {
   page: string;
@@ -58,7 +59,7 @@ function Pages({ chosen }: { chosen: Entry }) {
   const theme = usePreferences((state) => state.theme);
   const value = (page: string) => (page === "appearance" ? t(`appearance.theme.${theme}`) : "");
   return (
-    <aside className="list settings-list" aria-label={t("settings.title")}>
+    <Pane className="list settings-list" label={t("settings.title")}>
       <div className="list-head">
         <h1 className="h-lg">{t("settings.title")}</h1>
       </div>
@@ -86,6 +87,6 @@ function Pages({ chosen }: { chosen: Entry }) {
         ))}
       </nav>
       <ListFoot />
-    </aside>
+    </Pane>
   );
 }

@@ -3,6 +3,7 @@ import type { ReactNode } from "react";
 import { Link } from "wouter";
 import { t } from "../../strings";
 import { Icon } from "../../ui/Icon";
+import { PaneHeading, PaneSubheading } from "../../ui/Pane";
 
 /** One page of the settings: a title, and the way back where only one pane is shown. */
 export function Page({ title, children }: { title: string; children: ReactNode }) {
@@ -14,7 +15,7 @@ export function Page({ title, children }: { title: string; children: ReactNode }
             <Link className="icon-btn back" href="/settings" aria-label={t("settings.back")}>
               <Icon icon={ArrowLeft} directional />
             </Link>
-            <h2 className="h-xl">{title}</h2>
+            <PaneHeading className="h-xl">{title}</PaneHeading>
           </header>
           {children}
         </div>
@@ -26,7 +27,7 @@ export function Page({ title, children }: { title: string; children: ReactNode }
 export function Group({ title, children }: { title?: string; children: ReactNode }) {
   return (
     <section className="set-group">
-      {title !== undefined && <h3>{title}</h3>}
+      {title !== undefined && <PaneSubheading className="set-title">{title}</PaneSubheading>}
       <div className="set-card">{children}</div>
     </section>
   );

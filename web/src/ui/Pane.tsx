@@ -1,0 +1,34 @@
+import { useSyncExternalStore, type ReactNode } from "react";
+
+const phone = matchMedia("(max-width: 720px)");
+
+function watchPhone(changed: () => void): () => void {
+  phone.addEventListener("change", changed);
+  return () => phone.removeEventListener("change", changed);
+}
+
+function useAlone(): boolean {
+  return useSyncExternalStore(watchPhone, () => phone.matches);
+}
+
+/** The name of a pane: beside the list, which has the page's heading, it is of the second level; alone it is the page's own. */
+export function PaneHeading({ className, children }: { className?: string; children: ReactNode }) {
+  const As = useAlone() ? "h1" : "h2";
+  return <As className={className}>{children}</As>;
+}
+
+/** A part of what `PaneHeading` names. */
+export function PaneSubheading({ className, children }: { className?: string; children: ReactNode }) {
+  const As = useAlone() ? "h2" : "h3";
+  return <As className={className}>{children}</As>;
+}
+
+/** List or panel beside the conversation; on a phone, where it is alone on the screen, it is the main part of the page. */
+export function Pane({ className, label, children }: { className: string; label: string; children: ReactNode }) {
+  const As = useAlone() ? "main" : "aside";
+  return (
+    <As className={className} aria-label={label}>
+      {children}
+    </As>
+  );
+}
