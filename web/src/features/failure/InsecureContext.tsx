@@ -7,6 +7,11 @@ const PROXY = '[server]\nlisten = "127.0.0.1:8080"\nbehind_proxy = true\ntrusted
 /** Plain http from another machine: the browser gives no storage, no locks and no camera. The operator can change that. */
 export function InsecureContext() {
   const port = location.port === "" ? "" : `:${location.port}`;
+  const ways = [
+    [t("failure.insecure.tls"), TLS],
+    [t("failure.insecure.proxy"), PROXY],
+    [t("failure.insecure.local"), `http://localhost${port}`],
+  ] as const;
   const secure = `https://${location.host}${location.pathname}`;
   return (
     <GateFrame story={{ title: t("gate.story.failure.title"), body: t("gate.story.failure.body") }}>
@@ -25,33 +30,17 @@ export function InsecureContext() {
         </div>
         <p className="operator">{t("failure.insecure.operator")}</p>
         <ol className="how how-tight">
-          <li>
-            <span className="n" aria-hidden="true">
-              1
-            </span>
-            <span>
-              {t("failure.insecure.tls")}
-              <code className="story-command">{TLS}</code>
-            </span>
-          </li>
-          <li>
-            <span className="n" aria-hidden="true">
-              2
-            </span>
-            <span>
-              {t("failure.insecure.proxy")}
-              <code className="story-command">{PROXY}</code>
-            </span>
-          </li>
-          <li>
-            <span className="n" aria-hidden="true">
-              3
-            </span>
-            <span>
-              {t("failure.insecure.local")}
-              <code className="story-command">{`http://localhost${port}`}</code>
-            </span>
-          </li>
+          {ways.map(([what, command], index) => (
+            <li key={command}>
+              <span className="n" aria-hidden="true">
+                {index + 1}
+              </span>
+              <span>
+                {what}
+                <code className="story-command">{command}</code>
+              </span>
+            </li>
+          ))}
         </ol>
       </div>
     </GateFrame>
