@@ -21,6 +21,7 @@ need clang clang "compiles SQLite for the browser"
 need llvm-ar llvm "packs SQLite for the browser"
 if [[ $want == *" test "* ]]; then
     need chromium chromium "runs the web app in the tests"
+    need firefox-esr firefox-esr "runs the engine's tests as WebAssembly in a second browser"
 fi
 
 if ((${#packages[@]})); then

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Builds the browser's side: the engine as WebAssembly, its package @sotto/engine, the web app into web/dist.
-# usage: scripts/web.sh [engine|app]      (default: both)
+# usage: scripts/web.sh [engine|app|tests]      (default: engine and app; tests: the engine's tests as WebAssembly)
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . scripts/wasm-env.sh
@@ -9,12 +9,21 @@ out=web/engine/src/wasm
 
 [ -d web/node_modules/vite ] || (cd web && npm ci --no-audit --no-fund)
 
+tool() {
+    (unset RUSTFLAGS && cargo build --quiet --locked --manifest-path xtask/Cargo.toml --target-dir target/xtask)
+    target/xtask/debug/xtask "$@"
+}
+
+if [ "$part" = tests ]; then
+    cargo build -q --profile wasm --locked -p sotto-wasm-tests --target wasm32-unknown-unknown
+    tool bindgen target/wasm32-unknown-unknown/wasm/sotto_wasm_tests.wasm target/wasm-tests sotto_tests
+    exit
+fi
 if [ "$part" != app ]; then
     cargo build -q --profile wasm --locked -p sotto-engine-wasm --target wasm32-unknown-unknown
-    (unset RUSTFLAGS && cargo build --quiet --locked --manifest-path xtask/Cargo.toml --target-dir target/xtask)
     module=target/wasm32-unknown-unknown/wasm/sotto_engine_wasm.wasm
     if [ ! -f $out/sotto_engine_bg.wasm ] || [ $module -nt $out/sotto_engine_bg.wasm ]; then
-        target/xtask/debug/xtask bindgen $module target/wasm-bindgen
+        tool bindgen $module target/wasm-bindgen
         # Not --all-features: it writes what browsers do not read yet.
         web/node_modules/.bin/wasm-opt -Oz --enable-bulk-memory --enable-bulk-memory-opt --enable-mutable-globals \
             --enable-sign-ext --enable-nontrapping-float-to-int --enable-reference-types --enable-multivalue \

@@ -4,6 +4,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 cargo build --locked -q --workspace --bins --tests
+scripts/web.sh tests
 cd web
 case " $* " in *" --project "*) ;; *) set -- "$@" --project app ;; esac
 exec node_modules/.bin/playwright test "$@"

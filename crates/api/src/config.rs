@@ -10,8 +10,8 @@ pub struct ApiConfig {
     pub body_bytes: usize,
     /// Largest body of requests that carry prekeys (200 of them make about half a megabyte).
     pub key_body_bytes: usize,
-    /// A body that takes longer to arrive is refused.
-    pub body_timeout: Duration,
+    /// A body that takes longer to arrive is refused. None: no limit, and no timer.
+    pub body_timeout: Option<Duration>,
 }
 
 impl Default for ApiConfig {
@@ -21,7 +21,7 @@ impl Default for ApiConfig {
             cors_origins: Vec::new(),
             body_bytes: 64 * 1024,
             key_body_bytes: 1024 * 1024,
-            body_timeout: Duration::from_secs(30),
+            body_timeout: Some(Duration::from_secs(30)),
         }
     }
 }

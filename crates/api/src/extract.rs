@@ -26,10 +26,14 @@ impl<T: DeserializeOwned> FromRequest<App> for Body<T> {
             let detail = "send the body as application/json";
             return Err(ApiError::new(ErrorCode::UnsupportedMediaType, detail));
         }
-        let bytes = tokio::time::timeout(app.config.body_timeout, Bytes::from_request(request, app))
-            .await
-            .map_err(|_| ApiError::bad_request("the body did not arrive in time"))?
-            .map_err(unread)?;
+        let body = Bytes::from_request(request, app);
+        let bytes = match app.config.body_timeout {
+            Some(within) => tokio::time::timeout(within, body)
+                .await
+                .map_err(|_| ApiError::bad_request("the body did not arrive in time"))?,
+            None => body.await,
+        };
+        let bytes = bytes.map_err(unread)?;
         serde_json::from_slice(&bytes).map(Self).map_err(|error| ApiError::bad_request(describe(&error)))
     }
 }

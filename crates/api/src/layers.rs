@@ -8,7 +8,7 @@ use axum::response::{IntoResponse, Response};
 use http::header::{self, HeaderName, HeaderValue};
 use http::{Method, StatusCode};
 use sotto_types::ErrorCode;
-use std::time::Instant;
+use web_time::Instant;
 
 /// Marks the answer to a path that has a file and no route.
 #[derive(Debug, Clone, Copy)]

@@ -6,6 +6,8 @@ use common::{Device, rng};
 use rand::seq::SliceRandom;
 use sotto_crypto::sender_keys::{self, GroupError};
 use sotto_crypto::{DistributionId, KeyError};
+#[cfg(target_arch = "wasm32")]
+use sotto_wasm_test::test;
 
 const GROUP: DistributionId = DistributionId::from_bytes([0xd1; 16]);
 

@@ -9,7 +9,9 @@ use signal::CiphertextMessage;
 use sotto_crypto::session::{self, CiphertextType, DecryptAction, DecryptError, Guard, SealedMessage};
 use sotto_crypto::{IdentityKeyPair, KeyError, ProtocolStore};
 use sotto_types::DeviceAddress;
-use std::time::Instant;
+#[cfg(target_arch = "wasm32")]
+use sotto_wasm_test::test;
+use web_time::Instant;
 
 fn parse_ratchet(message: &SealedMessage) -> signal::SignalMessage {
     signal::SignalMessage::try_from(&message.ciphertext[..]).expect("a ratchet message")

@@ -9,6 +9,8 @@ use sotto_crypto::session::{
     self, AddressField, CiphertextType, DecryptAction, DecryptError, EncryptError, PreKeyRef, SealedMessage, StartError,
 };
 use sotto_crypto::{EcPreKeyId, IdentityKeyPair, KyberPreKeyId, ProtocolStore};
+#[cfg(target_arch = "wasm32")]
+use sotto_wasm_test::test;
 use std::collections::VecDeque;
 use std::time::Duration;
 

@@ -11,21 +11,17 @@ use sotto_crypto::{
     SafetyNumber, SignedPreKeyId, device_list, device_name, sender_keys,
 };
 use sotto_types::Secret;
+#[cfg(target_arch = "wasm32")]
+use sotto_wasm_test::test;
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 
 const GROUP: DistributionId = DistributionId::from_bytes([0xd1; 16]);
-
-fn file() -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/vectors/v1.json")
-}
 
 struct Vectors(BTreeMap<String, String>);
 
 impl Vectors {
     fn load() -> Self {
-        let text = std::fs::read_to_string(file()).expect("the vectors are committed");
-        Self(serde_json::from_str(&text).expect("a JSON object of strings"))
+        Self(serde_json::from_str(include_str!("vectors/v1.json")).expect("a JSON object of strings"))
     }
 
     fn text(&self, name: &str) -> &str {

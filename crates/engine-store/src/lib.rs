@@ -182,5 +182,5 @@ pub(crate) fn uint(value: i64) -> u64 {
     u64::try_from(value).unwrap_or(0)
 }
 
-#[cfg(test)]
+#[cfg(any(test, all(target_arch = "wasm32", feature = "wasm-tests")))]
 mod tests;

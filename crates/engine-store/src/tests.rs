@@ -1,6 +1,11 @@
+mod place;
+
 use super::*;
+use place::{Place, secret};
 use prost::Message as _;
 use sotto_types::{AccountId, ClientMsgId, DeviceId, MessageId, Timestamp};
+#[cfg(target_arch = "wasm32")]
+use sotto_wasm_test::test;
 use sotto_wire::pb;
 
 fn account(n: u8) -> AccountId {
@@ -80,11 +85,8 @@ fn a_failed_step_leaves_nothing() {
 
 #[test]
 fn a_passphrase_locks_and_a_wrong_one_is_refused() {
-    let dir = tempfile::tempdir().expect("a folder");
-    let path = dir.path().join("profile.db");
-    let secret = |text: &str| Secret::new(String::from(text));
-    assert_eq!(Store::is_locked(&path), Ok(false));
-    let mut store = Store::open(&path, None).expect("opens");
+    let place = Place::new("passphrase");
+    let mut store = place.open(None).expect("opens");
     run(&mut store, |tx| {
         tx.put_setting("identity", b"private canary key")?;
         tx.insert_message(&text(1, "canaryword in the text", Some(1)))
@@ -93,37 +95,50 @@ fn a_passphrase_locks_and_a_wrong_one_is_refused() {
     assert_eq!(run(&mut store, |tx| tx.search("canaryword", None, 5)).len(), 1);
     drop(store);
 
-    assert_eq!(Store::is_locked(&path), Ok(true));
-    assert_eq!(Store::open(&path, None).map(|_| ()), Err(StoreError::NeedsPassphrase));
-    assert_eq!(Store::open(&path, Some(&secret("wrong"))).map(|_| ()), Err(StoreError::WrongPassphrase));
-    let mut store = Store::open(&path, Some(&secret("open sesame"))).expect("unlocks");
+    assert_eq!(place.open(None).map(|_| ()), Err(StoreError::NeedsPassphrase));
+    assert_eq!(place.open(Some("wrong")).map(|_| ()), Err(StoreError::WrongPassphrase));
+    let mut store = place.open(Some("open sesame")).expect("unlocks");
     assert_eq!(run(&mut store, |tx| tx.search("canaryword", None, 5)).len(), 1);
     run(&mut store, |tx| tx.insert_message(&text(2, "another canaryword", Some(2))));
     assert_eq!(run(&mut store, |tx| tx.search("canaryword", None, 5)).len(), 2);
     drop(store);
-    for entry in std::fs::read_dir(dir.path()).expect("the folder") {
-        let bytes = std::fs::read(entry.expect("an entry").path()).expect("readable");
-        assert!(!bytes.windows(10).any(|window| window == b"canaryword"), "the text is on disk");
-        assert!(!bytes.windows(14).any(|window| window == b"private canary"), "the key is on disk");
-    }
 
-    let mut store = Store::open(&path, Some(&secret("open sesame"))).expect("unlocks");
+    let mut store = place.open(Some("open sesame")).expect("unlocks");
     store.set_passphrase(None).expect("removes it");
     drop(store);
-    let mut store = Store::open(&path, None).expect("opens without");
+    let mut store = place.open(None).expect("opens without");
     assert_eq!(run(&mut store, |tx| tx.search("canaryword", None, 5)).len(), 2);
+}
+
+#[cfg(not(target_arch = "wasm32"))]
+#[test]
+fn a_locked_profile_holds_nothing_in_the_clear() {
+    let place = Place::new("locked");
+    assert_eq!(Store::is_locked(&place.path()), Ok(false));
+    let mut store = place.open(None).expect("opens");
+    run(&mut store, |tx| {
+        tx.put_setting("identity", b"private canary key")?;
+        tx.insert_message(&text(1, "canaryword in the text", Some(1)))
+    });
+    assert!(place.has(b"canaryword"), "the index is on disk");
+    store.set_passphrase(Some(&secret("open sesame"))).expect("locks");
+    drop(store);
+    assert_eq!(Store::is_locked(&place.path()), Ok(true));
+    assert!(!place.has(b"canaryword"), "the text is on disk");
+    assert!(!place.has(b"private canary"), "the key is on disk");
 }
 
 #[test]
 fn a_newer_store_is_refused_and_left_alone() {
-    let dir = tempfile::tempdir().expect("a folder");
-    let path = dir.path().join("profile.db");
-    let sql = rusqlite::Connection::open(&path).expect("opens");
-    sql.pragma_update(None, "user_version", VERSION + 1).expect("writes");
-    drop(sql);
-    let before = std::fs::read(&path).expect("readable");
-    assert_eq!(Store::open(&path, None).map(|_| ()), Err(StoreError::Newer { found: VERSION + 1, known: VERSION }));
-    assert_eq!(std::fs::read(&path).expect("readable"), before);
+    let place = Place::new("newer");
+    let version =
+        |sql: &Connection| sql.query_row("PRAGMA user_version", [], |row| row.get::<_, u32>(0)).expect("reads");
+    place.connect().pragma_update(None, "user_version", VERSION + 1).expect("writes");
+    assert_eq!(place.open(None).map(|_| ()), Err(StoreError::Newer { found: VERSION + 1, known: VERSION }));
+    let sql = place.connect();
+    assert_eq!(version(&sql), VERSION + 1);
+    let tables: u32 = sql.query_row("SELECT count(*) FROM sqlite_master", [], |row| row.get(0)).expect("reads");
+    assert_eq!(tables, 0, "something was written");
 }
 
 #[test]
@@ -276,22 +291,19 @@ fn conversations_are_listed_as_the_person_arranged_them() {
     });
 }
 
+#[cfg(not(target_arch = "wasm32"))]
 #[test]
 fn drafts_and_ciphertexts_are_sealed() {
-    let dir = tempfile::tempdir().expect("a folder");
-    let path = dir.path().join("profile.db");
-    let mut store = Store::open(&path, None).expect("opens");
+    let place = Place::new("drafts");
+    let mut store = place.open(None).expect("opens");
     run(&mut store, |tx| {
         tx.start_conversation(account(2), Timestamp::ZERO)?;
         tx.set_draft(account(2), "draftcanary")?;
         tx.keep_ciphertexts(7, &[b"ciphercanary"], Timestamp::ZERO)
     });
     drop(store);
-    for entry in std::fs::read_dir(dir.path()).expect("the folder") {
-        let bytes = std::fs::read(entry.expect("an entry").path()).expect("readable");
-        for canary in [&b"draftcanary"[..], b"ciphercanary"] {
-            assert!(!bytes.windows(canary.len()).any(|window| window == canary), "it is on disk in the clear");
-        }
+    for canary in [&b"draftcanary"[..], b"ciphercanary"] {
+        assert!(!place.has(canary), "it is on disk in the clear");
     }
 }
 
@@ -435,8 +447,8 @@ fn a_common_word_is_found_at_the_newest_end() {
 }
 
 /// A profile as version 2 wrote it, without a passphrase: (id, time, text) of each message.
-fn old_profile(path: &std::path::Path, messages: &[(u8, u64, &str)]) {
-    let sql = rusqlite::Connection::open(path).expect("opens");
+fn old_profile(place: &Place, messages: &[(u8, u64, &str)]) {
+    let sql = place.connect();
     for migration in &schema::MIGRATIONS[..2] {
         sql.execute_batch(migration).expect("the old tables");
     }
@@ -463,15 +475,12 @@ fn old_profile(path: &std::path::Path, messages: &[(u8, u64, &str)]) {
 
 #[test]
 fn an_old_index_is_made_anew() {
-    let dir = tempfile::tempdir().expect("a folder");
-    let path = dir.path().join("profile.db");
-    old_profile(&path, &[(1, 1000, "word one"), (2, 3000, "word two"), (3, 2000, "word three")]);
+    let place = Place::new("old");
+    old_profile(&place, &[(1, 1000, "word one"), (2, 3000, "word two"), (3, 2000, "word three")]);
     // A process that ended between the new tables and the new index.
-    let mut sql = rusqlite::Connection::open(&path).expect("opens");
-    schema::migrate(&mut sql).expect("migrates");
-    drop(sql);
+    schema::migrate(&mut place.connect()).expect("migrates");
     for _ in 0..2 {
-        let mut store = Store::open(&path, None).expect("opens");
+        let mut store = place.open(None).expect("opens");
         run(&mut store, |tx| {
             assert_eq!(found(tx, "word", None, 10), [2, 3, 1]);
             assert_eq!(found(tx, "wor", Some(account(2)), 1), [2]);
@@ -479,7 +488,7 @@ fn an_old_index_is_made_anew() {
             Ok(())
         });
     }
-    let mut store = Store::open(&path, None).expect("opens");
+    let mut store = place.open(None).expect("opens");
     run(&mut store, |tx| {
         tx.insert_message(&text(4, "word four", Some(2500)))?;
         tx.delete_message(2)?;

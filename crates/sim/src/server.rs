@@ -48,7 +48,7 @@ pub(crate) struct Server {
 
 impl Server {
     pub fn new() -> Self {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime starts");
+        let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime starts");
         let clock = Arc::new(ManualClock::new(Timestamp::from_ms(START_MS)));
         let hub = Arc::new(Hub::default());
         let store = Arc::new(MemoryStore::new(hub.clone()));
@@ -75,7 +75,7 @@ impl Server {
         };
         let config = DomainConfig { registration: RegistrationPolicy::Open, limits, ..DomainConfig::default() };
         let domain = runtime.block_on(Domain::new(parts, config)).expect("memory works");
-        let router = sotto_api::router(Arc::clone(&domain), ApiConfig::default());
+        let router = sotto_api::router(Arc::clone(&domain), ApiConfig { body_timeout: None, ..ApiConfig::default() });
         Self { runtime, clock, domain, router, hub }
     }
 

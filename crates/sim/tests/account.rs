@@ -3,6 +3,8 @@
 use sotto_engine::{Command, CommandError, ErrorKind, Event, HttpAnswer, Me, Reply, Who};
 use sotto_sim::{Device, SERVER, Sim, signed_prekeys};
 use sotto_types::{DeviceId, ErrorCode, Username};
+#[cfg(target_arch = "wasm32")]
+use sotto_wasm_test::test;
 use sotto_wire::http::Problem;
 use std::cell::Cell;
 use std::rc::Rc;

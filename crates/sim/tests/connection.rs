@@ -3,6 +3,8 @@
 use sotto_engine::{Command, Event, MessageStatus, Reply};
 use sotto_sim::{Fate, Sim, acquainted, damage_first};
 use sotto_types::ErrorCode;
+#[cfg(target_arch = "wasm32")]
+use sotto_wasm_test::test;
 use sotto_wire::pb::{self, client_frame, server_frame::Body};
 use std::cell::Cell;
 use std::rc::Rc;

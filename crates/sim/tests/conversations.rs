@@ -6,6 +6,8 @@ use sotto_engine::{
 };
 use sotto_sim::{Device, Sim, acquainted, damage_first};
 use sotto_types::{AccountId, Username};
+#[cfg(target_arch = "wasm32")]
+use sotto_wasm_test::test;
 use std::time::Duration;
 
 fn list(sim: &mut Sim, device: Device) -> Vec<ConversationView> {

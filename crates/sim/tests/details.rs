@@ -3,6 +3,8 @@
 use sotto_engine::{Command, MessageDetails, MessageStatus, MessageView, Reply};
 use sotto_sim::{Device, Fate, Sim, acquainted};
 use sotto_types::ClientMsgId;
+#[cfg(target_arch = "wasm32")]
+use sotto_wasm_test::test;
 use sotto_wire::pb::{self, client_frame, deliver::Item, server_frame};
 use std::cell::RefCell;
 use std::collections::BTreeSet;

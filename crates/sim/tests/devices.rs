@@ -3,6 +3,8 @@
 use sotto_engine::{Command, CommandError, ErrorKind, Event, MessageStatus, Reply, Who};
 use sotto_sim::{Device, SERVER, Sim};
 use sotto_types::{DeviceId, Username, limits};
+#[cfg(target_arch = "wasm32")]
+use sotto_wasm_test::test;
 use std::cell::Cell;
 use std::rc::Rc;
 use std::time::Duration;

@@ -3,6 +3,8 @@
 use sotto_engine::{Command, ErrorKind, Event, MessageBody, MessageStatus, Reply, Who};
 use sotto_sim::{Device, Fate, SERVER, Sim};
 use sotto_types::{ClientMsgId, Username};
+#[cfg(target_arch = "wasm32")]
+use sotto_wasm_test::test;
 use sotto_wire::pb::{self, server_frame::Body};
 use std::time::Duration;
 

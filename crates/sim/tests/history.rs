@@ -5,6 +5,8 @@ use sotto_engine::{Command, Event, Reply, Who};
 use sotto_engine_store::{MessageKind, NewMessage, StoreError};
 use sotto_sim::{Device, SERVER, Sim};
 use sotto_types::{ClientMsgId, DeviceId, Secret};
+#[cfg(target_arch = "wasm32")]
+use sotto_wasm_test::test;
 use sotto_wire::pb;
 use std::time::Duration;
 

@@ -9,6 +9,8 @@ use sotto_crypto::{DeviceAuthKey, IdentityKeyPair, ListedDevice};
 use sotto_engine::{Command, Event, Reply};
 use sotto_sim::{Fate, Sim};
 use sotto_types::DeviceId;
+#[cfg(target_arch = "wasm32")]
+use sotto_wasm_test::test;
 use sotto_wire::http::AccountDevices;
 use sotto_wire::pb::server_frame::Body;
 use std::cell::RefCell;

@@ -3,6 +3,8 @@
 use sotto_engine::{Command, Event, MessageStatus, Reply, Who};
 use sotto_sim::{Fate, Sim};
 use sotto_types::{MessageId, Username};
+#[cfg(target_arch = "wasm32")]
+use sotto_wasm_test::test;
 use std::time::Duration;
 
 fn numbers(prefix: &str, count: usize) -> Vec<String> {

@@ -4,6 +4,8 @@ use prost::Message as _;
 use sotto_engine::{Event, MessageBody, MessageStatus};
 use sotto_sim::{Device, Fate, Sim, acquainted, damage, damage_first, signed_prekeys};
 use sotto_types::AccountId;
+#[cfg(target_arch = "wasm32")]
+use sotto_wasm_test::test;
 use sotto_wire::pb::{self, server_frame::Body};
 use std::cell::Cell;
 use std::rc::Rc;

@@ -3,6 +3,8 @@
 use sotto_engine::{Command, ErrorKind, Event, MessageStatus, Reply, Who};
 use sotto_sim::{Device, Fate, Sim};
 use sotto_types::{AccountId, DeviceId, Username};
+#[cfg(target_arch = "wasm32")]
+use sotto_wasm_test::test;
 use sotto_wire::http::AccountDevices;
 use sotto_wire::pb::{self, server_frame::Body};
 use std::cell::{Cell, RefCell};

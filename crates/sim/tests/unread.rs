@@ -3,6 +3,8 @@
 use sotto_engine::{Command, MessageBody, Reply};
 use sotto_sim::{Device, Sim, acquainted, damage_first};
 use sotto_types::{AccountId, MessageId};
+#[cfg(target_arch = "wasm32")]
+use sotto_wasm_test::test;
 use sotto_wire::pb::client_frame;
 use std::cell::RefCell;
 use std::rc::Rc;
