@@ -40,6 +40,7 @@ lint:
 
 unit: ## unit, property, conformance and simulation tests
 	@$(STAGE) "tests" scripts/nextest.sh unit
+	@$(STAGE) "web: unit tests" npm --prefix web --silent test
 
 interop: ## against Signal's official library from npm
 	@$(STAGE) "interop with the official Signal library" tests/interop/run.sh

@@ -11,13 +11,22 @@ export default defineConfig(
   {
     languageOptions: {
       globals: { ...globals.browser, ...globals.node },
-      parserOptions: { projectService: { allowDefaultProject: ["eslint.config.js", "compress.mjs"] }, tsconfigRootDir: import.meta.dirname },
+      parserOptions: { projectService: { allowDefaultProject: ["eslint.config.js", "compress.mjs", "tests/unit/run.mjs"] }, tsconfigRootDir: import.meta.dirname },
     },
     plugins: { "react-hooks": hooks },
     rules: {
       ...hooks.configs.recommended.rules,
       "@typescript-eslint/restrict-template-expressions": ["error", { allowNumber: true }],
       "@typescript-eslint/no-confusing-void-expression": ["error", { ignoreArrowShorthand: true }],
+    },
+  },
+  // Served as it is, without a build: plain JavaScript has no types.
+  { files: ["tests/wasm/*.js"], ...ts.configs.disableTypeChecked },
+  // Node's runner waits for the tests that it was told of.
+  {
+    files: ["tests/unit/**"],
+    rules: {
+      "@typescript-eslint/no-floating-promises": ["error", { allowForKnownSafeCalls: [{ from: "package", name: ["describe", "test"], package: "node:test" }] }],
     },
   },
   // In tests `use` is Playwright's word for handing out a fixture.

@@ -1,5 +1,4 @@
-import "@fontsource-variable/inter/wght.css";
-import "@fontsource-variable/jetbrains-mono/wght.css";
+import "virtual:fonts.css";
 import "./ui/tokens.css";
 import "./ui/base.css";
 import { StrictMode } from "react";

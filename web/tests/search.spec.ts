@@ -43,3 +43,30 @@ test("chats are pinned, muted, archived and marked unread by keyboard", async ({
   await ann.page.reload();
   await expect(ann.page.getByRole("option").first()).toContainText("carl");
 });
+
+test("Ctrl K takes the very next key, from wherever it is pressed", async ({ server, register }) => {
+  const ann = await register("ann");
+  const { page } = ann;
+  const field = page.getByRole("searchbox", { name: "Search messages and people" });
+  /** Where a key would go that follows at once, before anything could be drawn. */
+  const nextKeyGoesTo = () =>
+    page.evaluate(() => {
+      dispatchEvent(new KeyboardEvent("keydown", { key: "k", ctrlKey: true, cancelable: true }));
+      return document.activeElement?.getAttribute("aria-label");
+    });
+  await page.getByRole("button", { name: "New chat" }).first().focus();
+  expect(await nextKeyGoesTo()).toBe("Search messages and people");
+  await ann.settings("about");
+  await expect(page.getByRole("heading", { name: "About" })).toBeVisible();
+  expect(await nextKeyGoesTo()).toBe("Search messages and people");
+
+  // Where only the conversation is on the screen, the list comes in its place.
+  await server.cli("carl", "register", "carl");
+  await page.setViewportSize({ width: 390, height: 844 });
+  await page.goto(server.url);
+  await ann.startChat("carl");
+  await page.keyboard.press("Control+k");
+  await page.keyboard.type("carl");
+  await expect(field).toHaveValue("carl");
+  await expect(ann.row(/carl/)).toBeVisible();
+});

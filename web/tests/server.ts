@@ -1,7 +1,7 @@
 /** A real server process with the built web app, and the terminal client as another person. */
 import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
-import { cpSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, mkdtempSync, readFileSync, readdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { createServer, type AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -50,6 +50,30 @@ export class Server {
       else writeFileSync(path, `${code};${readFileSync(path, "utf8")}`);
     }
     return copy;
+  }
+
+  /** Another version of the app for the next start: the file that begins it has another name, as after any change. */
+  changeVersion(): void {
+    const copy = join(this.dir, "dist");
+    const assets = join(copy, "assets");
+    const first = /assets\/([\w-]+\.js)"/.exec(readFileSync(join(copy, "index.html"), "utf8"))?.[1];
+    if (first === undefined) throw new Error("the page names no script");
+    const next = first.replace(/\.js$/, "2.js");
+    renameSync(join(assets, first), join(assets, next));
+    for (const entry of readdirSync(copy, { recursive: true, withFileTypes: true })) {
+      const path = join(entry.parentPath, entry.name);
+      if (entry.name.endsWith(".br")) rmSync(path);
+      else if (/\.(js|html)$/.test(entry.name)) {
+        const text = readFileSync(path, "utf8").replaceAll(first, next);
+        writeFileSync(path, text.replace(/const BUILD ?= ?"/, "$&2"));
+      }
+    }
+  }
+
+  /** The app as it was at first. */
+  changeVersionBack(): void {
+    rmSync(join(this.dir, "dist"), { recursive: true });
+    cpSync(dist, join(this.dir, "dist"), { recursive: true });
   }
 
   get url(): string {

@@ -68,12 +68,29 @@ test("a browser that refuses storage is told to be one", async ({ browser }) => 
   await server.remove();
 });
 
-test("storage that the browser may clear is told of, and can be kept", async ({ server, register }) => {
+test("storage that the browser may clear is told of on the second visit, until it is put away", async ({ server, register }) => {
   const ann = await register("ann");
   await server.cli("carl", "register", "carl");
   await server.cli("carl", "send", "ann", "hello");
   await ann.openChat(/carl/);
-  await expect(ann.page.getByText("The browser may clear your messages")).toBeVisible();
+  await expect(ann.bubble("hello")).toBeVisible();
+  const hint = ann.page.getByRole("status").filter({ hasText: "The browser may clear your messages" });
+  await expect(hint).toBeHidden();
+
+  await ann.page.reload();
+  await expect(hint).toBeVisible();
+  await ann.page.setViewportSize({ width: 390, height: 844 });
+  // One line of a phone.
+  expect((await hint.boundingBox())?.height).toBeLessThan(50);
+  await hint.getByRole("link").click();
+  await expect(ann.page.getByRole("button", { name: "Keep it" })).toBeVisible();
+  await ann.page.goBack();
+  await hint.getByRole("button", { name: "Dismiss" }).click();
+  await expect(hint).toBeHidden();
+
+  await ann.page.reload();
+  await expect(ann.bubble("hello")).toBeVisible();
+  await expect(hint).toBeHidden();
 });
 
 test("a full disk is told, and nothing is lost", async ({ browser }) => {
@@ -204,6 +221,48 @@ test("the app inside the program is the one that was built", async ({ browser })
   const server = await Server.start({ embedded: true });
   const ann = await Person.arrive(browser, server, "ann");
   await expect(ann.page.getByRole("heading", { name: "Welcome to Sotto" })).toBeVisible();
+  await ann.close();
+  await server.remove();
+});
+
+test("a server that comes back with a newer app, then with the older one, is followed", async ({ browser }) => {
+  const server = await Server.start({ worker: "" });
+  const ann = await Person.register(browser, server, "ann", { serviceWorkers: "allow" });
+  const { page } = ann;
+  await server.cli("carl", "register", "carl");
+  await ann.startChat("carl");
+  await ann.send("in the first version");
+  await expect(ann.tick("in the first version", "Sent")).toBeVisible();
+  await page.evaluate(() => navigator.serviceWorker.ready.then(() => undefined));
+  // From here on the worker has the page.
+  await page.reload();
+  const script = page.locator("head script[src]");
+  const first = (await script.getAttribute("src")) ?? "";
+
+  for (const version of ["newer", "older"]) {
+    await server.stop();
+    if (version === "newer") server.changeVersion();
+    else server.changeVersionBack();
+    await server.run();
+    // The page that is open goes on with its own version, parts that it loads only now included.
+    const text = `with a server that is ${version}`;
+    await ann.send(text);
+    await expect(ann.tick(text, "Sent")).toBeVisible({ timeout: 60_000 });
+    await server.cli("carl", "send", "ann", `and back, ${version}`);
+    await expect(ann.bubble(`and back, ${version}`)).toBeVisible();
+    const before = (await script.getAttribute("src")) ?? "";
+    const banner = page.getByRole("status").filter({ hasText: "A new version is ready" });
+    await expect(banner).toBeVisible({ timeout: 60_000 });
+    await expect(script).toHaveAttribute("src", before);
+
+    await banner.getByRole("button", { name: "Reload" }).click();
+    await expect(script).not.toHaveAttribute("src", before);
+    await expect(ann.bubble(text)).toBeVisible();
+    await expect(ann.bubble("in the first version")).toBeVisible();
+    await ann.send(`reloaded, ${version}`);
+    await expect(ann.tick(`reloaded, ${version}`, "Sent")).toBeVisible();
+  }
+  await expect(script).toHaveAttribute("src", first);
   await ann.close();
   await server.remove();
 });

@@ -4,6 +4,8 @@ use std::time::Duration;
 pub struct ApiConfig {
     /// Shown in the OpenAPI document.
     pub version: String,
+    /// Where the source code of this server is offered: `GET /v1/server` says it, and the web app links to it.
+    pub source_url: Option<String>,
     /// Web origins that may call the API from a browser ("https://chat.example.org"); "*" is any. Empty: none but our own.
     pub cors_origins: Vec<String>,
     /// Largest body of most requests.
@@ -18,6 +20,7 @@ impl Default for ApiConfig {
     fn default() -> Self {
         Self {
             version: env!("CARGO_PKG_VERSION").into(),
+            source_url: None,
             cors_origins: Vec::new(),
             body_bytes: 64 * 1024,
             key_body_bytes: 1024 * 1024,

@@ -132,8 +132,10 @@ impl Store {
         search::create(&tx, passphrase.is_some())?;
         search::fill(&tx, &self.key)?;
         tx.commit()?;
-        // What the log still holds of the old form goes too; in other journal modes this does nothing.
-        self.sql.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
+        // What the log still holds of the old form goes too; in other journal modes this does nothing. The browser's SQLite has no log.
+        if cfg!(not(target_arch = "wasm32")) {
+            self.sql.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
+        }
         self.locked = passphrase.is_some();
         self.index_ready.set(true);
         Ok(())

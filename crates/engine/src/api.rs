@@ -158,7 +158,7 @@ pub enum Command {
     RetryMessage {
         name: ClientMsgId,
     },
-    /// Remove an unsent message. Reply: `Done`.
+    /// Remove a message that was not sent, or that failed; from this device only. Reply: `Done`.
     CancelMessage {
         name: ClientMsgId,
     },
@@ -334,7 +334,8 @@ pub enum Reply {
         status: StatusView,
     },
     ExportPage {
-        lines: Vec<serde_json::Value>,
+        /// Each is the text of one JSON object.
+        lines: Vec<String>,
         next: Option<String>,
     },
 }

@@ -9,20 +9,25 @@
 //! Contacts come before messages; messages come in the order this device learned them; `position` orders a conversation. A
 //! reader ignores types and fields it does not know. No keys of the account are exported.
 
-use crate::api::{CommandId, ErrorKind, Reply};
+use crate::api::{CommandId, ErrorKind, Me, Reply};
 use crate::core::Cx;
 use crate::views;
-use serde_json::{Value, json};
+use serde::Serialize;
 use sotto_engine_store::StoreError;
 
 const PAGE: u32 = 500;
 
-fn line(kind: &str, value: &impl serde::Serialize) -> Value {
-    let mut value = serde_json::to_value(value).expect("plain data serializes");
-    if let Some(object) = value.as_object_mut() {
-        object.insert("type".into(), Value::from(kind));
-    }
-    value
+#[derive(Serialize)]
+struct Head {
+    version: u32,
+    exported_ms: u64,
+    me: Me,
+}
+
+/// `value` has at least one field.
+fn line(kind: &str, value: &impl Serialize) -> String {
+    let object = serde_json::to_string(value).expect("plain data has a JSON form");
+    format!("{{\"type\":\"{kind}\",{}", &object[1..])
 }
 
 /// `next` is the row of the last exported message.
@@ -38,7 +43,8 @@ pub(crate) fn page(cx: &mut Cx<'_, '_>, id: CommandId, next: Option<String>) -> 
     };
     let mut lines = Vec::new();
     if next.is_none() {
-        lines.push(json!({ "type": "sotto_export", "version": 1, "exported_ms": cx.now.as_ms(), "me": own.to_view() }));
+        let head = Head { version: 1, exported_ms: cx.now.as_ms(), me: own.to_view() };
+        lines.push(line("sotto_export", &head));
         let contacts = cx.tx.contacts()?;
         lines.extend(contacts.iter().filter(|c| c.listed).map(|c| line("contact", &views::contact_row(c))));
     }

@@ -126,6 +126,10 @@ pub(crate) enum Then {
     DeleteAccount(CommandId),
 }
 
+/// The body of a request that says all by its path.
+#[derive(Debug, Serialize)]
+pub(crate) struct Empty {}
+
 #[derive(Debug)]
 pub(crate) struct Call {
     pub server: String,

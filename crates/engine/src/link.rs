@@ -99,7 +99,7 @@ pub(crate) fn start(
 
 fn open(cx: &mut Cx<'_, '_>, command: CommandId, server: String, device_name: String) {
     let then = Then::Link(Step::Opened { command, server: server.clone(), device_name });
-    http::send(cx, Call::open(server, HttpMethod::Post, "/v1/links", then).json(&serde_json::json!({})));
+    http::send(cx, Call::open(server, HttpMethod::Post, "/v1/links", then).json(&http::Empty {}));
 }
 
 pub(crate) fn on_answer(cx: &mut Cx<'_, '_>, step: Step, answer: Result<Vec<u8>, Failure>) -> Result<(), StoreError> {
@@ -302,7 +302,7 @@ pub(crate) fn approve(cx: &mut Cx<'_, '_>, command: CommandId, text: &str) {
         Err(error) => return cx.fail(command, ErrorKind::Invalid, error.to_string()),
     };
     let then = Then::Link(Step::Code { command, invitation });
-    let call = Call::own(cx, HttpMethod::Post, "/v1/devices/link-codes", then).json(&serde_json::json!({}));
+    let call = Call::own(cx, HttpMethod::Post, "/v1/devices/link-codes", then).json(&http::Empty {});
     http::send(cx, call);
 }
 

@@ -176,9 +176,11 @@ pub(crate) fn retry(cx: &mut Cx<'_, '_>, command: CommandId, name: ClientMsgId) 
 
 pub(crate) fn cancel(cx: &mut Cx<'_, '_>, command: CommandId, name: ClientMsgId) -> Result<(), StoreError> {
     let Some(own) = cx.own() else { return Ok(()) };
-    let message = cx.tx.message_named(own.account(), name)?.filter(|message| message.message_id.is_none());
+    // One that the server took and nobody else has failed too, and has an id.
+    let message =
+        cx.tx.message_named(own.account(), name)?.filter(|message| message.message_id.is_none() || message.failed);
     let Some(message) = message else {
-        cx.fail(command, ErrorKind::NotFound, "there is no unsent message with this name");
+        cx.fail(command, ErrorKind::NotFound, "there is no unsent or failed message with this name");
         return Ok(());
     };
     if message.attempts > 0 && !message.failed {

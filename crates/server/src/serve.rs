@@ -174,7 +174,8 @@ impl Server {
         let gateway = Gateway::new(domain.clone(), router, clock.clone(), gateway_config(config));
 
         let (tasks, stop, stop_demo) = (TaskTracker::new(), CancellationToken::new(), CancellationToken::new());
-        let app = app(&domain, &gateway, web);
+        let source_url = Some(config.web.source_url.clone()).filter(|url| !url.is_empty());
+        let app = app(&domain, &gateway, web, source_url);
         tasks.spawn(gateway.clone().watch(stop.clone()));
         tasks.spawn(sotto_gateway::serve(gateway.clone(), listener, tls_source.clone(), app, stop.clone()));
         if let Some(listener) = metrics_listener {
@@ -374,8 +375,8 @@ async fn invite_for_demo(config: &Config, paths: &Paths, domain: &Domain) -> Opt
 }
 
 /// Everything on the main listener.
-fn app(domain: &Arc<Domain>, gateway: &Arc<Gateway>, web: Web) -> axum::Router {
-    let config = ApiConfig { version: env!("CARGO_PKG_VERSION").into(), ..ApiConfig::default() };
+fn app(domain: &Arc<Domain>, gateway: &Arc<Gateway>, web: Web, source_url: Option<String>) -> axum::Router {
+    let config = ApiConfig { version: env!("CARGO_PKG_VERSION").into(), source_url, ..ApiConfig::default() };
     sotto_api::router_and_files(domain.clone(), config, Arc::new(move |request| web.answer(request)))
         .merge(sotto_gateway::routes(gateway.clone()))
         .merge(pages::health(gateway.clone()))

@@ -43,11 +43,15 @@ fn a_message_nobody_took_fails_for_good() {
     let retried = sim.ask(ann, Command::RetryMessage { name: failed.name });
     assert!(matches!(retried, Ok(Reply::Queued { message }) if message.name != failed.name));
     assert_eq!(sim.statuses(ann, bob_id)[0], MessageStatus::Failed);
+    // It can be put away, although the server had given it an id.
+    assert!(failed.message_id.is_some());
+    assert!(matches!(sim.ask(ann, Command::CancelMessage { name: failed.name }), Ok(Reply::Done)));
+    assert!(sim.history(ann, bob_id).iter().all(|message| message.name != failed.name));
 
     // By now all devices of the recipient are suspended: what is sent to them fails at once.
     sim.send(ann, "bob", "nobody is left");
     sim.run();
-    assert_eq!(sim.statuses(ann, bob_id), [MessageStatus::Failed; 3]);
+    assert_eq!(sim.statuses(ann, bob_id), [MessageStatus::Failed; 2]);
 }
 
 #[test]
@@ -361,6 +365,8 @@ fn search_and_export_see_both_sides() {
         panic!("no answer")
     };
     assert_eq!(next, None);
+    let lines: Vec<serde_json::Value> =
+        lines.iter().map(|line| serde_json::from_str(line).expect("a line of JSON")).collect();
     let types: Vec<_> = lines.iter().map(|line| line["type"].as_str().unwrap_or_default()).collect();
     assert_eq!(types, ["sotto_export", "contact", "message", "message"]);
     assert_eq!(lines[2]["body"]["body"], "the quick brown fox");

@@ -97,6 +97,9 @@ bodies! {
         generation: u32,
         server_time_ms: u64,
         protocol_version: u32,
+        /// Where the source code of what runs here is offered, if the operator says so (AGPL, section 13).
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        source_url: Option<String>,
     }
 
     /// A device list with its signature; see docs/protocol.md "Device lists".

@@ -10,6 +10,18 @@ export function byPosition(a: MessageView, b: MessageView): number {
   return compareDigits(a.position, b.position);
 }
 
+/** A name is unique for its author only: somebody else could reuse it. */
+export function keyOf(message: MessageView): string {
+  return `${message.from}/${message.name}`;
+}
+
+/** Reading reaches a message that was sent again by the id it came with the second time. */
+export function readId(message: MessageView): string | null {
+  const { message_id, late_id } = message;
+  if (message_id === null || late_id === null) return message_id ?? late_id;
+  return compareDigits(message_id, late_id) > 0 ? message_id : late_id;
+}
+
 /**
  * The order of the list: pinned first, then newest; just started conversations, where nothing was said yet, count as newest.
  * `before` is the order so far: it decides among the pinned (the engine orders them by when they were pinned, which a view does

@@ -8,11 +8,13 @@
 import { messageName, type HistoryPlace, type MessageView } from "@sotto/engine";
 import { create } from "zustand";
 import { engine } from "./engine";
-import { byPosition, compareDigits } from "./order";
+import { byPosition, compareDigits, keyOf, readId } from "./order";
 import { reasonOf } from "../strings/reason";
 import { isForeground, notice, onHappenings, refreshConversation, setConversation, useApp } from "./store";
 
 const PAGE = 60;
+/** A click is answered at the latest after this, with an empty conversation if need be. */
+const PATIENCE_MS = 60;
 /** Above this, the far end is dropped: reading back for hours must not fill the memory. */
 const KEPT_MAX = 3000;
 const KEPT_AFTER_TRIM = 1500;
@@ -54,15 +56,21 @@ let question = 0;
 let loading: "older" | "newer" | null = null;
 let targetSeq = 0;
 
-/** Shows a conversation from its unread line or its end. Does nothing when it is open already. */
-export async function openChat(account: string): Promise<void> {
-  if (useWindow.getState().account === account) return;
+/**
+ * Shows a conversation from its unread line or its end. Does nothing when it is open already. `go` leads to where it is shown, as
+ * soon as its messages are there: drawn once, and never empty for a moment.
+ */
+export async function openChat(account: string, go?: () => void): Promise<void> {
+  if (useWindow.getState().account === account) {
+    go?.();
+    return;
+  }
   const view = useApp.getState().conversations[account];
   const unread = view?.unread ?? 0;
   const unreadAfter = view && unread > 0 ? view.read_up_to : null;
   const at: HistoryPlace = unreadAfter !== null && unread > PAGE / 2 ? { around: unreadAfter } : "newest";
   if (view?.marked_unread) void setConversation(account, { marked_unread: false });
-  await show(account, at, { unreadAfter, unreadCount: unread });
+  await show(account, at, { unreadAfter, unreadCount: unread }, null, go);
 }
 
 export function closeChat(): void {
@@ -99,14 +107,24 @@ async function show(
   at: HistoryPlace,
   unread: Pick<ChatWindow, "unreadAfter" | "unreadCount">,
   target: ChatWindow["target"] = null,
+  go?: () => void,
 ): Promise<void> {
   const mine = ++question;
   loading = null;
-  const { generation, account: before } = useWindow.getState();
-  if (before !== account) useWindow.setState({ ...CLOSED, account, generation: generation + 1 });
+  const begin = () => {
+    if (mine !== question) return;
+    clearTimeout(patience);
+    go?.();
+    go = undefined;
+    const { generation, account: before } = useWindow.getState();
+    if (before !== account) useWindow.setState({ ...CLOSED, account, generation: generation + 1 });
+  };
+  const patience = go && setTimeout(begin, PATIENCE_MS);
+  if (!go) begin();
   try {
     const reply = await engine.command({ command: "history", conversation: account, at, limit: PAGE });
     if (mine !== question) return;
+    begin();
     useWindow.setState({
       account,
       phase: "ready",
@@ -121,6 +139,7 @@ async function show(
     });
   } catch (error) {
     if (mine !== question) return;
+    begin();
     useWindow.setState({ phase: "failed", failure: reasonOf(error) });
   }
 }
@@ -187,11 +206,6 @@ function merge(known: readonly MessageView[], added: readonly MessageView[]): Me
   return [...byKey.values()].sort(byPosition);
 }
 
-/** A name is unique for its author only: somebody else could reuse it. */
-export function keyOf(message: MessageView): string {
-  return `${message.from}/${message.name}`;
-}
-
 // ---------- Sending ----------
 
 /** Sends a text; resolves when it is saved on this device. The same name again is the same message. */
@@ -211,13 +225,13 @@ export async function retryMessage(message: MessageView): Promise<void> {
     const reply = await engine.command({ command: "retry_message", name: message.name });
     take([reply.message]);
     // What failed stays failed, and the text goes out as a message of its own: the old one would only confuse.
-    if (reply.message.name !== message.name && message.message_id === null) await cancelMessage(message);
+    if (reply.message.name !== message.name) await cancelMessage(message);
   } catch (error) {
     notice(error);
   }
 }
 
-/** Deletes a message that was never sent. */
+/** Deletes a message that was not sent, or that nobody took. */
 export async function cancelMessage(message: MessageView): Promise<void> {
   try {
     await engine.command({ command: "cancel_message", name: message.name });
@@ -327,11 +341,4 @@ export function markRead(account: string, message: MessageView): void {
     marked = null;
     notice(error);
   });
-}
-
-/** Reading reaches a message that was sent again by the id it came with the second time. */
-export function readId(message: MessageView): string | null {
-  const { message_id, late_id } = message;
-  if (message_id === null || late_id === null) return message_id ?? late_id;
-  return compareDigits(message_id, late_id) > 0 ? message_id : late_id;
 }

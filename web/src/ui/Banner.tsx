@@ -10,12 +10,15 @@ interface Props {
   children?: ReactNode;
   /** Buttons. */
   action?: ReactNode;
+  /** Not worth more than one line of a phone: only the title and what is not `wide-only` show there. */
+  oneLine?: boolean;
 }
 
-export function Banner({ tone = "neutral", icon, title, children, action }: Props) {
+export function Banner({ tone = "neutral", icon, title, children, action, oneLine = false }: Props) {
   const urgent = tone === "amber" || tone === "red";
+  const names = ["banner", tone === "neutral" ? "" : tone, oneLine ? "one-line" : ""];
   return (
-    <div className={tone === "neutral" ? "banner" : `banner ${tone}`} role={urgent ? "alert" : "status"}>
+    <div className={names.filter(Boolean).join(" ")} role={urgent ? "alert" : "status"}>
       {icon && <Icon icon={icon} />}
       <p className="banner-text">
         {title !== undefined && <b>{title}</b>}

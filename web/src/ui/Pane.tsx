@@ -7,7 +7,8 @@ function watchPhone(changed: () => void): () => void {
   return () => phone.removeEventListener("change", changed);
 }
 
-function useAlone(): boolean {
+/** One pane at a time: a phone, or a window as narrow. */
+export function useAlone(): boolean {
   return useSyncExternalStore(watchPhone, () => phone.matches);
 }
 

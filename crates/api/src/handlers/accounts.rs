@@ -14,6 +14,7 @@ pub(crate) async fn server_info(State(app): State<App>) -> Answer<body::ServerIn
         generation: info.generation,
         server_time_ms: ms(info.server_time),
         protocol_version: PROTOCOL_VERSION,
+        source_url: app.config.source_url.clone(),
     })
 }
 

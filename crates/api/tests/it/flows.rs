@@ -17,6 +17,7 @@ async fn register_sign_in_find_and_take_prekeys() {
     let bed = Bed::new().await;
     let info: body::ServerInfo = bed.send(bare(Method::GET, "/v1/server", None)).await.json();
     assert_eq!((info.registration.as_str(), info.generation, info.server_time_ms), ("open", 1, START.as_ms()));
+    assert_eq!(info.source_url, None);
     let (ann, bob) = (bed.register("ann").await, bed.register("bob").await);
     let registered: body::Registered = bed.post("/v1/accounts", &ann.registration()).await.json();
     assert_eq!((registered.account_id, registered.device_id), (ann.account, 1));

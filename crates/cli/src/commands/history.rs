@@ -5,7 +5,7 @@ use crate::args::{History, Search};
 use crate::failure::{Exit, Failure};
 use crate::out::{Style, write_failure};
 use crate::session::{Session, parse_who};
-use crate::text::{clean_line, date_time, to_json};
+use crate::text::{clean_line, date_time};
 use crate::ticks::{stand_in, tick};
 use crate::tui::shorten;
 use sotto_engine::api::{Command, ConversationView, HistoryPlace, MessageBody, Reply};
@@ -107,7 +107,7 @@ pub async fn export(session: &Session, file: Option<PathBuf>) -> Result<(), Fail
             return Err(Failure::unexpected());
         };
         for line in &lines {
-            writeln!(writer, "{}", to_json(line)).map_err(write_failure)?;
+            writeln!(writer, "{line}").map_err(write_failure)?;
             count += 1;
         }
         if following.is_none() || following == next {

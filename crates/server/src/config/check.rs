@@ -22,6 +22,10 @@ impl Config {
         if !matches!(self.registration.policy.as_str(), "auto" | "open" | "invite" | "closed") {
             problems.push("registration.policy is \"auto\", \"open\", \"invite\" or \"closed\"".into());
         }
+        let source = &self.web.source_url;
+        if !source.is_empty() && !source.starts_with("https://") && !source.starts_with("http://") {
+            problems.push(format!("web.source_url: {source:?} does not begin with https://"));
+        }
         if !matches!(self.log.format.as_str(), "text" | "json") {
             problems.push("log.format is \"text\" or \"json\"".into());
         }

@@ -85,6 +85,9 @@ config! {
         enabled: bool = true,
         /// Folder to serve instead of the app inside this program: a copy of web/dist, perhaps changed. Read at start.
         dir: String = "",
+        /// Where the source code of what runs here is offered ("https://..."): the app links to it, as the AGPL (section 13) asks
+        /// of whoever changed the program.
+        source_url: String = "",
     }
     /// WebSocket connections of devices.
     gateway: Gateway {

@@ -57,6 +57,7 @@ fn what_is_refused_and_what_to_do() {
     type Case<'a> = (&'a str, &'a [(&'a str, &'a str)], &'a str);
     let cases: &[Case<'_>] = &[
         ("[server]\nlisen = \"x\"", &[], "unknown key server.lisen; did you mean listen?"),
+        ("[web]\nsource_url = \"javascript:x\"", &[], "web.source_url: \"javascript:x\" does not begin with https://"),
         ("[servr]\n", &[], "unknown section [servr]; did you mean server?"),
         ("[zzz]\n", &[], "`sottod config --explain` lists all"),
         ("server = 1", &[], "server is a section"),

@@ -30,7 +30,7 @@ export function Composer({ view, name }: { view: ConversationView; name: string 
   const area = useRef<HTMLTextAreaElement>(null);
   const emojiButton = useRef<HTMLButtonElement>(null);
   const emojiWasOpen = useRef(false);
-  const draft = useMemo(() => new Draft(account), [account]);
+  const [draft] = useState(() => new Draft(account, view.draft ?? ""));
   // The name of what could not be saved: sent once more, it must not become two messages.
   const failed = useRef<{ body: string; name: string } | null>(null);
 
@@ -46,17 +46,22 @@ export function Composer({ view, name }: { view: ConversationView; name: string 
   }, []);
   useEffect(() => {
     const flush = () => draft.flush();
-    addEventListener("pagehide", flush);
+    const leave = () => draft.leave();
+    addEventListener("pagehide", leave);
     document.addEventListener("visibilitychange", flush);
     return () => {
-      removeEventListener("pagehide", flush);
+      removeEventListener("pagehide", leave);
       document.removeEventListener("visibilitychange", flush);
       flush();
     };
   }, [draft]);
   useEffect(() => {
-    // A keyboard on the screen would cover what somebody came to read.
-    if (enterSends() && !isTyping(document.activeElement)) area.current?.focus({ preventScroll: true });
+    // In the next frame, with the messages: before them, the focus alone would lay out the page.
+    const frame = requestAnimationFrame(() => {
+      // A keyboard on the screen would cover what somebody came to read.
+      if (enterSends() && !isTyping(document.activeElement)) area.current?.focus({ preventScroll: true });
+    });
+    return () => cancelAnimationFrame(frame);
   }, []);
   useTypingStarts(area);
 
@@ -171,6 +176,12 @@ export function Composer({ view, name }: { view: ConversationView; name: string 
 /** As high as its text, up to eight lines; then it scrolls. */
 function grow(node: HTMLTextAreaElement | null): void {
   if (!node) return;
+  if (node.value === "") {
+    // One line by itself: measuring would lay out the whole page, each time a conversation is opened.
+    node.style.height = "";
+    node.style.overflowY = "hidden";
+    return;
+  }
   const style = getComputedStyle(node);
   const line = Number.parseFloat(style.lineHeight);
   const padding = Number.parseFloat(style.paddingTop) + Number.parseFloat(style.paddingBottom);

@@ -2,7 +2,7 @@ import type { ContactView } from "@sotto/engine";
 import { TriangleAlert } from "lucide-react";
 import { useState } from "react";
 import { engine } from "../../engine/engine";
-import { t } from "../../strings";
+import { t } from "../../strings/later";
 import { Banner } from "../../ui/Banner";
 import { Button } from "../../ui/Button";
 import { ConfirmDialog } from "../../ui/Dialog";

@@ -6,7 +6,7 @@ import { CommandFailure, type ContactView } from "@sotto/engine";
 import { BadgeCheck, Check, ScanLine } from "lucide-react";
 import { useState } from "react";
 import { engine } from "../../engine/engine";
-import { t } from "../../strings";
+import { t } from "../../strings/later";
 import { reasonOf } from "../../strings/reason";
 import { Banner } from "../../ui/Banner";
 import { Button } from "../../ui/Button";

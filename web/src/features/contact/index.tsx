@@ -4,7 +4,7 @@ import { Archive, ArchiveRestore, BadgeCheck, Ban, Bell, BellOff, Laptop, Link2,
 import { useState } from "react";
 import { engine } from "../../engine/engine";
 import { displayName, setConversation, useApp } from "../../engine/store";
-import { t } from "../../strings";
+import { t } from "../../strings/later";
 import { reasonOf } from "../../strings/reason";
 import { Avatar } from "../../ui/Avatar";
 import { ConfirmDialog, Dialog } from "../../ui/Dialog";
@@ -102,7 +102,7 @@ function Person({ contact, view }: PersonProps) {
           {server !== undefined && contact.username !== null && (
             <button type="button" className="opt" onClick={() => copy(contactLink(server, contact.username ?? ""))}>
               <Icon icon={Link2} />
-              <span role="status">{copied ? t("common.copied") : t("contact.copy_link")}</span>
+              <span aria-live="polite">{copied ? t("common.copied") : t("contact.copy_link")}</span>
             </button>
           )}
         </div>

@@ -64,7 +64,8 @@ function Open({ view, panel }: { view: ConversationView; panel: Panel | null }) 
   return (
     <main className="sheet">
       <Header view={view} name={name} panel={panel} />
-      <Banners own={<KeyChange view={view} name={name} />} ownNeeded={contact.key_changed} />
+      {/* The contact panel says it too, with all that can be done. */}
+      <Banners own={panel?.kind === "info" ? null : <KeyChange view={view} name={name} />} ownNeeded={contact.key_changed} />
       {phase === "ready" && (
         <Log key={generation} view={view} name={name} selected={panel?.kind === "message" ? panel.name : null} />
       )}
@@ -75,7 +76,7 @@ function Open({ view, panel }: { view: ConversationView; panel: Panel | null }) 
           actions={<Button onClick={reopenChat}>{t("msg.retry")}</Button>}
         />
       )}
-      {contact.blocked ? <Blocked view={view} name={name} /> : <Composer key={contact.account} view={view} name={name} />}
+      <Foot view={view} name={name} />
     </main>
   );
 }
@@ -147,6 +148,20 @@ function KeyChange({ view, name }: { view: ConversationView; name: string }) {
   );
 }
 
+/** Where one writes, or why one cannot. */
+function Foot({ view, name }: { view: ConversationView; name: string }) {
+  const signedOut = useApp((state) => state.signedOut !== null);
+  if (signedOut) {
+    return (
+      <footer className="composer closed">
+        <p>{t("chat.signed_out")}</p>
+      </footer>
+    );
+  }
+  if (view.contact.blocked) return <Blocked view={view} name={name} />;
+  return <Composer key={view.contact.account} view={view} name={name} />;
+}
+
 function Blocked({ view, name }: { view: ConversationView; name: string }) {
   const [busy, setBusy] = useState(false);
   const unblock = async () => {
@@ -161,7 +176,7 @@ function Blocked({ view, name }: { view: ConversationView; name: string }) {
     }
   };
   return (
-    <footer className="composer blocked">
+    <footer className="composer closed">
       <p>{t("chat.blocked", { name })}</p>
       <Button small disabled={busy} onClick={() => void unblock()}>
         {t("chat.unblock")}

@@ -1,7 +1,7 @@
 import type { ConversationView } from "@sotto/engine";
 import { ArrowDown } from "lucide-react";
-import { useMemo, useState } from "react";
-import { Virtualizer } from "virtua";
+import { useMemo, useState, type RefAttributes } from "react";
+import { Virtualizer, type CustomContainerComponentProps } from "virtua";
 import { jumpToNewest, useWindow } from "../../engine/window";
 import { t } from "../../strings";
 import { Icon } from "../../ui/Icon";
@@ -34,7 +34,7 @@ export function Log({ view, name, selected }: Props) {
   const today = useToday();
   const items = useMemo(() => logItems(messages, unreadAfter), [messages, unreadAfter]);
 
-  const { scroller, virtualizer, awayFromEnd, onScroll, onResize, takeOver, unpin } = useLogScroll(account, items, view.unread);
+  const { scroller, virtualizer, awayFromEnd, begin, onScroll, onResize, takeOver, unpin } = useLogScroll(account, items, view.unread);
   const [moved, setMoved] = useState<string | null>(null);
   const [flash, setFlash] = useState<string | null>(null);
   const shift = useShift(items);
@@ -104,11 +104,12 @@ export function Log({ view, name, selected }: Props) {
         {items.length === 0 && <Beginning view={view} name={name} empty />}
         <Virtualizer
           ref={virtualizer}
+          as={Rows}
           scrollRef={scroller}
           data={items}
           shift={shift}
           bufferSize={600}
-          keepMounted={activeAt >= 0 ? [activeAt] : []}
+          keepMounted={activeAt >= 0 ? [...begin, activeAt] : begin}
           onScroll={onScroll}
           onResize={onResize}
         >
@@ -152,6 +153,15 @@ export function Log({ view, name, selected }: Props) {
           {view.unread > 0 && <span className="badge">{view.unread > 999 ? "999+" : view.unread}</span>}
         </button>
       )}
+    </div>
+  );
+}
+
+/** The list would take all its rows away from the pointer while it scrolls, and back: twice a new style for everything in them. */
+function Rows({ style, children, ref }: CustomContainerComponentProps & RefAttributes<HTMLDivElement>) {
+  return (
+    <div ref={ref} style={{ ...style, pointerEvents: undefined }}>
+      {children}
     </div>
   );
 }

@@ -1,6 +1,7 @@
 import type { MessageView } from "@sotto/engine";
 import { ArchiveRestore, CircleQuestionMark, Lock, TriangleAlert } from "lucide-react";
-import { memo, type ReactNode } from "react";
+import { memo, useState, type ReactNode } from "react";
+import { useApp } from "../../engine/store";
 import { cancelMessage, retryMessage } from "../../engine/window";
 import { t } from "../../strings";
 import { Icon } from "../../ui/Icon";
@@ -8,6 +9,7 @@ import { Tick } from "../../ui/Tick";
 import { Time } from "../../ui/Time";
 import { timeOfDay } from "../../ui/time";
 import { infoPath, navigate } from "../shell/route";
+import { failureOf } from "./failure";
 import { timeOf } from "./items";
 import { MessageText } from "./MessageText";
 import { MessageTools } from "./MessageTools";
@@ -29,6 +31,8 @@ interface Props {
 
 export const Message = memo(function Message(props: Props) {
   const { message, id, first, last, active, selected, flash, name, isMe } = props;
+  // Most messages are never pointed at: drawing the tools of all would be half the work of drawing the log.
+  const [tools, setTools] = useState(false);
   if (message.body.kind === "key_changed" || message.body.kind === "profile_restored") {
     return <Line message={message} name={name} id={id} active={active} />;
   }
@@ -42,6 +46,8 @@ export const Message = memo(function Message(props: Props) {
       aria-label={message.from_me ? t("msg.from_me", { time }) : t("msg.from", { name, time })}
       data-key={id}
       tabIndex={active ? 0 : -1}
+      onPointerEnter={() => setTools(true)}
+      onFocus={() => setTools(true)}
     >
       <div className="stack">
         <div className={bubble.filter(Boolean).join(" ")}>
@@ -54,7 +60,7 @@ export const Message = memo(function Message(props: Props) {
               </span>
             }
           />
-          <MessageTools message={message} reachable={active} />
+          {tools && <MessageTools message={message} reachable={active} />}
         </div>
         <Note message={message} />
       </div>
@@ -90,19 +96,26 @@ function Body({ message, meta }: { message: MessageView; meta: ReactNode }) {
 /** Under the bubble: what is wrong with it, and what can be done. */
 function Note({ message }: { message: MessageView }) {
   if (message.status === "held") return <span className="fail-note held">{t("msg.held")}</span>;
-  if (message.status !== "failed") return null;
+  return message.status === "failed" ? <Failed message={message} /> : null;
+}
+
+function Failed({ message }: { message: MessageView }) {
+  const signedOut = useApp((state) => state.signedOut !== null);
+  const { what, why, final } = failureOf(message);
   return (
     <span className="fail-note" role="alert">
-      <span title={message.note ?? undefined}>{t("msg.failed")}</span>
-      <button type="button" onClick={() => void retryMessage(message)}>
-        {t("msg.retry")}
-      </button>
-      {message.message_id === null && (
+      <span>{what} </span>
+      {why !== "" && <span className="why">{why} </span>}
+      <span className="acts">
+        {!final && !signedOut && (
+          <button type="button" onClick={() => void retryMessage(message)}>
+            {t("msg.retry")}
+          </button>
+        )}
         <button type="button" onClick={() => void cancelMessage(message)}>
           {t("msg.delete")}
         </button>
-      )}
-      {message.note !== null && <span className="why">{message.note}</span>}
+      </span>
     </span>
   );
 }

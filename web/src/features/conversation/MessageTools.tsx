@@ -71,5 +71,5 @@ export async function copyText(message: MessageView): Promise<boolean> {
 }
 
 function isCancellable(message: MessageView): boolean {
-  return message.from_me && message.message_id === null;
+  return message.from_me && (message.message_id === null || message.status === "failed");
 }

@@ -1,7 +1,6 @@
 /** From messages to what the log shows: days, runs, and the line above what is new. */
 import type { MessageView } from "@sotto/engine";
-import { compareDigits } from "../../engine/order";
-import { keyOf, readId } from "../../engine/window";
+import { compareDigits, keyOf, readId } from "../../engine/order";
 import { dayOf } from "../../ui/time";
 
 const RUN_MS = 5 * 60_000;

@@ -4,7 +4,7 @@ export type TextPart = { kind: "text"; text: string } | { kind: "link"; text: st
 
 // No quotes, no spaces, and none of the characters that turn the direction of writing: a link must read as it leads.
 const LINK = /\bhttps?:\/\/[^\s<>"'`\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]+/giu;
-const TRAILING = /[.,;:!?…)\]}»”’*_~]+$/u;
+const TRAILING = ".,;:!?…)]}»”’*_~";
 
 export function textParts(text: string): TextPart[] {
   const parts: TextPart[] = [];
@@ -23,13 +23,16 @@ export function textParts(text: string): TextPart[] {
 
 /** Punctuation after a link belongs to the sentence, but a bracket that was opened in it stays. */
 function trimEnd(link: string): string {
-  let shown = link;
-  for (;;) {
-    const end = TRAILING.exec(shown)?.[0].slice(-1);
-    if (end === undefined) return shown;
-    if (end === ")" && count(shown, "(") >= count(shown, ")")) return shown;
-    shown = shown.slice(0, -1);
+  const opened = count(link, "(");
+  let closed = count(link, ")");
+  let end = link.length;
+  // One look at each character: a message may hold 32 KiB of brackets.
+  for (; end > 0 && TRAILING.includes(link.charAt(end - 1)); end--) {
+    if (link.charAt(end - 1) !== ")") continue;
+    if (opened >= closed) break;
+    closed--;
   }
+  return link.slice(0, end);
 }
 
 function count(text: string, char: string): number {
@@ -73,6 +76,7 @@ export function startOfLong(text: string): string | null {
   // Nobody wants to unfold two more words.
   if (text.length - end < 200 && line < 0) return null;
   const start = text.slice(0, end);
+  if (line === end) return start;
   const space = start.search(/\s\S*$/u);
   const cut = space > end - 80 ? start.slice(0, space) : start;
   // Never half of a pair of surrogates.

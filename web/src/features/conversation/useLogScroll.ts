@@ -20,12 +20,17 @@ const CALM_FRAMES = 2;
 const FRAMES_MAX = 30;
 /** The line above what is new stands a little below the edge, so that one sees what came before. */
 const LINE_OFFSET_PX = -64;
+/** A message of one line; most are higher. */
+const LOW_ITEM_PX = 48;
+const NONE: readonly number[] = [];
 
 export interface LogScroll {
   scroller: React.RefObject<HTMLDivElement | null>;
   virtualizer: React.RefObject<VirtualizerHandle | null>;
   /** The way down is worth a button. */
   awayFromEnd: boolean;
+  /** Items to draw before the list knows how much fits: one frame later would be one frame of nothing. */
+  begin: readonly number[];
   onScroll: (offset: number) => void;
   onResize: () => void;
   /** The person scrolls: whatever was on its way gives up. */
@@ -41,6 +46,7 @@ export function useLogScroll(account: string, items: readonly LogItem[], unread:
   const scroller = useRef<HTMLDivElement>(null);
   const virtualizer = useRef<VirtualizerHandle>(null);
   const [awayFromEnd, setAwayFromEnd] = useState(false);
+  const [begin, setBegin] = useState(() => around(beginning(items, target), items.length));
 
   /** Follows the end. */
   const pinned = useRef(true);
@@ -104,6 +110,7 @@ export function useLogScroll(account: string, items: readonly LogItem[], unread:
           return;
         }
         steady.current = true;
+        setBegin(NONE);
         now.current.look();
       };
       step();
@@ -162,9 +169,10 @@ export function useLogScroll(account: string, items: readonly LogItem[], unread:
 
   const onScroll = useCallback(
     (offset: number) => {
-      const list = virtualizer.current;
-      if (!list) return;
-      if (list.scrollSize - list.viewportSize - offset < END_PX) pinned.current = !newer;
+      const node = scroller.current;
+      if (!node) return;
+      // Asked of the page: when the window grows, the browser scrolls before the list hears of its new size.
+      if (node.scrollHeight - node.clientHeight - node.scrollTop < END_PX) pinned.current = !newer;
       // Growing content makes the end move away; only a person moves up.
       else if (offset < lastOffset.current - 1) pinned.current = false;
       lastOffset.current = offset;
@@ -182,5 +190,19 @@ export function useLogScroll(account: string, items: readonly LogItem[], unread:
     pinned.current = false;
   }, []);
 
-  return { scroller, virtualizer, awayFromEnd: awayFromEnd || newer, onScroll, onResize, takeOver, unpin };
+  return { scroller, virtualizer, awayFromEnd: awayFromEnd || newer, begin, onScroll, onResize, takeOver, unpin };
+}
+
+/** What a log shows first: the message that was asked for, the line above what is new, or (-1) its end. */
+function beginning(items: readonly LogItem[], target: { position: string | null } | null): number {
+  if (target?.position != null) return items.findIndex(({ message }) => message.position === target.position);
+  return items.findIndex((item) => item.isUnreadLine);
+}
+
+/** As many items as a window can show, on both sides of the place where the log begins, or up to its end. */
+function around(at: number, length: number): readonly number[] {
+  const fitting = Math.ceil(innerHeight / LOW_ITEM_PX);
+  const first = Math.max(0, (at < 0 ? length : at) - fitting);
+  const end = Math.min(length, at < 0 ? length : at + fitting);
+  return Array.from({ length: end - first }, (_, offset) => first + offset);
 }

@@ -1,6 +1,6 @@
 import type { ConnectionView } from "@sotto/engine";
 import { useApp } from "../../engine/store";
-import { t } from "../../strings";
+import { t } from "../../strings/later";
 import { connectionWord } from "../list/ListFoot";
 import { preciseTime, signed } from "./timeline";
 

@@ -3,7 +3,7 @@ import { X } from "lucide-react";
 import { useEffect, useMemo, useRef, useState } from "react";
 import { engine } from "../../engine/engine";
 import { displayName, onHappenings, useApp } from "../../engine/store";
-import { t } from "../../strings";
+import { t } from "../../strings/later";
 import { reasonOf } from "../../strings/reason";
 import { IconButton } from "../../ui/IconButton";
 import { Segmented } from "../../ui/Segmented";

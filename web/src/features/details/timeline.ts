@@ -3,7 +3,7 @@
  * clocks, the difference is shown with what is known of the clocks' offset, and says so. What was not measured is a dash.
  */
 import type { MessageDetails, MessageTimes, MessageView } from "@sotto/engine";
-import { t, type MessageKey } from "../../strings";
+import { t, type MessageKey } from "../../strings/later";
 
 export type Clock = "here" | "server" | "sender";
 

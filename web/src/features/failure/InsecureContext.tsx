@@ -1,4 +1,4 @@
-import { t } from "../../strings";
+import { t } from "../../strings/later";
 import { GateFrame, SmallBrand } from "../gate/GateFrame";
 
 const TLS = "sottod serve --listen 0.0.0.0:443 --tls-cert fullchain.pem --tls-key privkey.pem";

@@ -5,7 +5,7 @@
 import type { OpenFailure, ProfileState } from "@sotto/engine";
 import { useEffect, useRef, useState, type ReactNode, type SubmitEvent } from "react";
 import { engine } from "../../engine/engine";
-import { t, type MessageKey } from "../../strings";
+import { t, type MessageKey } from "../../strings/later";
 import { Button } from "../../ui/Button";
 import { ConfirmDialog } from "../../ui/Dialog";
 import { Field } from "../../ui/Field";

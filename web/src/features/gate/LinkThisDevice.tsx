@@ -104,7 +104,7 @@ export function LinkThisDevice({ onBack, onLost }: LinkThisDeviceProps) {
           <div>
             {link.state === "shown" && (
               <>
-                <QrCode text={link.text} label={t("gate.link.qr")} mark />
+                {asText ? <TextCode text={link.text} /> : <QrCode text={link.text} label={t("gate.link.qr")} mark />}
                 <div className="waiting">
                   <span className="spin" aria-hidden="true" />
                   <span>
@@ -152,7 +152,7 @@ export function LinkThisDevice({ onBack, onLost }: LinkThisDeviceProps) {
               </div>
             )}
             <ol className="how">
-              {(["gate.link.step1", "gate.link.step2", "gate.link.step3"] as const).map((step, at) => (
+              {(["gate.link.step1", "gate.link.step2", asText ? "gate.link.step3.text" : "gate.link.step3"] as const).map((step, at) => (
                 <li key={step}>
                   <span className="n" aria-hidden="true">
                     {at + 1}
@@ -161,23 +161,10 @@ export function LinkThisDevice({ onBack, onLost }: LinkThisDeviceProps) {
                 </li>
               ))}
             </ol>
-            {asText && link.state === "shown" && (
-              <div className="link-text">
-                <p className="muted">{t("gate.link.text.body")}</p>
-                <p className="well mono" aria-label={t("gate.link.text.title")}>
-                  {link.text}
-                </p>
-                <div className="gate-acts">
-                  <CopyButton text={link.text} />
-                </div>
-              </div>
-            )}
             <div className="link-acts">
-              {!asText && (
-                <Button variant="plain" disabled={link.state !== "shown"} onClick={() => setAsText(true)}>
-                  {t("gate.link.text")}
-                </Button>
-              )}
+              <Button variant="plain" disabled={link.state !== "shown"} onClick={() => setAsText(!asText)}>
+                {t(asText ? "gate.link.qr.again" : "gate.link.text")}
+              </Button>
               <Button variant="plain" onClick={onLost}>
                 {t("gate.link.lost")}
               </Button>
@@ -186,6 +173,19 @@ export function LinkThisDevice({ onBack, onLost }: LinkThisDeviceProps) {
         </div>
       </div>
     </GateFrame>
+  );
+}
+
+/** In the place of the picture: a phone has no room for both. */
+function TextCode({ text }: { text: string }) {
+  return (
+    <div className="link-text">
+      <p className="muted">{t("gate.link.text.body")}</p>
+      <p className="well mono" aria-label={t("gate.link.text.title")}>
+        {text}
+      </p>
+      <CopyButton text={text} />
+    </div>
   );
 }
 

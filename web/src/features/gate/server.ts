@@ -5,6 +5,8 @@ export interface ServerInfo {
   version: string;
   registration: "open" | "invite" | "closed";
   server_time_ms: number;
+  /** Where the source of what runs there is offered, if the server says. */
+  source_url: string | null;
 }
 
 export type ServerState = { state: "asking" } | { state: "ready"; info: ServerInfo } | { state: "unreachable" };
@@ -16,17 +18,24 @@ export const serverName = (): string => location.host;
 const AGAIN_MS = 5000;
 const PATIENCE_MS = 15_000;
 
-function parse(answer: unknown): ServerInfo | null {
+export function parseServerInfo(answer: unknown): ServerInfo | null {
   if (typeof answer !== "object" || answer === null) return null;
-  const { version, registration, server_time_ms } = answer as Record<string, unknown>;
+  const { version, registration, server_time_ms, source_url } = answer as Record<string, unknown>;
   if (typeof version !== "string" || typeof server_time_ms !== "number") return null;
   if (registration !== "open" && registration !== "invite" && registration !== "closed") return null;
-  return { version, registration, server_time_ms };
+  return { version, registration, server_time_ms, source_url: webAddress(source_url) };
+}
+
+/** It becomes a link: of what an operator wrote only an address of the web is one. */
+function webAddress(text: unknown): string | null {
+  if (typeof text !== "string" || !URL.canParse(text)) return null;
+  const url = new URL(text);
+  return url.protocol === "https:" || url.protocol === "http:" ? url.href : null;
 }
 
 export async function askServer(signal: AbortSignal): Promise<ServerInfo | null> {
   const answer = await fetch("/v1/server", { signal: AbortSignal.any([signal, AbortSignal.timeout(PATIENCE_MS)]) });
-  return answer.ok ? parse(await answer.json()) : null;
+  return answer.ok ? parseServerInfo(await answer.json()) : null;
 }
 
 /** Asks until there is an answer: every few seconds, and at once when the network comes back. */

@@ -6,7 +6,7 @@ import { ArrowLeft, Check, ClipboardPaste, TriangleAlert } from "lucide-react";
 import { useEffect, useState } from "react";
 import { useLocation } from "wouter";
 import { engine } from "../../engine/engine";
-import { t } from "../../strings";
+import { t } from "../../strings/later";
 import { reasonOf } from "../../strings/reason";
 import { Banner } from "../../ui/Banner";
 import { Button } from "../../ui/Button";

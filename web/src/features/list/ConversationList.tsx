@@ -1,18 +1,19 @@
 import type { ConversationView } from "@sotto/engine";
 import { Archive, ArrowLeft, Search, SquarePen, X } from "lucide-react";
-import { useDeferredValue, useEffect, useId, useMemo, useRef, useState } from "react";
+import { useDeferredValue, useEffect, useId, useLayoutEffect, useMemo, useRef, useState } from "react";
 import { isUnread, useApp } from "../../engine/store";
 import { t } from "../../strings";
 import { Icon } from "../../ui/Icon";
 import { IconButton } from "../../ui/IconButton";
 import { SearchResults } from "../search/SearchResults";
-import { onFocusSearch } from "../search/focus";
+import { setSearchField } from "../search/focus";
+import { FirstDay } from "../shell/FirstDay";
 import { navigate } from "../shell/route";
 import { isMac } from "../shortcuts/keys";
 import { ConversationRows } from "./ConversationRows";
 import { ListFoot } from "./ListFoot";
 import "./list.css";
-import { Pane } from "../../ui/Pane";
+import { Pane, useAlone } from "../../ui/Pane";
 
 type Filter = "all" | "unread";
 
@@ -25,14 +26,10 @@ export function ConversationList({ selected }: { selected: string | null }) {
   const searched = useDeferredValue(query.trim());
   const rowsId = useId();
 
-  useEffect(
-    () =>
-      onFocusSearch(() => {
-        field.current?.focus();
-        field.current?.select();
-      }),
-    [],
-  );
+  useLayoutEffect(() => {
+    setSearchField(field.current);
+    return () => setSearchField(null);
+  }, []);
 
   const onKeyDown = (event: React.KeyboardEvent) => {
     if (event.key === "Escape" && query !== "") {
@@ -115,6 +112,7 @@ function Chats({ filter, onFilter, archive, onArchive, selected }: ChatsProps) {
   const loaded = useApp((state) => state.loaded);
   const order = useApp((state) => state.order);
   const conversations = useApp((state) => state.conversations);
+  const alone = useAlone();
   const views = useMemo(
     () => order.flatMap((account) => conversations[account] ?? []),
     [order, conversations],
@@ -133,6 +131,8 @@ function Chats({ filter, onFilter, archive, onArchive, selected }: ChatsProps) {
   }, [archive, archived.length, loaded, onArchive]);
 
   if (!loaded) return <div className="rows" aria-busy="true" />;
+  // Beside the list the sheet teaches; where the list is alone, it does.
+  if (alone && views.length === 0) return <FirstDay />;
   return (
     <>
       {!archive && views.length > 0 && (

@@ -1,9 +1,10 @@
 import type { ConversationView } from "@sotto/engine";
 import { useEffect, useRef, useState } from "react";
 import { Virtualizer, type VirtualizerHandle } from "virtua";
+import { openChat } from "../../engine/window";
 import { t } from "../../strings";
 import { useContextMenu } from "../../ui/Menu";
-import { navigate } from "../shell/route";
+import { chatPath, navigate } from "../shell/route";
 import { ConversationRow } from "./ConversationRow";
 import { rowMenu } from "./row-menu";
 
@@ -48,7 +49,7 @@ export function ConversationRows({ views, selected }: { views: readonly Conversa
     if (account === null) return;
     event.preventDefault();
     setMoved(account);
-    navigate(`/chat/${account}`);
+    void openChat(account, () => navigate(chatPath(account)));
   };
 
   // What was chosen elsewhere (Alt and arrows, search) comes into sight.

@@ -1,7 +1,7 @@
 /**
  * Build time: writes into `sw.js` which files the app needs without a network, and a name for this build.
  * It also names the manifest and the icon of home screens in the page: both belong to what is installed.
- * Not every font subset is among them: of Inter and JetBrains Mono only Latin; others are kept once a text needed them.
+ * Not every part of a typeface is among them: only what the app's own texts, codes and bytes need; others are kept once a text did.
  */
 import type { Plugin } from "vite";
 
@@ -9,7 +9,7 @@ import type { Plugin } from "vite";
 const PUBLIC = ["/favicon.svg", "/manifest.webmanifest", "/icon-192.png"];
 
 export function isShell(file: string): boolean {
-  return /\.(js|css|wasm)$/.test(file) || /-latin-(wght|opsz)-normal-.*\.woff2$/.test(file);
+  return /\.(js|css|wasm)$/.test(file) || /-(basic|mono-latin)-[\w-]{8}\.woff2$/.test(file);
 }
 
 async function digest(parts: (string | Uint8Array)[]): Promise<string> {

@@ -3,6 +3,7 @@
  * Always true: a new version waits until somebody asks for it; other tabs go on with the old one until they reload.
  */
 import { navigate } from "wouter/use-browser-location";
+import { useApp } from "../../engine/store";
 import { usePwa, type InstallPrompt } from "./state";
 
 /** Chat apps stay open for weeks; the browser itself looks for a newer version only when a page loads. */
@@ -21,13 +22,22 @@ function watch(registration: ServiceWorkerRegistration) {
   });
   let looked = Date.now();
   const look = () => {
-    if (document.visibilityState !== "visible" || Date.now() - looked < LOOK_EVERY_MS) return;
     looked = Date.now();
     // Offline, or the server restarts: the next time will do.
     registration.update().catch(() => undefined);
   };
-  document.addEventListener("visibilitychange", look);
-  setInterval(look, LOOK_EVERY_MS);
+  const lookAgain = () => {
+    if (document.visibilityState === "visible" && Date.now() - looked >= LOOK_EVERY_MS) look();
+  };
+  document.addEventListener("visibilitychange", lookAgain);
+  setInterval(lookAgain, LOOK_EVERY_MS);
+  // A server that was away may have come back with another version.
+  let wasUp: boolean | null = null;
+  useApp.subscribe(({ connection }) => {
+    const up = connection.state === "connected";
+    if (up && wasUp === false) look();
+    if (up || wasUp !== null) wasUp = up;
+  });
 }
 
 export function registerServiceWorker() {

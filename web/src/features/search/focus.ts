@@ -1,11 +1,14 @@
 /** Ctrl K is heard by the page, the field is in the list: this is the wire between them. */
-const listeners = new Set<() => void>();
+let field: HTMLInputElement | null = null;
 
-export function focusSearch(): void {
-  for (const listener of listeners) listener();
+export function setSearchField(node: HTMLInputElement | null): void {
+  field = node;
 }
 
-export function onFocusSearch(listener: () => void): () => void {
-  listeners.add(listener);
-  return () => listeners.delete(listener);
+/** False: there is no field on the screen now. */
+export function focusSearch(): boolean {
+  field?.focus();
+  if (field === null || document.activeElement !== field) return false;
+  field.select();
+  return true;
 }

@@ -17,7 +17,7 @@ export function CopyButton({ text, label = t("common.copy"), small = false }: Co
     <>
       <Button small={small} onClick={() => copy(text)}>
         <Icon icon={copied ? Check : Copy} small />
-        <span role="status">{copied ? t("common.copied") : label}</span>
+        <span aria-live="polite">{copied ? t("common.copied") : label}</span>
       </Button>
       {refused && (
         <p className="field-error" role="alert">

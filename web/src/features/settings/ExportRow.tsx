@@ -1,7 +1,7 @@
 import { FileDown } from "lucide-react";
 import { useEffect, useRef, useState } from "react";
 import { useApp } from "../../engine/store";
-import { t } from "../../strings";
+import { t } from "../../strings/later";
 import { reasonOf } from "../../strings/reason";
 import { Button } from "../../ui/Button";
 import { Progress } from "../../ui/Progress";

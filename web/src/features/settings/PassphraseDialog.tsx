@@ -1,7 +1,7 @@
 import { Eye, EyeOff, TriangleAlert } from "lucide-react";
 import { useState } from "react";
 import { engine } from "../../engine/engine";
-import { t } from "../../strings";
+import { t } from "../../strings/later";
 import { Banner } from "../../ui/Banner";
 import { ConfirmDialog } from "../../ui/Dialog";
 import { Field } from "../../ui/Field";

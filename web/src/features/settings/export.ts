@@ -8,9 +8,9 @@ export async function exportMessages(username: string, told: (lines: number) => 
   let count = 0;
   let next: string | null = null;
   do {
-    const page: { lines: unknown[]; next: string | null } = await engine.command({ command: "export", next });
+    const page: { lines: string[]; next: string | null } = await engine.command({ command: "export", next });
     stop.throwIfAborted();
-    parts.push(page.lines.map((line) => `${JSON.stringify(line)}\n`).join(""));
+    parts.push(page.lines.map((line) => `${line}\n`).join(""));
     count += page.lines.length;
     next = page.next;
     told(count);

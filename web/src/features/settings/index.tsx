@@ -3,7 +3,7 @@ import { Bell, CircleQuestionMark, Database, HardDrive, Laptop, Lock, LogOut, Pa
 import type { ComponentType } from "react";
 import { Link } from "wouter";
 import { useApp } from "../../engine/store";
-import { t, type MessageKey } from "../../strings";
+import { t, type MessageKey } from "../../strings/later";
 import { Avatar } from "../../ui/Avatar";
 import { Icon } from "../../ui/Icon";
 import { ListFoot } from "../list/ListFoot";

@@ -1,7 +1,7 @@
 import { ArrowLeft, type LucideIcon } from "lucide-react";
 import type { ReactNode } from "react";
 import { Link } from "wouter";
-import { t } from "../../strings";
+import { t } from "../../strings/later";
 import { Icon } from "../../ui/Icon";
 import { PaneHeading, PaneSubheading } from "../../ui/Pane";
 

@@ -1,4 +1,5 @@
 import { useEffect } from "react";
+import { flushSync } from "react-dom";
 import { useApp } from "../../engine/store";
 import { focusSearch } from "../search/focus";
 import { chatPath, chatSearchPath, navigate, parseRoute } from "../shell/route";
@@ -30,9 +31,11 @@ function run(event: KeyboardEvent, onHelp: () => void): boolean {
     return true;
   }
   if (hasMain(event) && !event.shiftKey && key === "k") {
-    if (route.at === "settings") navigate("/");
-    // After the list is there.
-    requestAnimationFrame(focusSearch);
+    // At once, drawn or not: the next key is already meant for the field.
+    if (!focusSearch()) {
+      flushSync(() => navigate("/"));
+      focusSearch();
+    }
     return true;
   }
   if (hasMain(event) && key === ",") {

@@ -1,5 +1,5 @@
-import { Download, Scale } from "lucide-react";
-import { t } from "../../../strings";
+import { Code, Download, Scale } from "lucide-react";
+import { t } from "../../../strings/later";
 import { Button } from "../../../ui/Button";
 import { Mark } from "../../../ui/Mark";
 import { useServer } from "../../gate/server";
@@ -9,6 +9,7 @@ import { Group, Page, Row } from "../parts";
 
 export function About() {
   const server = useServer();
+  const source = server.state === "ready" ? server.info.source_url : null;
   return (
     <Page title={t("settings.about")}>
       <Group>
@@ -32,6 +33,13 @@ export function About() {
             {t("server.docs.open")}
           </a>
         </Row>
+        {source !== null && (
+          <Row icon={Code} title={t("about.source")} hint={t("about.source.hint")}>
+            <a className="btn sm" href={source} target="_blank" rel="noreferrer">
+              {t("server.docs.open")}
+            </a>
+          </Row>
+        )}
       </Group>
     </Page>
   );

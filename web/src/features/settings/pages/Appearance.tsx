@@ -1,5 +1,5 @@
 import { ALargeSmall, SunMoon } from "lucide-react";
-import { t } from "../../../strings";
+import { t } from "../../../strings/later";
 import { Segmented } from "../../../ui/Segmented";
 import { Group, Page, Row } from "../parts";
 import { setPreferences, usePreferences } from "../preferences";

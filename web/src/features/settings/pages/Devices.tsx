@@ -4,7 +4,7 @@ import { useState } from "react";
 import { useLocation } from "wouter";
 import { engine } from "../../../engine/engine";
 import { useApp } from "../../../engine/store";
-import { t } from "../../../strings";
+import { t } from "../../../strings/later";
 import { reasonOf, sentence } from "../../../strings/reason";
 import { Button } from "../../../ui/Button";
 import { ConfirmDialog } from "../../../ui/Dialog";

@@ -2,7 +2,7 @@ import { LogOut, Trash2 } from "lucide-react";
 import { useState } from "react";
 import { engine } from "../../../engine/engine";
 import { useApp } from "../../../engine/store";
-import { t } from "../../../strings";
+import { t } from "../../../strings/later";
 import { Button } from "../../../ui/Button";
 import { ConfirmDialog } from "../../../ui/Dialog";
 import { Field } from "../../../ui/Field";

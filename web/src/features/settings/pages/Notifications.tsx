@@ -1,6 +1,6 @@
 import { Bell, BellRing, Eye } from "lucide-react";
 import { useState } from "react";
-import { t } from "../../../strings";
+import { t } from "../../../strings/later";
 import { Button } from "../../../ui/Button";
 import { Toggle } from "../../../ui/Toggle";
 import { Group, Page, Row } from "../parts";

@@ -3,7 +3,7 @@ import { useCallback, useEffect, useState } from "react";
 import { CommandFailure } from "@sotto/engine";
 import { engine } from "../../../engine/engine";
 import { displayName, useApp } from "../../../engine/store";
-import { t } from "../../../strings";
+import { t } from "../../../strings/later";
 import { reasonOf } from "../../../strings/reason";
 import { Avatar } from "../../../ui/Avatar";
 import { Button } from "../../../ui/Button";

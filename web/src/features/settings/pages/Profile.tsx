@@ -1,5 +1,5 @@
 import { useApp } from "../../../engine/store";
-import { t } from "../../../strings";
+import { t } from "../../../strings/later";
 import { MyCode } from "../../newchat";
 import { CopyButton } from "../CopyButton";
 import { Group, Page, Row } from "../parts";

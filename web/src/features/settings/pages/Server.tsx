@@ -2,7 +2,7 @@ import type { ConnectionView } from "@sotto/engine";
 import { useEffect } from "react";
 import { engine } from "../../../engine/engine";
 import { refreshStatus, useApp } from "../../../engine/store";
-import { t } from "../../../strings";
+import { t } from "../../../strings/later";
 import { Button } from "../../../ui/Button";
 import { useServer } from "../../gate/server";
 import { duration } from "../format";

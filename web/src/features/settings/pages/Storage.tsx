@@ -1,7 +1,7 @@
 import { HardDrive, History, ShieldCheck } from "lucide-react";
 import { useEffect, useState } from "react";
 import { engine } from "../../../engine/engine";
-import { t } from "../../../strings";
+import { t } from "../../../strings/later";
 import { reasonOf } from "../../../strings/reason";
 import { Button } from "../../../ui/Button";
 import { Progress } from "../../../ui/Progress";
