@@ -1,5 +1,5 @@
 # To be sourced: what compiling for the browser needs of the environment.
-# Paths of this machine are kept out of what people download: the same source gives the same module everywhere.
+# Paths of the machine that builds are kept out of what people download.
 registry=${CARGO_HOME:-$HOME/.cargo}/registry/src
 export CARGO_ENCODED_RUSTFLAGS=$'--cfg\x1fgetrandom_backend="wasm_js"\x1f--remap-path-prefix='$registry=
 export CC_wasm32_unknown_unknown=clang AR_wasm32_unknown_unknown=llvm-ar

@@ -47,3 +47,23 @@ test("the log stays at its end when the window changes its size", async ({ serve
   await expect(jump).toHaveAccessibleName("Jump to 1 new message");
   expect(await toEnd(ann)).toBeGreaterThan(500);
 });
+
+test("a question that is open in a panel stays open when the window becomes narrow and wide again", async ({ server, register }) => {
+  const ann = await register("ann");
+  await server.cli("carl", "register", "carl");
+  await ann.startChat("carl");
+  await ann.send("hello");
+  const { page } = ann;
+  await page.getByRole("button", { name: "Contact info" }).first().click();
+  await page.getByRole("button", { name: "They match" }).click();
+  const question = page.locator("dialog[open]");
+  await expect(question).toBeVisible();
+  await page.setViewportSize({ width: 390, height: 844 });
+  await expect(page.getByRole("button", { name: "New chat" })).toBeHidden();
+  await page.setViewportSize({ width: 1280, height: 800 });
+  await expect(page.getByRole("button", { name: "New chat", includeHidden: true })).toBeVisible();
+  await expect(question).toBeVisible();
+  await page.keyboard.press("Escape");
+  await expect(question).toBeHidden();
+  await expect(page.getByRole("button", { name: /^Block / })).toBeVisible();
+});

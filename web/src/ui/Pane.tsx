@@ -24,12 +24,14 @@ export function PaneSubheading({ className, children }: { className?: string; ch
   return <As className={className}>{children}</As>;
 }
 
-/** List or panel beside the conversation; on a phone, where it is alone on the screen, it is the main part of the page. */
+/**
+ * List or panel beside the conversation; on a phone, where it is alone on the screen, it is the main part of the page. A role, not
+ * another element: what is open in it (a dialog, a text) stays when a window becomes narrow.
+ */
 export function Pane({ className, label, children }: { className: string; label: string; children: ReactNode }) {
-  const As = useAlone() ? "main" : "aside";
   return (
-    <As className={className} aria-label={label}>
+    <div className={className} role={useAlone() ? "main" : "complementary"} aria-label={label}>
       {children}
-    </As>
+    </div>
   );
 }
