@@ -171,7 +171,7 @@ test("chats", async ({ browser }) => {
   await home();
   const banner = page.getByText("The browser may clear your messages");
   await expect(banner).toBeVisible();
-  await noor.openChat(/papa/);
+  await noor.openChat(/aiko/);
   await take(page, "banner-storage");
   await page.getByRole("button", { name: "Dismiss" }).click();
   await expect(banner).toBeHidden();
