@@ -8,6 +8,7 @@ fn main() -> std::io::Result<()> {
             &[
                 "../../proto/sotto/v1/frames.proto",
                 "../../proto/sotto/v1/content.proto",
+                "../../proto/sotto/v1/group.proto",
                 "../../proto/sotto/v1/provisioning.proto",
             ],
             &[root],

@@ -112,7 +112,7 @@ async function useProfile(browser: Browser, person: Person): Promise<Figure[]> {
 
   const accounts = await page.evaluate(async () => {
     const { answer } = await window.probe.command({ command: "conversations" });
-    return (answer as { reply: { conversations: { contact: { account: string } }[] } }).reply.conversations.map(({ contact }) => contact.account);
+    return (answer as { reply: { conversations: { conversation: string }[] } }).reply.conversations.map(({ conversation }) => conversation);
   });
   const opened: number[] = [];
   const step = Math.floor(accounts.length / OPENED);

@@ -118,7 +118,7 @@ test("a changed key is shown, and a verified contact waits for the decision", as
   await ann.page.getByRole("button", { name: "Contact info" }).first().click();
   await ann.page.getByRole("button", { name: "They match" }).click();
   await ann.page.locator("dialog[open]").getByRole("button", { name: "Mark as verified" }).click();
-  await expect(ann.page.getByRole("complementary", { name: "Contact" }).getByText("Verified")).toBeVisible();
+  await expect(ann.page.getByRole("complementary", { name: "Contact" }).getByText("Verified", { exact: true })).toBeVisible();
 
   await bob.openChat(/ann/);
 

@@ -1,7 +1,7 @@
 //! The API, row by row; `sotto_wire::http` has the same table and the bodies.
 
 use crate::endpoint::{Endpoint, delete, get, post, put};
-use crate::handlers::{accounts, devices, keys, links, recovery, sign_in};
+use crate::handlers::{accounts, devices, groups, keys, links, recovery, sign_in};
 use http::StatusCode;
 use sotto_types::ErrorCode::*;
 use sotto_wire::http::*;
@@ -16,6 +16,7 @@ pub(crate) fn all() -> Vec<Endpoint> {
     all.extend(device_endpoints());
     all.extend(recovery_endpoints());
     all.extend(block_endpoints());
+    all.extend(group_endpoints());
     all
 }
 
@@ -270,5 +271,85 @@ fn block_endpoints() -> Vec<Endpoint> {
             .named(TAG, "unblock", "Unblock an account")
             .for_devices()
             .in_path("account", "Account id (UUID)."),
+    ]
+}
+
+fn group_endpoints() -> Vec<Endpoint> {
+    const TAG: &str = "Groups";
+    vec![
+        post("/v1/groups", groups::create)
+            .named(TAG, "create_group", "Create a group")
+            .details(
+                "The operation names all first members, and the group's id is its hash. The same operation again gets the same \
+                 answer.",
+            )
+            .for_devices()
+            .takes_keys::<PostOperation>()
+            .answers::<OperationAccepted>(CREATED)
+            .errors(&[UnknownAccount, GroupConflict, GroupOperationRefused, GroupFull]),
+        get("/v1/groups", groups::own)
+            .named(TAG, "own_groups", "The groups of the own account")
+            .details("Those it left or was removed from less than 30 days ago too.")
+            .for_devices()
+            .answers::<Groups>(OK),
+        get("/v1/groups/{group}", groups::look)
+            .named(TAG, "group", "A group's operations from a revision on")
+            .details(
+                "Verify the signature and the chain of each, and apply them in order. The last page has the newest encrypted \
+                 details and every member's device list version.",
+            )
+            .for_devices()
+            .in_path("group", "64 hex digits.")
+            .in_query("from", "The first revision wanted; 0 if absent.")
+            .answers::<GroupPage>(OK)
+            .errors(&[UnknownGroup]),
+        post("/v1/groups/{group}/operations", groups::operate)
+            .named(TAG, "post_operation", "Change a group")
+            .details(
+                "Adds a signed operation to the group's list and log. group-conflict: another one was first; fetch it, make the \
+                 change again on top. The same operation again gets the same answer.",
+            )
+            .for_devices()
+            .in_path("group", "64 hex digits.")
+            .takes_keys::<PostOperation>()
+            .answers::<OperationAccepted>(OK)
+            .errors(&[
+                UnknownAccount,
+                UnknownGroup,
+                GroupConflict,
+                GroupOperationRefused,
+                GroupFull,
+                GroupInviteClosed,
+            ]),
+        post("/v1/groups/{group}/devices", groups::devices)
+            .named(TAG, "group_devices", "The signed device lists of members")
+            .for_devices()
+            .in_path("group", "64 hex digits.")
+            .takes::<GroupAccounts>()
+            .answers::<GroupDevices>(OK)
+            .errors(&[UnknownGroup]),
+        post("/v1/groups/{group}/prekeys", groups::take_prekeys)
+            .named(TAG, "take_group_prekeys", "Take prekey bundles of members")
+            .details("As POST /v1/accounts/{account}/prekeys, of up to 64 members at once; whoever is over a limit is left out.")
+            .for_devices()
+            .in_path("group", "64 hex digits.")
+            .takes::<GroupTakePreKeys>()
+            .answers::<GroupPreKeys>(OK)
+            .errors(&[UnknownGroup, UnknownAccount]),
+        get("/v1/groups/{group}/marks", groups::marks)
+            .named(TAG, "group_marks", "How far members have received and read")
+            .for_devices()
+            .in_path("group", "64 hex digits.")
+            .answers::<GroupMarks>(OK)
+            .errors(&[UnknownGroup]),
+        get("/v1/group-invites/{public_key}", groups::invited)
+            .named(TAG, "group_invite", "What an invite link leads to")
+            .details("The operations and the encrypted details, to verify and show before joining.")
+            .for_devices()
+            .in_path("public_key", "Of the link, 64 hex digits.")
+            .in_query("group", "From the link, 64 hex digits.")
+            .in_query("from", "The first revision wanted; 0 if absent.")
+            .answers::<GroupPage>(OK)
+            .errors(&[GroupInviteClosed]),
     ]
 }

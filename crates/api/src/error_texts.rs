@@ -42,6 +42,16 @@ pub fn meaning(code: ErrorCode) -> &'static str {
         AccountExists => "The account id is registered with other keys or another name.",
         MethodNotAllowed => "The path exists, with other methods: see the Allow header.",
         UnsupportedMediaType => "Bodies are application/json.",
+        UnknownGroup => "No such group on this server, or this account is no member of it.",
+        GroupConflict => "The group changed meanwhile: fetch the operations after yours, make the change again.",
+        GroupOperationRefused => {
+            "The operation breaks a rule of the group (roles, permissions, limits), or its signature or chain is wrong."
+        }
+        GroupFull => "A group has at most 1,024 members (128 if pairwise), an account at most 1,024 groups.",
+        GroupInviteClosed => "The invite link was closed, is used up or has expired.",
+        GroupPostRefused => {
+            "Only admins may post to this group, or the own identity key changed and an admin must add the account again."
+        }
         RateLimited => "Too many requests. Wait as long as Retry-After says.",
         Internal => "The server failed; its operator finds the reason in the log. Try again later.",
         Unavailable => "The server is overloaded or a queue is full. Wait as long as Retry-After says.",

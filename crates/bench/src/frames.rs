@@ -330,6 +330,7 @@ mod tests {
             Incoming::Accepted { client_msg_id: id.as_bytes(), message_id: 77 }
         );
         let item = pb::deliver::Item::Envelope(pb::Envelope {
+            group_id: Bytes::new(),
             sender_account: Bytes::from_static(&[4; 16]),
             sender_device: 1,
             class: 1,

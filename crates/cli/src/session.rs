@@ -5,7 +5,7 @@ use crate::failure::{Exit, Failure};
 use crate::out::{Out, can_ask};
 use sotto_engine::api::{Command, ContactView, Reply, Who};
 use sotto_engine_native::{Client, HostConfig, ProfileError, ProfileOptions};
-use sotto_types::{AccountId, Secret, Username};
+use sotto_types::{AccountId, Conversation, Secret, Username};
 use std::collections::HashMap;
 use std::path::PathBuf;
 
@@ -38,15 +38,16 @@ impl Session {
         server_url(&self.global.server)
     }
 
-    /// The conversation with a person this profile knows.
-    pub async fn conversation(&self, who: Who) -> Result<AccountId, Failure> {
+    /// The conversation with a person this profile knows, or of a group.
+    pub async fn conversation(&self, who: Who) -> Result<Conversation, Failure> {
         match who {
-            Who::Account(account) => Ok(account),
+            Who::Account(account) => Ok(account.into()),
+            Who::Group(group) => Ok(group.into()),
             Who::Me => match self.ask(Command::WhoAmI).await? {
-                Reply::Me { me } => Ok(me.account),
+                Reply::Me { me } => Ok(me.account.into()),
                 _ => Err(Failure::unexpected()),
             },
-            Who::Name(_) => Ok(self.contact(who).await?.account),
+            Who::Name(_) => Ok(self.contact(who).await?.account.into()),
         }
     }
 
@@ -58,7 +59,7 @@ impl Session {
     }
 
     /// The username of an account, remembered; none if this profile does not know it.
-    pub async fn username(&self, account: AccountId) -> Option<Username> {
+    async fn username(&self, account: AccountId) -> Option<Username> {
         if let Some(name) = self.names.lock().expect("no panic while held").get(&account) {
             return name.clone();
         }
@@ -72,11 +73,16 @@ impl Session {
         name
     }
 
-    /// "@ann", or the beginning of the account id.
-    pub async fn display(&self, account: AccountId) -> String {
-        match self.username(account).await {
+    /// That of the person of a conversation; a group's has none.
+    pub async fn username_of(&self, conversation: Conversation) -> Option<Username> {
+        self.username(conversation.peer()?).await
+    }
+
+    /// "@ann", or the beginning of the id.
+    pub async fn display(&self, conversation: Conversation) -> String {
+        match self.username_of(conversation).await {
             Some(name) => format!("@{name}"),
-            None => account.to_string().chars().take(8).collect(),
+            None => conversation.to_string().chars().take(8).collect(),
         }
     }
 
@@ -85,7 +91,7 @@ impl Session {
     }
 }
 
-/// "me", a username with or without "@", or an account id.
+/// "me", a username with or without "@", or the id of an account or a group.
 pub fn parse_who(text: &str) -> Result<Who, Failure> {
     let text = text.trim();
     if text.eq_ignore_ascii_case("me") {
@@ -93,6 +99,9 @@ pub fn parse_who(text: &str) -> Result<Who, Failure> {
     }
     if let Ok(account) = text.parse() {
         return Ok(Who::Account(account));
+    }
+    if let Ok(group) = text.parse() {
+        return Ok(Who::Group(group));
     }
     Username::parse(text).map(Who::Name).map_err(|error| Failure::usage(format!("{text:?} is no name: {error}")))
 }
@@ -194,13 +203,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn people_are_named_in_three_ways() {
+    fn people_and_groups_are_named() {
+        let group = "a5".repeat(32);
         let id = "018f3c1e-0000-7000-8000-000000000001";
         for (text, want) in [
             ("me", Some(Who::Me)),
             ("@Ann", Some(Who::Name(Username::parse("ann").expect("valid")))),
             ("ann", Some(Who::Name(Username::parse("ann").expect("valid")))),
             (id, Some(Who::Account(id.parse().expect("valid")))),
+            (&group, Some(Who::Group(group.parse().expect("valid")))),
             ("a b", None),
             ("", None),
         ] {

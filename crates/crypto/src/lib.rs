@@ -15,6 +15,7 @@ pub mod device_auth;
 pub mod device_list;
 pub mod device_name;
 pub mod fuzzing;
+pub mod group;
 pub mod identity;
 mod keys;
 pub mod padding;

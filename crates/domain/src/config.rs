@@ -76,6 +76,8 @@ pub struct RateLimits {
     pub key_uploads: Rate,
     /// Changes of the account per account: devices, link codes, recovery code, blocks.
     pub changes: Rate,
+    /// Operations on groups per account: creating, adding, removing, titles.
+    pub group_operations: Rate,
 }
 
 impl Default for RateLimits {
@@ -98,6 +100,7 @@ impl Default for RateLimits {
             bundles: Rate::new(5_000, 1_200),
             key_uploads: Rate::new(30, 10),
             changes: Rate::new(200, 60),
+            group_operations: Rate::new(300, 120),
         }
     }
 }

@@ -7,6 +7,10 @@ pub trait Connections: Send + Sync {
 
     /// Tells a connected device that a cached copy of `account` is old. Best effort.
     fn account_changed(&self, to: DeviceAddress, account: AccountId, list_version: u32, prekeys_low: bool);
+
+    /// The account's connections are to look for what waits in its groups' logs: what ended its membership is not dispatched
+    /// to it otherwise.
+    fn group_waits(&self, to: AccountId);
 }
 
 /// Nobody is connected: for tools and tests.
@@ -17,4 +21,6 @@ impl Connections for NoConnections {
     fn close(&self, _: DeviceAddress, _: ErrorCode) {}
 
     fn account_changed(&self, _: DeviceAddress, _: AccountId, _: u32, _: bool) {}
+
+    fn group_waits(&self, _: AccountId) {}
 }

@@ -1,13 +1,14 @@
 use crate::config::{DomainConfig, RegistrationPolicy};
 use crate::connections::Connections;
 use crate::devices::{IdLocks, LinkWaiters};
+use crate::groups::{CursorBook, States};
 use crate::limiter::Limiter;
 use crate::meters::Meters;
 use crate::restored::Restored;
 use crate::secrets::ServerSecret;
 use crate::sign_in::{ChallengeEpoch, TokenKeys};
 use crate::sweep::SweepCursor;
-use sotto_ports::{DirectoryStore, EphemeralStore, InboxStore, MetaStore, PreKeyStore, StoreError};
+use sotto_ports::{DirectoryStore, EphemeralStore, GroupStore, InboxStore, MetaStore, PreKeyStore, StoreError};
 use sotto_types::{Clock, Timestamp};
 use std::fmt;
 use std::sync::Arc;
@@ -17,6 +18,7 @@ use std::sync::Arc;
 pub struct DomainParts {
     pub inbox: Arc<dyn InboxStore>,
     pub directory: Arc<dyn DirectoryStore>,
+    pub groups: Arc<dyn GroupStore>,
     pub prekeys: Arc<dyn PreKeyStore>,
     pub meta: Arc<dyn MetaStore>,
     pub ephemeral: Arc<dyn EphemeralStore>,
@@ -43,6 +45,8 @@ pub struct Domain {
     pub(crate) link_waiters: LinkWaiters,
     pub(crate) id_locks: IdLocks,
     pub(crate) sweep: SweepCursor,
+    pub(crate) states: States,
+    pub(crate) book: CursorBook,
     pub(crate) meters: Meters,
 }
 
@@ -68,6 +72,8 @@ impl Domain {
             link_waiters: LinkWaiters::new(config.link_waiters_max),
             id_locks: IdLocks::default(),
             sweep: SweepCursor::default(),
+            states: States::default(),
+            book: CursorBook::default(),
             meters: Meters::new(),
             parts,
             config,

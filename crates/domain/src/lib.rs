@@ -14,6 +14,7 @@ mod config;
 mod connections;
 mod devices;
 mod domain;
+mod groups;
 mod inbox;
 mod limiter;
 mod meters;
@@ -30,6 +31,10 @@ pub use config::{DomainConfig, Rate, RateLimits, RegistrationPolicy};
 pub use connections::{Connections, NoConnections};
 pub use devices::{AddDevice, DeviceAdded, NewLinkCode, NewLinkSession, ReplaceIdentity, RestoreDevice};
 pub use domain::{Domain, DomainParts, ServerInfo};
+pub use groups::{
+    AccountCiphertexts, GroupAcked, GroupPage, GroupSend, KeysSend, MemberDevices, MemberList, OperationAnswer,
+    OwnGroup, PostOperation, StaleGroup, WaitingGroup,
+};
 pub use inbox::{AckedEntry, ConnectionFacts, DirectCiphertext, DirectSend, EntryHeader, SendRefused};
 pub use prekeys::{AccountDevices, DeviceKeys, NewPreKeys, TakenBundles};
 pub use proof::ListBytes;
@@ -39,7 +44,7 @@ pub use sweep::SweepReport;
 
 /// The ports' words that stand in signatures here, so that the gateway and the api need no store crate.
 pub use sotto_ports::{
-    AccountSummary, CiphertextType, Committed, Device, EnvelopeClass, KeyCounts, ListedDevice, Queued, QueuedItem,
-    Recovery, SignedDeviceList, Step, StoreError, StoredBundle, StoredEcPreKey, StoredEnvelope, StoredFailure,
-    StoredReceipt, StoredSignedPreKey,
+    AccountSummary, CiphertextType, Committed, Device, EnvelopeClass, Group, GroupItem, GroupMark, KeyCounts,
+    ListedDevice, LoggedEntry, Queued, QueuedItem, Recovery, SignedDeviceList, Step, StoreError, StoredBundle,
+    StoredEcPreKey, StoredEnvelope, StoredFailure, StoredOperation, StoredReceipt, StoredSignedPreKey,
 };

@@ -42,6 +42,7 @@ pub(crate) enum Subject {
     /// (who takes, whose)
     BundlesOfOne(AccountId, AccountId),
     Changes(AccountId),
+    GroupOperations(AccountId),
     /// Acks of entries that were not delivered on the same connection: each costs a look into the store.
     StrayAcks(DeviceAddress),
     /// Link sessions of everybody: they share their memory with the challenges that sign-ins use up.
@@ -90,6 +91,7 @@ impl Limiter {
             Subject::Bundles(_) => self.limits.bundles,
             Subject::BundlesOfOne(..) => self.limits.bundles_of_one,
             Subject::Changes(_) => self.limits.changes,
+            Subject::GroupOperations(_) => self.limits.group_operations,
             Subject::StrayAcks(_) => STRAY_ACKS,
             Subject::AllLinks => ALL_LINKS,
         };

@@ -7,13 +7,14 @@
 use crate::inbox::ExpiryCursor;
 use crate::{Domain, Refusal};
 use parking_lot::Mutex;
-use sotto_types::{DeviceAddress, ErrorCode, Timestamp, limits};
+use sotto_types::{DeviceAddress, ErrorCode, MessageId, Timestamp, limits};
 use std::collections::BTreeSet;
 use std::time::Duration;
 
 const EXPIRED_DEVICES: usize = 10_000;
 const SUSPENDED_DEVICES: usize = 1_000;
 const FORGOTTEN_RECORDS: usize = 1_000_000;
+const TRIMMED_ENTRIES: usize = 100_000;
 /// Finding absent devices looks at every device; a minute more or less does not matter after 30 days.
 const SUSPEND_EVERY: Duration = Duration::from_secs(600);
 
@@ -66,8 +67,15 @@ impl Domain {
         let expired = self.expire(EXPIRED_DEVICES).await;
         let suspended = self.suspend_absent().await;
         let forgotten = self.parts.inbox.forget_old(now, FORGOTTEN_RECORDS).await;
+        let trimmed = self.trim_logs(now).await;
         let (suspended, buried) = suspended?;
-        Ok(SweepReport { failed: tidied?.failed + expired? + buried, suspended, forgotten: forgotten? })
+        Ok(SweepReport { failed: tidied?.failed + expired? + buried, suspended, forgotten: forgotten? + trimmed? })
+    }
+
+    /// Entries of group logs older than the retention.
+    async fn trim_logs(&self, now: Timestamp) -> Result<usize, Refusal> {
+        let before = MessageId::at(now.minus(limits::UNDELIVERED_RETENTION).as_ms());
+        Ok(self.parts.groups.trim_logs(before, TRIMMED_ENTRIES).await?)
     }
 
     /// Devices absent for 30 days. Their siblings are told, so that one of them signs a list without them.

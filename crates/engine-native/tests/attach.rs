@@ -37,7 +37,7 @@ fn view(name: ClientMsgId, body: &str) -> MessageView {
         name,
         late_id: None,
         message_id: None,
-        conversation: AccountId::from_bytes([2; 16]),
+        conversation: AccountId::from_bytes([2; 16]).into(),
         from: AccountId::from_bytes([1; 16]),
         from_me: true,
         from_device: DeviceId::FIRST,

@@ -2,8 +2,11 @@
 //! write_fixture -- crates/engine-store/tests/fixtures/vN.db`. Once per format, when it is released; never over an old one.
 
 use prost::Message as _;
-use sotto_engine_store::{Contact, Journal, MessageKind, NewMessage, NewOutboxEntry, PreKeyKind, Store, StoreError};
-use sotto_types::{AccountId, ClientMsgId, DeviceAddress, DeviceId, EntryId, MessageId, Secret, Timestamp};
+use sotto_engine_store::{
+    Contact, Group, GroupOperation, InviteSeed, Journal, KeyHolder, MessageKind, NewMessage, NewOutboxEntry,
+    OwnDistribution, PreKeyKind, StepKind, Store, StoreError,
+};
+use sotto_types::{AccountId, ClientMsgId, DeviceAddress, DeviceId, EntryId, GroupId, MessageId, Secret, Timestamp};
 use sotto_wire::pb;
 
 fn main() {
@@ -28,7 +31,7 @@ fn main() {
                 author: ann,
                 author_device: DeviceId::FIRST,
                 name,
-                conversation: bob,
+                conversation: bob.into(),
                 message_id: Some(MessageId::new(7)),
                 after: None,
                 kind: MessageKind::Text,
@@ -37,9 +40,36 @@ fn main() {
                 server_time: Some(Timestamp::from_ms(6)),
                 note: None,
             })?;
+            let group = GroupId::from_bytes([3; 32]);
+            tx.put_group(&Group {
+                revision: 1,
+                details: Some(Secret::new(b"details".to_vec())),
+                details_key: Some(Secret::new(b"key".to_vec())),
+                cursor: MessageId::new(8),
+                ..Group::new(group, Secret::new(b"state".to_vec()))
+            })?;
+            tx.put_group_operation(
+                group,
+                &GroupOperation {
+                    revision: 1,
+                    payload: b"operation".to_vec(),
+                    signature: vec![4; 64],
+                    hash: [5; 32],
+                    message_id: Some(MessageId::new(8)),
+                    server_time: Timestamp::from_ms(6),
+                },
+            )?;
+            let distribution =
+                OwnDistribution { id: [6; 16], created: Timestamp::from_ms(7), messages: 2, membership_revision: 1 };
+            tx.put_distribution(group, &distribution)?;
+            let device = DeviceAddress::new(bob, DeviceId::FIRST);
+            tx.put_key_holders(&distribution.id, &[KeyHolder { device, registration_id: 77 }])?;
+            tx.put_mark(group, bob, StepKind::Read, MessageId::new(8), Timestamp::from_ms(9))?;
+            let seed = Secret::new(b"seed".to_vec());
+            tx.put_invite_seed(group, &InviteSeed { public_key: [7; 32], seed, details_key: None })?;
             tx.enqueue(&NewOutboxEntry {
                 client_msg_id: name,
-                recipient: bob,
+                recipient: bob.into(),
                 class: 1,
                 devices: Vec::new(),
                 content,

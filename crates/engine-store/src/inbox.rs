@@ -3,7 +3,7 @@
 
 use crate::{StoreError, Tx, WAIT_MAX, int, uint};
 use rusqlite::{OptionalExtension, Row};
-use sotto_types::{AccountId, DeviceAddress, DeviceId, EntryId, MessageId, Timestamp, limits};
+use sotto_types::{AccountId, Conversation, DeviceAddress, DeviceId, EntryId, GroupId, MessageId, Timestamp, limits};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum StepKind {
@@ -22,6 +22,8 @@ pub struct Placeholder {
     pub next: Timestamp,
     /// The visible line, if its conversation is known.
     pub message: Option<i64>,
+    /// It is an entry of this group's log.
+    pub group: Option<GroupId>,
 }
 
 fn placeholder(row: &Row<'_>) -> rusqlite::Result<Placeholder> {
@@ -35,12 +37,13 @@ fn placeholder(row: &Row<'_>) -> rusqlite::Result<Placeholder> {
         attempts: row.get(5)?,
         next: Timestamp::from_ms(uint(row.get(6)?)),
         message: row.get(7)?,
+        group: row.get::<_, Option<[u8; 32]>>(8)?.map(GroupId::from_bytes),
     })
 }
 
 const STEPS_KEPT: u32 = limits::RECEIPT_STEPS as u32;
 
-const COLUMNS: &str = "message_id, account, device, class, ratchet_key, attempts, next_ms, message";
+const COLUMNS: &str = "message_id, account, device, class, ratchet_key, attempts, next_ms, message, group_id";
 
 impl Tx<'_> {
     /// Whether the entry was processed, and then whether as undecryptable.
@@ -67,7 +70,7 @@ impl Tx<'_> {
     pub fn put_placeholder(&self, row: &Placeholder, now: Timestamp) -> Result<(), StoreError> {
         self.sql
             .prepare_cached(&format!(
-                "INSERT INTO placeholder({COLUMNS}, at_ms) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
+                "INSERT INTO placeholder({COLUMNS}, at_ms) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)
                  ON CONFLICT DO UPDATE SET attempts = excluded.attempts, next_ms = excluded.next_ms"
             ))?
             .execute(rusqlite::params![
@@ -79,6 +82,7 @@ impl Tx<'_> {
                 row.attempts,
                 int(row.next.as_ms()),
                 row.message,
+                row.group.map(|group| *group.as_bytes()),
                 int(now.as_ms()),
             ])?;
         Ok(())
@@ -137,7 +141,7 @@ impl Tx<'_> {
     /// Remembers a watermark step, for messages whose acceptance is not known yet; keeps the newest 16 of a kind.
     pub fn put_step(
         &self,
-        conversation: AccountId,
+        conversation: Conversation,
         kind: StepKind,
         up_to: MessageId,
         at: Timestamp,
@@ -160,7 +164,7 @@ impl Tx<'_> {
     /// When a message was ticked: the first step at or above it.
     pub fn step_at(
         &self,
-        conversation: AccountId,
+        conversation: Conversation,
         kind: StepKind,
         message_id: MessageId,
     ) -> Result<Option<Timestamp>, StoreError> {

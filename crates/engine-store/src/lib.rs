@@ -16,6 +16,9 @@
 mod ciphertexts;
 mod contacts;
 mod conversations;
+mod group_keys;
+mod group_marks;
+mod groups;
 mod inbox;
 mod keys;
 mod messages;
@@ -28,7 +31,10 @@ mod search;
 mod settings;
 
 pub use contacts::Contact;
-pub use conversations::Conversation;
+pub use conversations::ConversationRow;
+pub use group_keys::{KeyHolder, OwnDistribution};
+pub use group_marks::GroupMark;
+pub use groups::{Group, GroupOperation, InviteSeed};
 pub use inbox::{Placeholder, StepKind};
 pub use keys::{PreKeyKind, PreKeyRow};
 pub use messages::{LocalTimes, MessageKind, NewMessage, PENDING_PLACE, StoredMessage};
@@ -36,9 +42,10 @@ pub use outbox::{HistoryJob, NewOutboxEntry, OutboxEntry, SentControl};
 pub use schema::VERSION;
 pub use search::Hit;
 
-use rusqlite::{Connection, Transaction, TransactionBehavior};
+use rusqlite::types::Type;
+use rusqlite::{Connection, Row, Transaction, TransactionBehavior};
 use seal::DataKey;
-use sotto_types::Secret;
+use sotto_types::{Conversation, Secret};
 use std::cell::Cell;
 use std::time::Duration;
 
@@ -182,6 +189,12 @@ pub(crate) fn int(value: u64) -> i64 {
 
 pub(crate) fn uint(value: i64) -> u64 {
     u64::try_from(value).unwrap_or(0)
+}
+
+/// The conversation named in a column.
+pub(crate) fn conversation_of(row: &Row<'_>, column: usize) -> rusqlite::Result<Conversation> {
+    Conversation::try_from(row.get_ref(column)?.as_blob()?)
+        .map_err(|error| rusqlite::Error::FromSqlConversionFailure(column, Type::Blob, Box::new(error)))
 }
 
 #[cfg(any(test, all(target_arch = "wasm32", feature = "wasm-tests")))]

@@ -4,9 +4,9 @@
 //! - `place` orders a conversation: the message id (one higher if taken), or above `PENDING_PLACE` while unsent;
 //! - a status is never stored: it follows from the times and flags, so the two cannot disagree.
 
-use crate::{StoreError, Tx, int, uint};
+use crate::{StoreError, Tx, conversation_of, int, uint};
 use rusqlite::{OptionalExtension, Row};
-use sotto_types::{AccountId, ClientMsgId, DeviceId, MessageId, Secret, Timestamp};
+use sotto_types::{AccountId, ClientMsgId, Conversation, DeviceId, MessageId, Secret, Timestamp};
 
 /// Unsent messages sort after everything: above every id a server may assign.
 pub const PENDING_PLACE: u64 = 1 << 62;
@@ -18,6 +18,8 @@ pub enum MessageKind {
     KeyChanged = 3,
     Unsupported = 4,
     ProfileRestored = 5,
+    /// A system line: its content is the signed operation.
+    GroupChange = 6,
 }
 
 impl MessageKind {
@@ -27,6 +29,7 @@ impl MessageKind {
             2 => Self::Undecryptable,
             3 => Self::KeyChanged,
             5 => Self::ProfileRestored,
+            6 => Self::GroupChange,
             _ => Self::Unsupported,
         }
     }
@@ -37,7 +40,7 @@ pub struct NewMessage {
     pub author: AccountId,
     pub author_device: DeviceId,
     pub name: ClientMsgId,
-    pub conversation: AccountId,
+    pub conversation: Conversation,
     pub message_id: Option<MessageId>,
     /// For lines without a message id: sort right after this.
     pub after: Option<MessageId>,
@@ -55,7 +58,7 @@ pub struct StoredMessage {
     pub author: AccountId,
     pub author_device: DeviceId,
     pub name: ClientMsgId,
-    pub conversation: AccountId,
+    pub conversation: Conversation,
     pub place: u64,
     pub message_id: Option<MessageId>,
     pub kind: MessageKind,
@@ -133,7 +136,7 @@ fn raw(row: &Row<'_>) -> rusqlite::Result<RawMessage> {
             author: AccountId::from_bytes(row.get(1)?),
             author_device: DeviceId::try_from(device).unwrap_or(DeviceId::FIRST),
             name: ClientMsgId::from_bytes(row.get(3)?),
-            conversation: AccountId::from_bytes(row.get(4)?),
+            conversation: conversation_of(row, 4)?,
             place: uint(row.get(5)?),
             message_id: row.get::<_, Option<i64>>(6)?.map(|id| MessageId::new(uint(id))),
             kind: MessageKind::from_number(row.get(7)?),
@@ -214,7 +217,7 @@ impl Tx<'_> {
     }
 
     /// The first place from `wanted` on that no message of the conversation has.
-    fn free_place(&self, conversation: AccountId, wanted: u64) -> Result<u64, StoreError> {
+    fn free_place(&self, conversation: Conversation, wanted: u64) -> Result<u64, StoreError> {
         let mut statement = self.sql.prepare_cached("SELECT 1 FROM message WHERE conversation = ?1 AND place = ?2")?;
         let mut place = wanted;
         while statement.exists((conversation.as_bytes(), int(place)))? {
@@ -223,7 +226,7 @@ impl Tx<'_> {
         Ok(place)
     }
 
-    fn pending_place(&self, conversation: AccountId) -> Result<u64, StoreError> {
+    fn pending_place(&self, conversation: Conversation) -> Result<u64, StoreError> {
         let last: Option<i64> = self
             .sql
             .prepare_cached("SELECT max(place) FROM message WHERE conversation = ?1 AND place >= ?2")?
@@ -255,7 +258,7 @@ impl Tx<'_> {
     /// A page of history, ascending, ending before the place `before` (none: with the newest).
     pub fn history(
         &self,
-        conversation: AccountId,
+        conversation: Conversation,
         before: Option<u64>,
         limit: u32,
     ) -> Result<Vec<StoredMessage>, StoreError> {
@@ -271,7 +274,7 @@ impl Tx<'_> {
     /// A page of history, ascending, beginning at the place `from` or after it.
     pub fn history_from(
         &self,
-        conversation: AccountId,
+        conversation: Conversation,
         from: u64,
         limit: u32,
     ) -> Result<Vec<StoredMessage>, StoreError> {
@@ -282,14 +285,14 @@ impl Tx<'_> {
     }
 
     /// Whether there is a message before the place.
-    pub fn is_any_before(&self, conversation: AccountId, place: u64) -> Result<bool, StoreError> {
+    pub fn is_any_before(&self, conversation: Conversation, place: u64) -> Result<bool, StoreError> {
         let mut statement =
             self.sql.prepare_cached("SELECT 1 FROM message WHERE conversation = ?1 AND place < ?2 LIMIT 1")?;
         Ok(statement.exists((conversation.as_bytes(), int(place)))?)
     }
 
     /// Whether there is a message at the place or after it.
-    pub fn is_any_from(&self, conversation: AccountId, place: u64) -> Result<bool, StoreError> {
+    pub fn is_any_from(&self, conversation: Conversation, place: u64) -> Result<bool, StoreError> {
         let mut statement =
             self.sql.prepare_cached("SELECT 1 FROM message WHERE conversation = ?1 AND place >= ?2 LIMIT 1")?;
         Ok(statement.exists((conversation.as_bytes(), int(place)))?)
@@ -427,7 +430,7 @@ impl Tx<'_> {
     pub fn tick(
         &self,
         own: AccountId,
-        conversation: AccountId,
+        conversation: Conversation,
         kind: crate::StepKind,
         up_to: MessageId,
         at: Timestamp,
@@ -451,7 +454,7 @@ impl Tx<'_> {
     pub fn newest_received(
         &self,
         own: AccountId,
-        peer: AccountId,
+        conversation: Conversation,
         up_to: Option<MessageId>,
         readable: bool,
     ) -> Result<MessageId, StoreError> {
@@ -459,19 +462,19 @@ impl Tx<'_> {
         let id: Option<i64> = self
             .sql
             .prepare_cached(NEWEST_RECEIVED)?
-            .query_row((peer.as_bytes(), own.as_bytes(), up_to, readable), |row| row.get(0))?;
+            .query_row((conversation.as_bytes(), own.as_bytes(), up_to, readable), |row| row.get(0))?;
         Ok(MessageId::new(uint(id.unwrap_or(0))))
     }
 
     /// How many of somebody else's messages lie beyond the read position.
-    pub fn unread(&self, own: AccountId, peer: AccountId, read: MessageId) -> Result<u32, StoreError> {
+    pub fn unread(&self, own: AccountId, conversation: Conversation, read: MessageId) -> Result<u32, StoreError> {
         Ok(self
             .sql
             .prepare_cached(UNREAD)?
-            .query_row((peer.as_bytes(), own.as_bytes(), int(read.get())), |row| row.get(0))?)
+            .query_row((conversation.as_bytes(), own.as_bytes(), int(read.get())), |row| row.get(0))?)
     }
 
-    pub fn newest(&self, peer: AccountId) -> Result<Option<StoredMessage>, StoreError> {
-        self.message_where("WHERE conversation = ?1 ORDER BY place DESC LIMIT 1", [peer.as_bytes()])
+    pub fn newest(&self, conversation: Conversation) -> Result<Option<StoredMessage>, StoreError> {
+        self.message_where("WHERE conversation = ?1 ORDER BY place DESC LIMIT 1", [conversation.as_bytes()])
     }
 }

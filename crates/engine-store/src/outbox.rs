@@ -1,13 +1,14 @@
 //! What waits to be sent, what was sent and may be asked for again, and history on its way to a new device.
 
-use crate::{StoreError, Tx, WAIT_MAX, int, uint};
+use crate::{StoreError, Tx, WAIT_MAX, conversation_of, int, uint};
 use rusqlite::{OptionalExtension, Row};
-use sotto_types::{AccountId, ClientMsgId, DeviceId, MessageId, Secret, Timestamp};
+use sotto_types::{AccountId, ClientMsgId, Conversation, DeviceId, MessageId, Secret, Timestamp};
 
 #[derive(Debug, Clone)]
 pub struct NewOutboxEntry {
     pub client_msg_id: ClientMsgId,
-    pub recipient: AccountId,
+    /// A person or a group. One lane: its messages go one after another.
+    pub recipient: Conversation,
     /// `EnvelopeClass` number of the wire.
     pub class: u8,
     /// Target devices; empty: all of them.
@@ -25,7 +26,7 @@ pub struct NewOutboxEntry {
 pub struct OutboxEntry {
     pub id: i64,
     pub client_msg_id: ClientMsgId,
-    pub recipient: AccountId,
+    pub recipient: Conversation,
     pub class: u8,
     pub devices: Vec<DeviceId>,
     pub content: Secret<Vec<u8>>,
@@ -76,7 +77,7 @@ fn raw(row: &Row<'_>) -> rusqlite::Result<RawEntry> {
         entry: OutboxEntry {
             id: row.get(0)?,
             client_msg_id: ClientMsgId::from_bytes(row.get(1)?),
-            recipient: AccountId::from_bytes(row.get(2)?),
+            recipient: conversation_of(row, 2)?,
             class: row.get(3)?,
             devices: devices.into_iter().filter_map(|id| DeviceId::try_from(u32::from(id)).ok()).collect(),
             content: Secret::new(Vec::new()),
@@ -153,7 +154,7 @@ impl Tx<'_> {
     }
 
     /// The oldest entries for a recipient, whether or not they may go.
-    pub fn outbox_of(&self, recipient: AccountId, limit: u32) -> Result<Vec<OutboxEntry>, StoreError> {
+    pub fn outbox_of(&self, recipient: Conversation, limit: u32) -> Result<Vec<OutboxEntry>, StoreError> {
         self.outbox_where(
             &format!("SELECT {COLUMNS} FROM outbox WHERE recipient = ?1 ORDER BY id LIMIT ?2"),
             (recipient.as_bytes(), limit),
@@ -189,10 +190,10 @@ impl Tx<'_> {
     }
 
     /// Everything may go at once: a new connection, or a decision of the person.
-    pub fn hurry_outbox(&self, recipient: Option<AccountId>) -> Result<(), StoreError> {
+    pub fn hurry_outbox(&self, recipient: Option<Conversation>) -> Result<(), StoreError> {
         self.sql
             .prepare_cached("UPDATE outbox SET not_before_ms = 0 WHERE ?1 IS NULL OR recipient = ?1")?
-            .execute([recipient.map(|account| *account.as_bytes())])?;
+            .execute([recipient.as_ref().map(Conversation::as_bytes)])?;
         Ok(())
     }
 
@@ -204,7 +205,7 @@ impl Tx<'_> {
     }
 
     /// Message rows that wait in the outbox for this recipient.
-    pub fn queued_messages(&self, recipient: AccountId) -> Result<Vec<i64>, StoreError> {
+    pub fn queued_messages(&self, recipient: Conversation) -> Result<Vec<i64>, StoreError> {
         let mut statement = self
             .sql
             .prepare_cached("SELECT message FROM outbox WHERE recipient = ?1 AND message IS NOT NULL ORDER BY id")?;

@@ -6,12 +6,12 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, TransactionBehavior};
 
 /// The format this build writes; kept in SQLite's `user_version`.
-pub const VERSION: u32 = 3;
+pub const VERSION: u32 = 4;
 
 /// Marks the file as a Sotto profile ("Sott").
 const APPLICATION_ID: i64 = 0x536f_7474;
 
-pub(crate) const MIGRATIONS: &[&str] = &[V1, V2, V3];
+pub(crate) const MIGRATIONS: &[&str] = &[V1, V2, V3, V4];
 
 const V1: &str = "
 -- Not sealed: how to get at the data key.
@@ -126,6 +126,41 @@ CREATE INDEX message_in_conversation ON message(conversation, message_id) WHERE 
 -- With the author, so that a receipt does not look at all that was ever received.
 DROP INDEX message_unticked;
 CREATE INDEX message_unticked ON message(conversation, author, message_id) WHERE read_ms IS NULL;
+";
+
+const V4: &str = "
+-- From here on a conversation, or the recipient of an outbox entry, is an account (16 bytes) or a group (32).
+
+-- roster: unsigned, kept as the signed number of the same bits. state, details and details_key are sealed; sealed_details is what
+-- the server gave, until its key comes. cursor: the last log entry stored; delivered: the last one that could be read.
+CREATE TABLE chat_group(
+  group_id BLOB PRIMARY KEY, revision INTEGER NOT NULL, head BLOB NOT NULL, roster INTEGER NOT NULL, state BLOB NOT NULL,
+  details BLOB, details_hash BLOB, sealed_details BLOB, details_key BLOB,
+  cursor INTEGER NOT NULL DEFAULT 0, delivered INTEGER NOT NULL DEFAULT 0, alarm TEXT, stale INTEGER NOT NULL DEFAULT 0,
+  context_due INTEGER NOT NULL DEFAULT 0, is_left INTEGER NOT NULL DEFAULT 0);
+-- payload is sealed.
+CREATE TABLE group_operation(
+  group_id BLOB NOT NULL, revision INTEGER NOT NULL, payload BLOB NOT NULL, signature BLOB NOT NULL, hash BLOB NOT NULL,
+  message_id INTEGER, server_ms INTEGER NOT NULL, PRIMARY KEY(group_id, revision));
+-- The own sender key of each group, and who has it.
+CREATE TABLE distribution(
+  group_id BLOB PRIMARY KEY, distribution BLOB NOT NULL UNIQUE, created_ms INTEGER NOT NULL, messages INTEGER NOT NULL,
+  membership_revision INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE key_holder(
+  distribution BLOB NOT NULL, account BLOB NOT NULL, device INTEGER NOT NULL, registration_id INTEGER NOT NULL,
+  PRIMARY KEY(distribution, account, device)) WITHOUT ROWID;
+-- kind: 1 delivered, 2 read. newest: the highest of its member and kind, to count without a look at the others.
+CREATE TABLE group_mark(
+  group_id BLOB NOT NULL, member BLOB NOT NULL, kind INTEGER NOT NULL, message_id INTEGER NOT NULL, at_ms INTEGER NOT NULL,
+  newest INTEGER NOT NULL, PRIMARY KEY(group_id, member, kind, message_id)) WITHOUT ROWID;
+CREATE INDEX group_mark_newest ON group_mark(group_id, kind, message_id) WHERE newest = 1;
+-- What a link of an invite needs; seed and details_key are sealed.
+CREATE TABLE invite_seed(
+  group_id BLOB NOT NULL, public_key BLOB NOT NULL, seed BLOB NOT NULL, details_key BLOB,
+  PRIMARY KEY(group_id, public_key)) WITHOUT ROWID;
+
+-- Message ids of group logs and of inboxes come from one sequence: the key stays.
+ALTER TABLE placeholder ADD COLUMN group_id BLOB;
 ";
 
 pub(crate) fn configure(sql: &Connection, journal: Journal) -> Result<(), StoreError> {

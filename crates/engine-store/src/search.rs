@@ -9,10 +9,10 @@
 //!   search; without one it is in the file and kept with every message. Both answer to the same name.
 
 use crate::seal::DataKey;
-use crate::{MessageKind, StoreError, StoredMessage, Tx, int, uint};
+use crate::{MessageKind, StoreError, StoredMessage, Tx, conversation_of, int, uint};
 use prost::Message as _;
 use rusqlite::{Connection, TransactionBehavior};
-use sotto_types::{AccountId, Timestamp};
+use sotto_types::{Conversation, Timestamp};
 use sotto_wire::pb;
 use std::time::Duration;
 
@@ -74,17 +74,17 @@ pub(crate) fn fill(sql: &Connection, key: &DataKey) -> Result<(), StoreError> {
         let (author, name): ([u8; 16], [u8; 16]) = (row.get(2)?, row.get(3)?);
         let content = key.open("message.content", &[author, name].concat(), &row.get::<_, Vec<u8>>(4)?)?;
         if let Some(body) = body(content.expose()) {
-            insert(sql, row.get(0)?, AccountId::from_bytes(row.get(1)?), &body)?;
+            insert(sql, row.get(0)?, conversation_of(row, 1)?, &body)?;
         }
     }
     Ok(())
 }
 
-fn insert(sql: &Connection, search_key: i64, peer: AccountId, body: &str) -> Result<(), StoreError> {
+fn insert(sql: &Connection, search_key: i64, conversation: Conversation, body: &str) -> Result<(), StoreError> {
     sql.prepare_cached("INSERT INTO message_fts(rowid, body, peer) VALUES (?1, ?2, ?3)")?.execute((
         search_key,
         body,
-        peer_word(peer),
+        word_of(conversation),
     ))?;
     Ok(())
 }
@@ -97,12 +97,12 @@ fn body(content: &[u8]) -> Option<String> {
 }
 
 /// One word of the index's language.
-fn peer_word(peer: AccountId) -> String {
-    peer.as_bytes().iter().map(|byte| format!("{byte:02x}")).collect()
+fn word_of(conversation: Conversation) -> String {
+    conversation.as_bytes().iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Words quoted, so that nothing in them is FTS syntax; the last one matches as a prefix.
-fn fts_query(query: &str, conversation: Option<AccountId>) -> Option<String> {
+fn fts_query(query: &str, conversation: Option<Conversation>) -> Option<String> {
     let words: Vec<String> = query
         .split(|c: char| !c.is_alphanumeric())
         .filter(|word| !word.is_empty())
@@ -112,7 +112,7 @@ fn fts_query(query: &str, conversation: Option<AccountId>) -> Option<String> {
     if words.is_empty() {
         return None;
     }
-    let of = conversation.map(|peer| format!(" AND peer : \"{}\"", peer_word(peer))).unwrap_or_default();
+    let of = conversation.map(|conversation| format!(" AND peer : \"{}\"", word_of(conversation))).unwrap_or_default();
     Some(format!("body : ({}*){of}", words.join(" ")))
 }
 
@@ -141,11 +141,13 @@ impl Tx<'_> {
     pub(crate) fn index_message(
         &self,
         search_key: Option<i64>,
-        peer: AccountId,
+        conversation: Conversation,
         content: &[u8],
     ) -> Result<(), StoreError> {
         match (search_key, body(content)) {
-            (Some(search_key), Some(body)) if self.index_ready.get() => insert(&self.sql, search_key, peer, &body),
+            (Some(search_key), Some(body)) if self.index_ready.get() => {
+                insert(&self.sql, search_key, conversation, &body)
+            }
             _ => Ok(()),
         }
     }
@@ -174,7 +176,7 @@ impl Tx<'_> {
     }
 
     /// Newest first; all words must match, the last one as a prefix.
-    pub fn search(&self, query: &str, conversation: Option<AccountId>, limit: u32) -> Result<Vec<Hit>, StoreError> {
+    pub fn search(&self, query: &str, conversation: Option<Conversation>, limit: u32) -> Result<Vec<Hit>, StoreError> {
         let Some(query) = fts_query(query, conversation) else { return Ok(Vec::new()) };
         if !self.index_ready.get() {
             fill(&self.sql, self.key)?;

@@ -1,15 +1,20 @@
+mod groups;
 mod place;
 
 use super::*;
 use place::{Place, secret};
 use prost::Message as _;
-use sotto_types::{AccountId, ClientMsgId, DeviceId, MessageId, Timestamp};
+use sotto_types::{AccountId, ClientMsgId, Conversation, DeviceId, MessageId, Timestamp};
 #[cfg(target_arch = "wasm32")]
 use sotto_wasm_test::test;
 use sotto_wire::pb;
 
 fn account(n: u8) -> AccountId {
     AccountId::from_bytes([n; 16])
+}
+
+fn peer(n: u8) -> Conversation {
+    account(n).into()
 }
 
 fn text(n: u8, body: &str, id: Option<u64>) -> NewMessage {
@@ -19,7 +24,7 @@ fn text(n: u8, body: &str, id: Option<u64>) -> NewMessage {
         author: account(1),
         author_device: DeviceId::FIRST,
         name: ClientMsgId::from_bytes([n; 16]),
-        conversation: account(2),
+        conversation: peer(2),
         message_id: id.map(MessageId::new),
         after: None,
         kind: MessageKind::Text,
@@ -43,16 +48,16 @@ fn messages_are_unique_ordered_and_found() {
         assert!(tx.insert_message(&text(1, "again", Some(11)))?.is_none());
         let pending = tx.insert_message(&text(9, "not sent", None))?.expect("new");
         assert!(tx.insert_message(&text(2, "same id", Some(10)))?.is_some());
-        let order: Vec<u8> = tx.history(account(2), None, 10)?.iter().map(|m| m.name.as_bytes()[0]).collect();
+        let order: Vec<u8> = tx.history(peer(2), None, 10)?.iter().map(|m| m.name.as_bytes()[0]).collect();
         assert_eq!(order, [1, 2, 3, 9]);
         assert!(tx.mark_accepted(pending, MessageId::new(20), Timestamp::from_ms(20))?);
-        let order: Vec<u8> = tx.history(account(2), None, 10)?.iter().map(|m| m.name.as_bytes()[0]).collect();
+        let order: Vec<u8> = tx.history(peer(2), None, 10)?.iter().map(|m| m.name.as_bytes()[0]).collect();
         assert_eq!(order, [1, 2, 9, 3]);
         let hits = tx.search("FIR", None, 10)?;
         assert_eq!(hits.len(), 1);
         assert_eq!(hits[0].snippet, "The \u{1}First\u{2}");
         assert!(tx.search("\"OR* NEAR(", None, 10)?.is_empty());
-        assert_eq!(tx.seen(account(2))?, MessageId::new(30));
+        assert_eq!(tx.seen(peer(2))?, MessageId::new(30));
         Ok(())
     });
 }
@@ -62,11 +67,11 @@ fn receipts_that_come_before_the_acceptance_count() {
     let mut store = Store::memory().expect("opens");
     run(&mut store, |tx| {
         let id = tx.insert_message(&text(1, "fast", None))?.expect("new");
-        tx.put_step(account(2), StepKind::Delivered, MessageId::new(7), Timestamp::from_ms(70))?;
+        tx.put_step(peer(2), StepKind::Delivered, MessageId::new(7), Timestamp::from_ms(70))?;
         tx.mark_accepted(id, MessageId::new(5), Timestamp::from_ms(50))?;
         assert_eq!(tx.message(id)?.expect("there").delivered, Some(Timestamp::from_ms(70)));
-        assert_eq!(tx.tick(account(1), account(2), StepKind::Read, MessageId::new(5), Timestamp::from_ms(90))?, [id]);
-        assert_eq!(tx.tick(account(1), account(2), StepKind::Read, MessageId::new(5), Timestamp::from_ms(95))?, [0; 0]);
+        assert_eq!(tx.tick(account(1), peer(2), StepKind::Read, MessageId::new(5), Timestamp::from_ms(90))?, [id]);
+        assert_eq!(tx.tick(account(1), peer(2), StepKind::Read, MessageId::new(5), Timestamp::from_ms(95))?, [0; 0]);
         Ok(())
     });
 }
@@ -79,7 +84,7 @@ fn a_failed_step_leaves_nothing() {
         Err(StoreError::Full)
     });
     assert_eq!(result, Err(StoreError::Full));
-    assert!(run(&mut store, |tx| tx.history(account(2), None, 10)).is_empty());
+    assert!(run(&mut store, |tx| tx.history(peer(2), None, 10)).is_empty());
     assert!(run(&mut store, |tx| tx.search("gone", None, 10)).is_empty());
 }
 
@@ -165,13 +170,13 @@ fn a_full_disk_is_told_and_leaves_what_was_committed() {
         })
     });
     assert_eq!(result, Err(StoreError::Full));
-    assert_eq!(run(&mut store, |tx| tx.history(account(2), None, 1000)).len(), 1);
+    assert_eq!(run(&mut store, |tx| tx.history(peer(2), None, 1000)).len(), 1);
     store.sql.query_row("PRAGMA max_page_count = 100000", [], |_| Ok(())).expect("lifts");
     run(&mut store, |tx| tx.insert_message(&text(3, "works again", Some(3))));
-    assert_eq!(run(&mut store, |tx| tx.history(account(2), None, 1000)).len(), 2);
+    assert_eq!(run(&mut store, |tx| tx.history(peer(2), None, 1000)).len(), 2);
 }
 
-fn entry(n: u8, recipient: AccountId, class: u8) -> NewOutboxEntry {
+fn entry(n: u8, recipient: Conversation, class: u8) -> NewOutboxEntry {
     NewOutboxEntry {
         client_msg_id: ClientMsgId::from_bytes([n; 16]),
         recipient,
@@ -187,10 +192,10 @@ fn entry(n: u8, recipient: AccountId, class: u8) -> NewOutboxEntry {
 #[test]
 fn one_recipients_wait_is_nobody_elses() {
     let mut store = Store::memory().expect("opens");
-    let (held, delayed, free) = (account(1), account(2), account(3));
+    let (held, delayed, free) = (peer(1), peer(2), peer(3));
     let now = Timestamp::from_ms(1_000_000);
     run(&mut store, |tx| {
-        tx.put_contact(&Contact { pending_key: Some(vec![5; 33]), ..Contact::new(held) })?;
+        tx.put_contact(&Contact { pending_key: Some(vec![5; 33]), ..Contact::new(account(1)) })?;
         (1..=100).try_for_each(|n| tx.enqueue(&entry(n, held, 2)))?;
         (101..=200).try_for_each(|n| tx.enqueue(&entry(n, delayed, 2)))?;
         for waiting in tx.outbox_of(delayed, 100)? {
@@ -209,7 +214,7 @@ fn one_recipients_wait_is_nobody_elses() {
         let later = Timestamp::from_ms(1_000_050);
         assert_eq!(heads(tx, later)?.len(), 8 + 8 + 1);
         // The person decided.
-        tx.put_contact(&Contact::new(held))?;
+        tx.put_contact(&Contact::new(account(1)))?;
         assert_eq!(heads(tx, now)?.len(), 8 + 8 + 2);
         // The clock was set back by more than anything ever waits.
         assert_eq!(heads(tx, Timestamp::from_ms(1))?.len(), 8 + 8 + 2, "a little is waited out");
@@ -235,6 +240,7 @@ fn placeholders_are_counted_by_sender_and_forgotten_in_the_end() {
                 attempts: if n == 1 { 3 } else { 0 },
                 next: Timestamp::from_ms(n * 1000),
                 message: None,
+                group: None,
             };
             tx.put_placeholder(&placeholder, Timestamp::from_ms(n))?;
         }
@@ -247,8 +253,8 @@ fn placeholders_are_counted_by_sender_and_forgotten_in_the_end() {
     });
 }
 
-fn peers(tx: &Tx<'_>) -> Result<Vec<AccountId>, StoreError> {
-    Ok(tx.conversations()?.into_iter().map(|row| row.peer).collect())
+fn listed(tx: &Tx<'_>) -> Result<Vec<Conversation>, StoreError> {
+    Ok(tx.conversations()?.into_iter().map(|row| row.conversation).collect())
 }
 
 #[test]
@@ -256,37 +262,37 @@ fn conversations_are_listed_as_the_person_arranged_them() {
     let mut store = Store::memory().expect("opens");
     run(&mut store, |tx| {
         for n in 1..=5_u8 {
-            tx.start_conversation(account(n), Timestamp::from_ms(u64::from(n)))?;
+            tx.start_conversation(peer(n), Timestamp::from_ms(u64::from(n)))?;
         }
-        assert_eq!(peers(tx)?, [5, 4, 3, 2, 1].map(account));
-        tx.pin(account(2))?;
-        tx.pin(account(4))?;
-        tx.pin(account(1))?;
-        tx.pin(account(2))?;
-        assert_eq!(peers(tx)?, [1, 4, 2, 5, 3].map(account), "the newest pin first; pinned twice is pinned once");
-        tx.unpin(account(1))?;
-        tx.unpin(account(4))?;
-        tx.pin(account(4))?;
-        assert_eq!(peers(tx)?, [4, 2, 5, 3, 1].map(account));
+        assert_eq!(listed(tx)?, [5, 4, 3, 2, 1].map(peer));
+        tx.pin(peer(2))?;
+        tx.pin(peer(4))?;
+        tx.pin(peer(1))?;
+        tx.pin(peer(2))?;
+        assert_eq!(listed(tx)?, [1, 4, 2, 5, 3].map(peer), "the newest pin first; pinned twice is pinned once");
+        tx.unpin(peer(1))?;
+        tx.unpin(peer(4))?;
+        tx.pin(peer(4))?;
+        assert_eq!(listed(tx)?, [4, 2, 5, 3, 1].map(peer));
 
         let now = Timestamp::from_ms(1000);
-        tx.set_archived(account(3), true)?;
-        assert_eq!(peers(tx)?, [4, 2, 5, 3, 1].map(account), "archived ones are listed too");
-        tx.set_muted_until(account(3), Timestamp::from_ms(1001))?;
-        assert!(!tx.bring_back(account(3), now)?, "muted: it stays in the archive");
-        assert!(tx.bring_back(account(3), Timestamp::from_ms(1001))?, "the time is over");
-        assert!(!tx.bring_back(account(3), Timestamp::from_ms(1001))?);
-        assert!(tx.set_marked_unread(account(5), true)?);
-        assert!(!tx.set_marked_unread(account(5), true)?);
-        tx.set_draft(account(5), "half a th")?;
-        let row = tx.conversation(account(5))?.expect("there");
+        tx.set_archived(peer(3), true)?;
+        assert_eq!(listed(tx)?, [4, 2, 5, 3, 1].map(peer), "archived ones are listed too");
+        tx.set_muted_until(peer(3), Timestamp::from_ms(1001))?;
+        assert!(!tx.bring_back(peer(3), now)?, "muted: it stays in the archive");
+        assert!(tx.bring_back(peer(3), Timestamp::from_ms(1001))?, "the time is over");
+        assert!(!tx.bring_back(peer(3), Timestamp::from_ms(1001))?);
+        assert!(tx.set_marked_unread(peer(5), true)?);
+        assert!(!tx.set_marked_unread(peer(5), true)?);
+        tx.set_draft(peer(5), "half a th")?;
+        let row = tx.conversation(peer(5))?.expect("there");
         assert_eq!(row.draft.map(|draft| draft.expose().clone()).as_deref(), Some("half a th"));
         assert!(row.marked_unread && !row.pinned && !row.archived);
-        let row = tx.conversation(account(3))?.expect("there");
+        let row = tx.conversation(peer(3))?.expect("there");
         assert_eq!((row.archived, row.muted_until), (false, Timestamp::from_ms(1001)));
-        tx.set_draft(account(5), "")?;
-        assert!(tx.conversation(account(5))?.expect("there").draft.is_none(), "an empty draft is none");
-        assert!(tx.conversation(account(9))?.is_none());
+        tx.set_draft(peer(5), "")?;
+        assert!(tx.conversation(peer(5))?.expect("there").draft.is_none(), "an empty draft is none");
+        assert!(tx.conversation(peer(9))?.is_none());
         Ok(())
     });
 }
@@ -297,8 +303,8 @@ fn drafts_and_ciphertexts_are_sealed() {
     let place = Place::new("drafts");
     let mut store = place.open(None).expect("opens");
     run(&mut store, |tx| {
-        tx.start_conversation(account(2), Timestamp::ZERO)?;
-        tx.set_draft(account(2), "draftcanary")?;
+        tx.start_conversation(peer(2), Timestamp::ZERO)?;
+        tx.set_draft(peer(2), "draftcanary")?;
         tx.keep_ciphertexts(7, &[b"ciphercanary"], Timestamp::ZERO)
     });
     drop(store);
@@ -338,7 +344,7 @@ fn unread_are_those_beyond_the_read_position_or_late() {
         }
         let late = tx.insert_message(&text(5, "late", Some(15)))?.expect("new");
         tx.insert_message(&NewMessage { author: own, ..text(6, "mine", Some(40)) })?;
-        let unread = |tx: &Tx<'_>, read| tx.unread(own, account(2), MessageId::new(read));
+        let unread = |tx: &Tx<'_>, read| tx.unread(own, peer(2), MessageId::new(read));
         assert_eq!(unread(tx, 0)?, 5);
         assert_eq!(unread(tx, 20)?, 1);
         tx.set_late(late, MessageId::new(25))?;
@@ -350,7 +356,7 @@ fn unread_are_those_beyond_the_read_position_or_late() {
     });
 }
 
-fn found(tx: &Tx<'_>, query: &str, conversation: Option<AccountId>, limit: u32) -> Vec<u8> {
+fn found(tx: &Tx<'_>, query: &str, conversation: Option<Conversation>, limit: u32) -> Vec<u8> {
     let hits = tx.search(query, conversation, limit).expect("searches");
     hits.iter().map(|hit| hit.message.name.as_bytes()[0]).collect()
 }
@@ -365,12 +371,12 @@ fn hits_come_newest_first_whatever_order_they_were_stored_in() {
         // Older history, imported later; and one of the same millisecond, in another conversation.
         tx.insert_message(&at(3, 500))?;
         tx.insert_message(&at(4, 2000))?;
-        tx.insert_message(&NewMessage { conversation: account(7), ..at(5, 3000) })?;
+        tx.insert_message(&NewMessage { conversation: peer(7), ..at(5, 3000) })?;
         assert_eq!(found(tx, "word", None, 10), [5, 2, 4, 1, 3]);
         assert_eq!(found(tx, "word", None, 2), [5, 2]);
-        assert_eq!(found(tx, "word", Some(account(2)), 10), [2, 4, 1, 3]);
-        assert_eq!(found(tx, "word", Some(account(7)), 10), [5]);
-        assert!(found(tx, "word", Some(account(8)), 10).is_empty());
+        assert_eq!(found(tx, "word", Some(peer(2)), 10), [2, 4, 1, 3]);
+        assert_eq!(found(tx, "word", Some(peer(7)), 10), [5]);
+        assert!(found(tx, "word", Some(peer(8)), 10).is_empty());
         // Not sent yet, by a clock that is a day ahead; its place is found when the server takes it.
         let written = Timestamp::from_ms(86_402_500);
         let pending = tx.insert_message(&NewMessage { written, ..text(6, "word", None) })?.expect("new");
@@ -430,7 +436,7 @@ fn a_common_word_is_found_at_the_newest_end() {
             let mut name = [0; 16];
             name[..4].copy_from_slice(&n.to_be_bytes());
             let id = u64::from(n) + 1;
-            let conversation = if n % 1000 == 7 { account(7) } else { account(2) };
+            let conversation = if n % 1000 == 7 { peer(7) } else { peer(2) };
             let message = text(0, if n % 1000 == 3 { "common rare" } else { "common" }, Some(id));
             tx.insert_message(&NewMessage { name: ClientMsgId::from_bytes(name), conversation, ..message })?;
         }
@@ -441,7 +447,7 @@ fn a_common_word_is_found_at_the_newest_end() {
         assert_eq!(ids("comm", None, 3)?, [3000, 2999, 2998]);
         assert_eq!(ids("common", None, 5000)?.len(), 3000);
         assert_eq!(ids("common rare", None, 10)?, [2004, 1004, 4]);
-        assert_eq!(ids("c", Some(account(7)), 10)?, [2008, 1008, 8]);
+        assert_eq!(ids("c", Some(peer(7)), 10)?, [2008, 1008, 8]);
         Ok(())
     });
 }
@@ -483,7 +489,7 @@ fn an_old_index_is_made_anew() {
         let mut store = place.open(None).expect("opens");
         run(&mut store, |tx| {
             assert_eq!(found(tx, "word", None, 10), [2, 3, 1]);
-            assert_eq!(found(tx, "wor", Some(account(2)), 1), [2]);
+            assert_eq!(found(tx, "wor", Some(peer(2)), 1), [2]);
             assert_eq!(found(tx, "thr", None, 10), [3]);
             Ok(())
         });

@@ -1,7 +1,7 @@
 //! Every format ever released still opens: `fixtures/vN.db` were written by `examples/write_fixture.rs` of their time.
 
-use sotto_engine_store::{PreKeyKind, Store, StoreError};
-use sotto_types::{AccountId, ClientMsgId, DeviceAddress, DeviceId, EntryId, MessageId, Secret, Timestamp};
+use sotto_engine_store::{PreKeyKind, Store, StoreError, Tx};
+use sotto_types::{AccountId, ClientMsgId, DeviceAddress, DeviceId, EntryId, GroupId, MessageId, Secret, Timestamp};
 
 #[test]
 fn stores_of_every_version_open_with_all_they_hold() {
@@ -23,8 +23,24 @@ fn stores_of_every_version_open_with_all_they_hold() {
                 assert_eq!(tx.message_named(ann, name)?.expect("there").message_id, Some(MessageId::new(7)));
                 assert_eq!(tx.outbox_heads(1, 10, Timestamp::ZERO)?.len(), 1);
                 assert_eq!(tx.search("long", None, 10)?.len(), 1);
+                if version >= 4 {
+                    groups(tx, bob)?;
+                }
                 Ok::<_, StoreError>(())
             })
             .expect("reads");
     }
+}
+
+fn groups(tx: &Tx<'_>, bob: AccountId) -> Result<(), StoreError> {
+    let group = tx.group(GroupId::from_bytes([3; 32]))?.expect("there");
+    let (state, details) = (group.state.expose(), group.details.expect("there"));
+    assert_eq!((&state[..], &details.expose()[..]), (&b"state"[..], &b"details"[..]));
+    assert_eq!((group.revision, group.cursor), (1, MessageId::new(8)));
+    assert_eq!(tx.group_operation(group.id, 1)?.expect("there").payload, b"operation");
+    let distribution = tx.distribution(group.id)?.expect("there");
+    assert_eq!(tx.key_holders(&distribution.id)?.len(), 1);
+    assert_eq!(tx.marks_at(group.id, MessageId::new(8))?.first().expect("one").member, bob);
+    assert_eq!(tx.invite_seed(group.id, &[7; 32])?.expect("there").seed.expose(), b"seed");
+    Ok(())
 }

@@ -3,7 +3,7 @@
 #![cfg(not(target_arch = "wasm32"))]
 
 use sotto_engine::api;
-use sotto_types::{AccountId, ClientMsgId, DeviceId, MessageId, Username};
+use sotto_types::{AccountId, ClientMsgId, Conversation, DeviceId, GroupId, MessageId, Username};
 use std::path::Path;
 use ts_rs::{Config, TS};
 
@@ -30,6 +30,8 @@ fn declarations() -> String {
     }
     declare!(
         AccountId,
+        GroupId,
+        Conversation,
         DeviceId,
         ClientMsgId,
         MessageId,
@@ -47,6 +49,15 @@ fn declarations() -> String {
         api::MessageTimes,
         api::CopyDetails,
         api::ContactView,
+        api::GroupRole,
+        api::GroupPermission,
+        api::GroupFanout,
+        api::GroupMemberView,
+        api::GroupInviteView,
+        api::GroupView,
+        api::NewGroup,
+        api::GroupChange,
+        api::GroupChangeView,
         api::ConversationView,
         api::ConversationChanges,
         api::HistoryPlace,

@@ -43,6 +43,7 @@ fn history() -> Vec<u8> {
         delivered_at_ms: 1_762_000_000_001,
         read_at_ms: 0,
         failed: name == 4,
+        ..pb::HistoryMessage::default()
     };
     let chunk = pb::HistoryChunk {
         request_id: vec![5; 16].into(),
@@ -59,6 +60,7 @@ fn history() -> Vec<u8> {
             ..pb::HistoryContact::default()
         }],
         total_messages: 3,
+        ..pb::HistoryChunk::default()
     };
     content(8, Body::HistoryChunk(chunk)).encode_to_vec()
 }
@@ -91,11 +93,12 @@ fn main() {
         ciphertext: vec![2; 40].into(),
         ..pb::Envelope::default()
     };
-    let retry = content(6, Body::Retry(pb::Retry { message_id: 1000, attempt: 1, ratchet_key: vec![5; 33].into() }));
+    let retry = pb::Retry { message_id: 1000, attempt: 1, ratchet_key: vec![5; 33].into(), ..pb::Retry::default() };
+    let retry = content(6, Body::Retry(retry));
     let resend = pb::Content { resend_of: 77, ..text(7) };
     let sent = pb::SentMessage { to_account: id(PEER), content: Some(Box::new(text(2))) };
     let trust = pb::TrustChange { account: id(PEER), identity_key: vec![5; 33].into(), verified: true };
-    let state = pb::ConversationState { peer: id(PEER), read_up_to: 1000 };
+    let state = pb::ConversationState { peer: id(PEER), read_up_to: 1000, ..pb::ConversationState::default() };
     let seeds: [(&str, Vec<u8>); 9] = [
         ("text", item(What::FromPeer, MESSAGE, &text(1).encode_to_vec())),
         ("history", item(What::FromOwn, CONTROL, &history())),

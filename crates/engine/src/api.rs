@@ -4,7 +4,7 @@
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
-use sotto_types::{AccountId, ClientMsgId, DeviceId, MessageId, Secret, Timestamp, Username};
+use sotto_types::{AccountId, ClientMsgId, Conversation, DeviceId, GroupId, MessageId, Secret, Timestamp, Username};
 
 /// Chosen by the host; names the `Reply`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -99,7 +99,7 @@ pub struct HttpRequest {
     pub timeout_ms: u64,
 }
 
-/// A person, as a command names them: "@ann", or an account id.
+/// A person, as a command names them: "@ann", or an account id. Messages go to groups, too.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 #[serde(rename_all = "snake_case")]
@@ -108,6 +108,7 @@ pub enum Who {
     Account(AccountId),
     /// Note to self.
     Me,
+    Group(GroupId),
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -154,6 +155,19 @@ pub enum Command {
         #[serde(default)]
         name: Option<ClientMsgId>,
     },
+    /// Makes a group with these people; the own account owns it. Reply: `Group`.
+    CreateGroup {
+        group: NewGroup,
+    },
+    /// Changes a group, by an operation signed on top of the newest one. Reply: `Group`, as it is then.
+    ChangeGroup {
+        group: GroupId,
+        change: GroupChange,
+    },
+    /// Reply: `Group`.
+    Group {
+        group: GroupId,
+    },
     /// Try a failed or waiting message again. Reply: `Queued` under its old name (a failed id stays failed; the copy is new).
     RetryMessage {
         name: ClientMsgId,
@@ -164,7 +178,7 @@ pub enum Command {
     },
     /// The person saw the conversation up to this message, or up to its newest one. What arrived behind it stays unread.
     MarkRead {
-        conversation: AccountId,
+        conversation: Conversation,
         #[serde(default)]
         up_to: Option<MessageId>,
     },
@@ -172,18 +186,18 @@ pub enum Command {
     Conversations,
     /// Reply: `Conversation`; one that has no message yet is empty.
     Conversation {
-        conversation: AccountId,
+        conversation: Conversation,
     },
     /// Changes what this profile keeps about a conversation; what is not named stays. It is listed from then on. Other devices
     /// of the account are not told. Reply: `Conversation`.
     SetConversation {
-        conversation: AccountId,
+        conversation: Conversation,
         changes: ConversationChanges,
     },
     /// Reply: `Messages`, ascending: the `limit` ones before a position (none: the newest), after one, or around one (half of
     /// them before it, it and the rest after).
     History {
-        conversation: AccountId,
+        conversation: Conversation,
         #[serde(default)]
         at: HistoryPlace,
         limit: u32,
@@ -195,7 +209,7 @@ pub enum Command {
     /// Full text search, newest first; all words must match, the last one as a prefix. Reply: `Found`.
     Search {
         query: String,
-        conversation: Option<AccountId>,
+        conversation: Option<Conversation>,
         limit: u32,
     },
     /// Reply: `Contact`.
@@ -263,6 +277,8 @@ impl Command {
             | Self::RemoveDevice { .. }
             | Self::NewRecoveryCode { .. }
             | Self::DeleteAccount
+            | Self::CreateGroup { .. }
+            | Self::ChangeGroup { .. }
             | Self::RetryMessage { .. } => false,
             Self::SendText { name, .. } => name.is_some(),
             _ => true,
@@ -299,11 +315,14 @@ pub enum Reply {
     Contacts {
         contacts: Vec<ContactView>,
     },
+    Group {
+        group: Box<GroupView>,
+    },
     Conversations {
         conversations: Vec<ConversationView>,
     },
     Conversation {
-        conversation: ConversationView,
+        conversation: Box<ConversationView>,
     },
     /// `more`: there are older ones; `newer`: there are newer ones.
     Messages {
@@ -419,6 +438,10 @@ pub enum MessageBody {
     KeyChanged {
         identity_key: String,
     },
+    /// A system line: what the message's author changed about the group, as they signed it.
+    GroupChange {
+        change: GroupChangeView,
+    },
     /// Something a newer version sent.
     Unsupported,
     /// A system line: this profile was restored from an old copy and is repairing itself.
@@ -439,7 +462,7 @@ pub struct MessageView {
     /// Became readable only with this later id (it was sent again): unread until `MarkRead` reaches it.
     #[serde(default)]
     pub late_id: Option<MessageId>,
-    pub conversation: AccountId,
+    pub conversation: Conversation,
     pub from: AccountId,
     pub from_me: bool,
     pub from_device: DeviceId,
@@ -585,7 +608,13 @@ pub struct ContactView {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 pub struct ConversationView {
-    pub contact: ContactView,
+    pub conversation: Conversation,
+    /// The person; none: it is a group's.
+    pub contact: Option<ContactView>,
+    /// The group; none: it is a person's.
+    pub group: Option<Box<GroupView>>,
+    /// What it is called: the name of the person (display name, username or the beginning of the id) or of the group.
+    pub title: String,
     pub is_me: bool,
     pub last: Option<MessageView>,
     pub unread: u32,
@@ -600,11 +629,190 @@ pub struct ConversationView {
     pub draft: Option<String>,
 }
 
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
+#[serde(rename_all = "snake_case")]
+pub enum GroupRole {
+    Owner,
+    Admin,
+    Member,
+}
+
+/// Who may do something in a group.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
+#[serde(rename_all = "snake_case")]
+pub enum GroupPermission {
+    Members,
+    /// Admins and the owner.
+    Admins,
+}
+
+/// How a message reaches the members.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
+#[serde(rename_all = "snake_case")]
+pub enum GroupFanout {
+    /// One ciphertext in the group's log.
+    Log,
+    /// One ciphertext per device.
+    Pairwise,
+}
+
+/// A group to be made.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
+pub struct NewGroup {
+    /// 1 to 100 characters.
+    pub title: String,
+    /// At most 2,048 characters.
+    #[serde(default)]
+    pub description: String,
+    /// Base64, at most 48 KiB of it decoded.
+    #[serde(default)]
+    pub picture: Option<String>,
+    /// "image/webp", "image/jpeg" or "image/png".
+    #[serde(default)]
+    pub picture_type: Option<String>,
+    /// At most 1,023.
+    pub members: Vec<Who>,
+    #[serde(default = "everybody")]
+    pub post: GroupPermission,
+    #[serde(default = "everybody")]
+    pub add: GroupPermission,
+    #[serde(default = "everybody")]
+    pub change_details: GroupPermission,
+}
+
+const fn everybody() -> GroupPermission {
+    GroupPermission::Members
+}
+
+/// What is to be changed about a group.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum GroupChange {
+    /// Who is a member under an old identity key is added with the new one.
+    Add {
+        members: Vec<Who>,
+    },
+    Remove {
+        members: Vec<Who>,
+    },
+    /// `owner` hands the group over.
+    SetRole {
+        member: AccountId,
+        role: GroupRole,
+    },
+    /// All of them: what is not given is taken away.
+    SetDetails {
+        title: String,
+        #[serde(default)]
+        description: String,
+        #[serde(default)]
+        picture: Option<String>,
+        #[serde(default)]
+        picture_type: Option<String>,
+    },
+    SetPermissions {
+        post: GroupPermission,
+        add: GroupPermission,
+        change_details: GroupPermission,
+    },
+    Leave,
+    /// Take over from an owner whose account is gone; for the longest-serving admin.
+    Succeed,
+    /// For everybody; by the owner.
+    Delete,
+}
+
+/// What was changed about a group. Who did it is the message's author.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
+#[serde(tag = "what", rename_all = "snake_case")]
+pub enum GroupChangeView {
+    Created { members: Vec<AccountId> },
+    Added { members: Vec<AccountId> },
+    Removed { members: Vec<AccountId> },
+    Left,
+    RoleSet { member: AccountId, role: GroupRole },
+    DetailsSet,
+    PermissionsSet,
+    InviteOpened,
+    InviteClosed,
+    Joined,
+    Declined { members: Vec<AccountId> },
+    Succeeded,
+    Deleted,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
+pub struct GroupView {
+    pub group: GroupId,
+    /// None until somebody gave this device the key.
+    pub title: Option<String>,
+    pub description: Option<String>,
+    /// Base64.
+    pub picture: Option<String>,
+    /// "image/webp", "image/jpeg" or "image/png".
+    pub picture_type: Option<String>,
+    /// Of the last operation known here.
+    pub revision: u32,
+    /// In the order they joined.
+    pub members: Vec<GroupMemberView>,
+    pub fanout: GroupFanout,
+    /// Who may write messages.
+    pub post: GroupPermission,
+    /// Who may add members.
+    pub add: GroupPermission,
+    /// Who may change title, description and picture.
+    pub change_details: GroupPermission,
+    pub invites: Vec<GroupInviteView>,
+    /// Who asked to join by a link, and waits for an admin.
+    pub requests: Vec<ContactView>,
+    /// None: not a member (any more).
+    pub my_role: Option<GroupRole>,
+    pub deleted: bool,
+    /// Why the list of members cannot be trusted any more, for people.
+    pub alarm: Option<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
+pub struct GroupMemberView {
+    pub account: AccountId,
+    pub username: Option<Username>,
+    pub display_name: Option<String>,
+    pub role: GroupRole,
+    /// The group's list has another key of theirs than this device: they get no messages of this device until added again.
+    pub key_changed: bool,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
+pub struct GroupInviteView {
+    /// Hex.
+    pub public_key: String,
+    /// Only on the device that made it.
+    pub link: Option<String>,
+    /// Uses that are left; 0: without limit.
+    pub uses: u32,
+    /// 0: never.
+    pub expires_ms: u64,
+    /// Joining only asks; an admin adds.
+    pub approval: bool,
+}
+
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 pub struct SearchHit {
     pub message: MessageView,
-    pub contact: ContactView,
+    /// The person of the conversation; none: it is a group's.
+    pub contact: Option<ContactView>,
+    /// What the conversation is called.
+    pub title: String,
     /// The body around the match, with the matching words between U+0001 and U+0002.
     pub snippet: String,
 }
@@ -671,10 +879,10 @@ pub enum Event {
     /// An unsent message was cancelled.
     MessageRemoved {
         name: ClientMsgId,
-        conversation: AccountId,
+        conversation: Conversation,
     },
     ConversationChanged {
-        conversation: AccountId,
+        conversation: Conversation,
     },
     ContactChanged {
         contact: ContactView,

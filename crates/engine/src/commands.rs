@@ -1,14 +1,16 @@
 //! Commands: each goes to its feature; what a command needs first (an account, a person) is seen to here.
 
-use crate::api::{Command, CommandId, ErrorKind, Reply, StatusView, Who};
+use crate::api::{Command, CommandId, ErrorKind, GroupChange, Reply, StatusView, Who};
 use crate::core::Cx;
 use crate::{
-    blocks, connection, contacts, conversations, devices, export, history, link, outbox, receipts, recovery, register,
-    search, trust, views,
+    blocks, connection, contacts, conversations, devices, export, groups, history, link, outbox, receipts, recovery,
+    register, search, trust, views,
 };
 use sotto_engine_store::StoreError;
 
 const PAGE_MAX: u32 = 1000;
+pub(crate) const NO_GROUP: &str = "there is no such group here";
+pub(crate) const NO_PERSON: &str = "this is a group, not a person";
 
 pub(crate) fn run(cx: &mut Cx<'_, '_>, id: CommandId, command: Command) -> Result<(), StoreError> {
     match command {
@@ -38,12 +40,32 @@ fn with_account(cx: &mut Cx<'_, '_>, id: CommandId, command: Command) -> Result<
         cx.reply(id, Err(error));
         return Ok(());
     }
+    if let Some(Who::Group(_)) = person(&command) {
+        match command {
+            Command::SendText { to: Who::Group(group), body, name } if cx.tx.has_group(group)? => {
+                outbox::send_text(cx, id, group.into(), body, name)?;
+            }
+            Command::SendText { .. } => cx.fail(id, ErrorKind::NotFound, NO_GROUP),
+            _ => cx.fail(id, ErrorKind::Invalid, NO_PERSON),
+        }
+        return Ok(());
+    }
     if let Some(who) = person(&command) {
         let who = who.clone();
         let Some(account) = contacts::resolve(cx, id, &who, &command)? else { return Ok(()) };
         return with_person(cx, id, command, account);
     }
+    if let Some(people) = people(&command) {
+        let mut accounts = Vec::with_capacity(people.len());
+        for who in people {
+            let Some(account) = contacts::resolve(cx, id, who, &command)? else { return Ok(()) };
+            accounts.push(account);
+        }
+        return with_people(cx, id, &command, accounts);
+    }
     match command {
+        Command::Group { group } => groups::show(cx, id, group)?,
+        Command::ChangeGroup { group, change } => groups::change(cx, id, group, &change, Vec::new())?,
         Command::ApproveLink { link_text } => link::approve(cx, id, &link_text),
         Command::WhoAmI => cx.reply(id, Ok(Reply::Me { me: own.to_view() })),
         Command::RetryMessage { name } => outbox::retry(cx, id, name)?,
@@ -96,6 +118,7 @@ fn needs_server(command: &Command) -> bool {
             | Command::Contact { .. }
             | Command::MarkRead { .. }
             | Command::Export { .. }
+            | Command::Group { .. }
             | Command::SafetyNumber { .. }
     )
 }
@@ -113,6 +136,30 @@ fn person(command: &Command) -> Option<&Who> {
     }
 }
 
+/// Several of them, each of whom may have to be looked up.
+fn people(command: &Command) -> Option<&[Who]> {
+    match command {
+        Command::CreateGroup { group } => Some(&group.members),
+        Command::ChangeGroup { change: GroupChange::Add { members } | GroupChange::Remove { members }, .. } => {
+            Some(members)
+        }
+        _ => None,
+    }
+}
+
+fn with_people(
+    cx: &mut Cx<'_, '_>,
+    id: CommandId,
+    command: &Command,
+    accounts: Vec<sotto_types::AccountId>,
+) -> Result<(), StoreError> {
+    match command {
+        Command::CreateGroup { group } => groups::create(cx, id, group, accounts),
+        Command::ChangeGroup { group, change } => groups::change(cx, id, *group, change, accounts),
+        _ => Ok(()),
+    }
+}
+
 fn with_person(
     cx: &mut Cx<'_, '_>,
     id: CommandId,
@@ -123,7 +170,7 @@ fn with_person(
         Command::FindPerson { .. } => contacts::find(cx, id, account),
         Command::SendText { body, name, .. } => {
             crate::inbox::list_contact(cx, account)?;
-            outbox::send_text(cx, id, account, body, name)
+            outbox::send_text(cx, id, account.into(), body, name)
         }
         Command::Contact { .. } => contacts::show(cx, id, account),
         Command::SafetyNumber { .. } => contacts::safety_number(cx, id, account),

@@ -11,11 +11,11 @@
 
 use crate::api::{CommandError, ConnectionView, Effect, Event};
 use crate::core::{Core, Cx};
-use crate::{backoff, blocks, inbox, outbox, prekeys, sign_in, trust};
+use crate::{backoff, blocks, groups, inbox, outbox, prekeys, sign_in, trust};
 use bytes::Bytes;
 use prost::Message as _;
 use sotto_engine_store::StoreError;
-use sotto_types::{AccountId, DeviceId, ErrorCode, MessageId, Secret, Timestamp, limits};
+use sotto_types::{AccountId, Conversation, DeviceId, ErrorCode, MessageId, Secret, Timestamp, limits};
 use sotto_wire::{PROTOCOL_VERSION, decode_server_frame, pb};
 use std::time::Duration;
 
@@ -80,7 +80,7 @@ pub(crate) struct Link {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct ReadTold {
     pub reference: u32,
-    pub peer: AccountId,
+    pub conversation: Conversation,
     pub up_to: MessageId,
 }
 
@@ -195,6 +195,7 @@ pub(crate) fn note_time(core: &mut Core, now: Timestamp) {
     tracing::info!(?by, "the clock was set back");
     core.link.set_back(by);
     core.in_flight.values_mut().for_each(|sent| sent.set_back(by));
+    core.groups.set_back(by);
     core.not_before.values_mut().for_each(|at| *at = at.minus(by));
     core.calls.set_back(by);
     if let Some(linking) = &mut core.linking {
@@ -359,6 +360,7 @@ pub(crate) fn lost(cx: &mut Cx<'_, '_>, after: Option<Duration>) {
 pub(crate) fn forget_transport(core: &mut Core) {
     core.in_flight.clear();
     core.parked.clear();
+    core.groups.forget_transport();
     core.acks = inbox::Acks::default();
     core.link.drained_on_wire = false;
     core.link.reads_told.clear();
@@ -421,6 +423,9 @@ pub(crate) fn on_frame(cx: &mut Cx<'_, '_>, bytes: Bytes) -> Result<(), StoreErr
             tracing::warn!(field = unsupported.field, "the server is older and does not know a frame of ours");
             Ok(())
         }
+        Some(Body::GroupEntry(entry)) => groups::on_entry(cx, entry),
+        Some(Body::StaleGroup(stale)) => groups::on_stale(cx, &stale),
+        Some(Body::GroupMarks(marks)) => groups::on_marks(cx, &marks),
         // From a newer server: ignored, as the protocol says.
         None => Ok(()),
     }
@@ -434,7 +439,7 @@ fn on_heard_reads(cx: &mut Cx<'_, '_>, heartbeat: u32) -> Result<(), StoreError>
     if !told.is_empty() {
         cx.core.link.reads_refused = 0;
     }
-    told.into_iter().try_for_each(|read| cx.tx.mark_read_told(read.peer, read.up_to))
+    told.into_iter().try_for_each(|read| cx.tx.mark_read_told(read.conversation, read.up_to))
 }
 
 /// An error that names a read position, or names nothing while some are on their way: those are told again later.
@@ -459,6 +464,7 @@ fn told_when_drained(cx: &mut Cx<'_, '_>) -> Result<(), StoreError> {
         *drained = true;
         cx.event(Event::QueueDrained);
         blocks::on_drained(cx)?;
+        groups::ask_for_all(cx);
     }
     Ok(())
 }

@@ -30,11 +30,15 @@ pub(crate) fn resolve(
         Who::Name(name) if *name == own.username => return Ok(Some(own.account())),
         Who::Account(account) => cx.tx.contact(*account)?,
         Who::Name(name) => cx.tx.contact_named(name.as_str())?,
+        Who::Group(_) => {
+            cx.fail(id, ErrorKind::Invalid, commands::NO_PERSON);
+            return Ok(None);
+        }
     };
     let key = match who {
         Who::Account(account) => account.to_string(),
         Who::Name(name) => format!("@{name}"),
-        Who::Me => return Ok(None),
+        Who::Me | Who::Group(_) => return Ok(None),
     };
     if let Some(waiting) = cx.core.looking.get_mut(&key) {
         // Behind those that wait already: two messages to somebody new keep their order.
@@ -58,7 +62,7 @@ pub(crate) fn resolve(
             let call = Call::own(cx, HttpMethod::Get, format!("/v1/usernames/{name}"), then);
             http::send(cx, call);
         }
-        Who::Me => (),
+        Who::Me | Who::Group(_) => (),
     }
     Ok(None)
 }
@@ -120,7 +124,7 @@ pub(crate) fn show(cx: &mut Cx<'_, '_>, id: CommandId, account: AccountId) -> Re
 }
 
 pub(crate) fn find(cx: &mut Cx<'_, '_>, id: CommandId, account: AccountId) -> Result<(), StoreError> {
-    cx.tx.start_conversation(account, cx.now)?;
+    cx.tx.start_conversation(account.into(), cx.now)?;
     crate::inbox::list_contact(cx, account)?;
     show(cx, id, account)
 }

@@ -3,9 +3,9 @@
 
 use crate::api::{CommandId, ConversationChanges, ErrorKind, Event, HistoryPlace, Reply};
 use crate::core::Cx;
-use crate::{inbox, views};
-use sotto_engine_store::{Conversation, StoreError, StoredMessage};
-use sotto_types::{AccountId, Timestamp, limits};
+use crate::{commands, inbox, views};
+use sotto_engine_store::{ConversationRow, StoreError, StoredMessage};
+use sotto_types::{Conversation, Timestamp, limits};
 
 /// Room for a pasted text that is to be shortened before it is sent.
 const DRAFT_BYTES: usize = 4 * limits::TEXT_BYTES;
@@ -17,9 +17,9 @@ pub(crate) fn all(cx: &mut Cx<'_, '_>, id: CommandId) -> Result<(), StoreError> 
     Ok(())
 }
 
-pub(crate) fn show(cx: &mut Cx<'_, '_>, id: CommandId, peer: AccountId) -> Result<(), StoreError> {
-    let row = cx.tx.conversation(peer)?.unwrap_or_else(|| Conversation::new(peer));
-    let conversation = views::conversation(cx, row)?;
+pub(crate) fn show(cx: &mut Cx<'_, '_>, id: CommandId, conversation: Conversation) -> Result<(), StoreError> {
+    let row = cx.tx.conversation(conversation)?.unwrap_or_else(|| ConversationRow::new(conversation));
+    let conversation = Box::new(views::conversation(cx, row)?);
     cx.reply(id, Ok(Reply::Conversation { conversation }));
     Ok(())
 }
@@ -27,45 +27,54 @@ pub(crate) fn show(cx: &mut Cx<'_, '_>, id: CommandId, peer: AccountId) -> Resul
 pub(crate) fn set(
     cx: &mut Cx<'_, '_>,
     id: CommandId,
-    peer: AccountId,
+    conversation: Conversation,
     changes: &ConversationChanges,
 ) -> Result<(), StoreError> {
-    let is_me = cx.own().is_some_and(|own| own.account() == peer);
-    if !is_me && cx.tx.contact(peer)?.is_none() {
-        cx.fail(id, ErrorKind::NotFound, "this profile does not know the account: find the person by name first");
+    let unknown = match conversation {
+        Conversation::Peer(peer) => {
+            let is_me = cx.own().is_some_and(|own| own.account() == peer);
+            let known = is_me || cx.tx.contact(peer)?.is_some();
+            (!known).then_some("this profile does not know the account: find the person by name first")
+        }
+        Conversation::Group(group) => (!cx.tx.has_group(group)?).then_some(commands::NO_GROUP),
+    };
+    if let Some(why) = unknown {
+        cx.fail(id, ErrorKind::NotFound, why);
         return Ok(());
     }
     if changes.draft.as_ref().is_some_and(|draft| draft.len() > DRAFT_BYTES) {
         cx.fail(id, ErrorKind::Invalid, "a draft has at most 128 KiB of text");
         return Ok(());
     }
-    cx.tx.start_conversation(peer, cx.now)?;
-    inbox::list_contact(cx, peer)?;
+    cx.tx.start_conversation(conversation, cx.now)?;
+    if let Some(peer) = conversation.peer() {
+        inbox::list_contact(cx, peer)?;
+    }
     match changes.pinned {
-        Some(true) => cx.tx.pin(peer)?,
-        Some(false) => cx.tx.unpin(peer)?,
+        Some(true) => cx.tx.pin(conversation)?,
+        Some(false) => cx.tx.unpin(conversation)?,
         None => (),
     }
     if let Some(archived) = changes.archived {
-        cx.tx.set_archived(peer, archived)?;
+        cx.tx.set_archived(conversation, archived)?;
     }
     if let Some(until) = changes.muted_until_ms {
-        cx.tx.set_muted_until(peer, Timestamp::from_ms(until))?;
+        cx.tx.set_muted_until(conversation, Timestamp::from_ms(until))?;
     }
     if let Some(marked) = changes.marked_unread {
-        cx.tx.set_marked_unread(peer, marked)?;
+        cx.tx.set_marked_unread(conversation, marked)?;
     }
     if let Some(draft) = &changes.draft {
-        cx.tx.set_draft(peer, draft)?;
+        cx.tx.set_draft(conversation, draft)?;
     }
-    cx.event(Event::ConversationChanged { conversation: peer });
-    show(cx, id, peer)
+    cx.event(Event::ConversationChanged { conversation });
+    show(cx, id, conversation)
 }
 
 /// Somebody else's message was stored.
-pub(crate) fn on_incoming(cx: &mut Cx<'_, '_>, peer: AccountId) -> Result<(), StoreError> {
-    if cx.tx.bring_back(peer, cx.now)? {
-        cx.event(Event::ConversationChanged { conversation: peer });
+pub(crate) fn on_incoming(cx: &mut Cx<'_, '_>, conversation: Conversation) -> Result<(), StoreError> {
+    if cx.tx.bring_back(conversation, cx.now)? {
+        cx.event(Event::ConversationChanged { conversation });
     }
     Ok(())
 }
@@ -80,28 +89,28 @@ struct Page {
 pub(crate) fn history(
     cx: &mut Cx<'_, '_>,
     id: CommandId,
-    peer: AccountId,
+    conversation: Conversation,
     at: HistoryPlace,
     limit: u32,
 ) -> Result<(), StoreError> {
     let page = match at {
         HistoryPlace::Newest => {
-            let (messages, more) = older(cx, peer, None, limit)?;
+            let (messages, more) = older(cx, conversation, None, limit)?;
             Page { messages, more, newer: false }
         }
         HistoryPlace::Before(position) => {
-            let (messages, more) = older(cx, peer, Some(position), limit)?;
-            Page { messages, more, newer: cx.tx.is_any_from(peer, position)? }
+            let (messages, more) = older(cx, conversation, Some(position), limit)?;
+            Page { messages, more, newer: cx.tx.is_any_from(conversation, position)? }
         }
         HistoryPlace::After(position) => {
             let from = position.saturating_add(1);
-            let (messages, newer) = newer(cx, peer, from, limit)?;
-            Page { messages, more: cx.tx.is_any_before(peer, from)?, newer }
+            let (messages, newer) = newer(cx, conversation, from, limit)?;
+            Page { messages, more: cx.tx.is_any_before(conversation, from)?, newer }
         }
         HistoryPlace::Around(position) => {
-            let (mut messages, more) = older(cx, peer, Some(position), limit / 2)?;
+            let (mut messages, more) = older(cx, conversation, Some(position), limit / 2)?;
             let rest = limit.saturating_sub(u32::try_from(messages.len()).unwrap_or(u32::MAX));
-            let (after, newer) = newer(cx, peer, position, rest)?;
+            let (after, newer) = newer(cx, conversation, position, rest)?;
             messages.extend(after);
             Page { messages, more, newer }
         }
@@ -114,11 +123,11 @@ pub(crate) fn history(
 /// The `limit` ones before a position, and whether there are more before them.
 fn older(
     cx: &Cx<'_, '_>,
-    peer: AccountId,
+    conversation: Conversation,
     before: Option<u64>,
     limit: u32,
 ) -> Result<(Vec<StoredMessage>, bool), StoreError> {
-    let mut page = cx.tx.history(peer, before, limit.saturating_add(1))?;
+    let mut page = cx.tx.history(conversation, before, limit.saturating_add(1))?;
     let more = page.len() > limit as usize;
     if more {
         page.remove(0);
@@ -127,8 +136,13 @@ fn older(
 }
 
 /// The `limit` ones from a position on, and whether there are more after them.
-fn newer(cx: &Cx<'_, '_>, peer: AccountId, from: u64, limit: u32) -> Result<(Vec<StoredMessage>, bool), StoreError> {
-    let mut page = cx.tx.history_from(peer, from, limit.saturating_add(1))?;
+fn newer(
+    cx: &Cx<'_, '_>,
+    conversation: Conversation,
+    from: u64,
+    limit: u32,
+) -> Result<(Vec<StoredMessage>, bool), StoreError> {
+    let mut page = cx.tx.history_from(conversation, from, limit.saturating_add(1))?;
     let newer = page.len() > limit as usize;
     page.truncate(limit as usize);
     Ok((page, newer))

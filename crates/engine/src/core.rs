@@ -10,7 +10,8 @@ use crate::http::Calls;
 use crate::outbox::InFlight;
 use crate::profile::Own;
 use crate::{
-    EngineConfig, backoff, blocks, commands, connection, history, http, inbox, link, outbox, prekeys, repair, views,
+    EngineConfig, backoff, blocks, commands, connection, groups, history, http, inbox, link, outbox, prekeys, repair,
+    views,
 };
 use rand::Rng;
 use rand::rngs::StdRng;
@@ -47,6 +48,7 @@ pub(crate) struct Core {
     pub parked: Vec<pb::Deliver>,
     pub acks: inbox::Acks,
     pub blocks: blocks::Comparison,
+    pub groups: groups::Groups,
     pub shown_connection: ConnectionView,
     pub wake: Option<Timestamp>,
     pub last_step: Timestamp,
@@ -81,6 +83,7 @@ impl Core {
             parked: Vec::new(),
             acks: inbox::Acks::default(),
             blocks: blocks::Comparison::default(),
+            groups: groups::Groups::default(),
             shown_connection: ConnectionView::Disconnected,
             wake: None,
             last_step: Timestamp::ZERO,
@@ -145,6 +148,7 @@ impl Core {
         self.bundleless.clear();
         connection::forget_transport(self);
         self.blocks = blocks::Comparison::default();
+        self.groups.forget_requests();
         self.linking = None;
         self.keys_busy = false;
     }
@@ -210,9 +214,11 @@ impl<'a, 't> Cx<'a, 't> {
             repair::drive(self)?;
             prekeys::drive(self)?;
             history::drive(self)?;
+            groups::drive(self)?;
             outbox::pump(self)?;
         }
         inbox::flush_acks(self);
+        groups::flush_acks(self)?;
         let view = connection::view(self.core, self.now);
         if view != self.core.shown_connection {
             self.core.shown_connection = view;
@@ -227,6 +233,7 @@ impl<'a, 't> Cx<'a, 't> {
             http::next_time(self.core),
             link::next_time(self.core),
             if self.core.link.is_up() { outbox::next_time(self)? } else { None },
+            if self.core.link.is_up() { groups::next_time(self) } else { None },
             if self.core.link.is_up() { repair::next_time(self)? } else { None },
             self.core.link.is_up().then_some(self.core.next_housekeeping),
         ];

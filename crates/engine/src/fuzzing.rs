@@ -294,7 +294,7 @@ impl Life {
         let mut seen = vec![ask(&mut self, Command::Conversations)];
         let Some(Reply::Conversations { conversations }) = seen.first().cloned() else { unreachable!("just asked") };
         for conversation in conversations {
-            let conversation = conversation.contact.account;
+            let conversation = conversation.conversation;
             seen.push(ask(&mut self, Command::History { conversation, at: HistoryPlace::Newest, limit: 1000 }));
         }
         seen.push(ask(&mut self, Command::Contacts));

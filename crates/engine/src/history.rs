@@ -13,7 +13,7 @@ use bytes::Bytes;
 use prost::Message as _;
 use rand::Rng;
 use sotto_engine_store::{Contact, HistoryJob, MessageKind, NewMessage, PENDING_PLACE, StoreError, StoredMessage};
-use sotto_types::{AccountId, ClientMsgId, DeviceId, MessageId, Secret, Timestamp, limits};
+use sotto_types::{AccountId, ClientMsgId, Conversation, DeviceId, MessageId, Secret, Timestamp, limits};
 use sotto_wire::pb;
 use std::time::Duration;
 
@@ -125,7 +125,7 @@ fn contacts(cx: &Cx<'_, '_>, own: AccountId) -> Result<Vec<pb::HistoryContact>, 
             username: contact.username.unwrap_or_default(),
             identity_key: contact.identity_key.unwrap_or_default().into(),
             verified: contact.verified,
-            read_up_to: cx.tx.read_up_to(contact.account)?.get(),
+            read_up_to: cx.tx.read_up_to(contact.account.into())?.get(),
             display_name: contact.display_name.unwrap_or_default(),
             list_version: contact.list_version,
         };
@@ -140,8 +140,9 @@ fn contacts(cx: &Cx<'_, '_>, own: AccountId) -> Result<Vec<pb::HistoryContact>, 
 }
 
 fn give(message: &StoredMessage) -> pb::HistoryMessage {
+    let group = message.conversation.group();
     pb::HistoryMessage {
-        peer: id_bytes(message.conversation),
+        peer: message.conversation.peer().map(id_bytes).unwrap_or_default(),
         sender_account: id_bytes(message.author),
         sender_device: message.author_device.into(),
         message_id: message.message_id.unwrap_or_default().get(),
@@ -150,6 +151,7 @@ fn give(message: &StoredMessage) -> pb::HistoryMessage {
         delivered_at_ms: message.delivered.unwrap_or_default().as_ms(),
         read_at_ms: message.read.unwrap_or_default().as_ms(),
         failed: message.failed,
+        group_id: group.map(|group| Bytes::copy_from_slice(group.as_bytes())).unwrap_or_default(),
     }
 }
 
@@ -195,14 +197,16 @@ pub(crate) fn on_chunk(cx: &mut Cx<'_, '_>, chunk: &pb::HistoryChunk) -> Result<
     }
     let mut touched = Vec::new();
     for message in &chunk.messages {
-        if let Some(peer) = take_message(cx, message)?
-            && !touched.contains(&peer)
+        if let Some(conversation) = take_message(cx, message)?
+            && !touched.contains(&conversation)
         {
-            touched.push(peer);
+            touched.push(conversation);
         }
     }
     for conversation in touched {
-        crate::inbox::list_contact(cx, conversation)?;
+        if let Some(peer) = conversation.peer() {
+            crate::inbox::list_contact(cx, peer)?;
+        }
         cx.event(Event::ConversationChanged { conversation });
     }
     // Progress by request: several own devices may answer at once.
@@ -248,14 +252,14 @@ fn take_contact(cx: &mut Cx<'_, '_>, given: &pb::HistoryContact) -> Result<(), S
     cx.tx.put_contact(&contact)?;
     if given.read_up_to < PENDING_PLACE {
         let up_to = MessageId::new(given.read_up_to);
-        if cx.tx.raise_read(account, up_to)? {
-            cx.tx.mark_read_told(account, up_to)?;
+        if cx.tx.raise_read(account.into(), up_to)? {
+            cx.tx.mark_read_told(account.into(), up_to)?;
         }
     }
     cx.contact_changed(account)
 }
 
-fn take_message(cx: &mut Cx<'_, '_>, given: &pb::HistoryMessage) -> Result<Option<AccountId>, StoreError> {
+fn take_message(cx: &mut Cx<'_, '_>, given: &pb::HistoryMessage) -> Result<Option<Conversation>, StoreError> {
     let (Ok(peer), Ok(author), Ok(device), Some(content)) = (
         AccountId::try_from(&given.peer[..]),
         AccountId::try_from(&given.sender_account[..]),
@@ -276,7 +280,7 @@ fn take_message(cx: &mut Cx<'_, '_>, given: &pb::HistoryMessage) -> Result<Optio
         author,
         author_device: device,
         name,
-        conversation: peer,
+        conversation: peer.into(),
         message_id: Some(MessageId::new(given.message_id)),
         after: None,
         kind,
@@ -296,5 +300,5 @@ fn take_message(cx: &mut Cx<'_, '_>, given: &pb::HistoryMessage) -> Result<Optio
             cx.tx.set_failed(id, true, Some("not delivered: nobody was there to take it for 30 days"))?;
         }
     }
-    Ok(new.map(|_| peer))
+    Ok(new.map(|_| peer.into()))
 }

@@ -13,13 +13,15 @@
 use crate::api::{CopyDetails, Event};
 use crate::core::Cx;
 use crate::keys::Protocol;
-use crate::{connection, conversations, devices, history, prekeys, receipts, repair, sync, trust};
+use crate::{connection, conversations, devices, groups, history, prekeys, receipts, repair, sync, trust};
 use bytes::Bytes;
 use prost::Message as _;
 use sotto_crypto::IdentityKey;
 use sotto_crypto::session::{self, CiphertextType, DecryptAction, DecryptError};
 use sotto_engine_store::{Contact, LocalTimes, MessageKind, NewMessage, PENDING_PLACE, StoreError};
-use sotto_types::{AccountId, ClientMsgId, DeviceAddress, DeviceId, EntryId, MessageId, Secret, Timestamp, limits};
+use sotto_types::{
+    AccountId, ClientMsgId, Conversation, DeviceAddress, DeviceId, EntryId, MessageId, Secret, Timestamp, limits,
+};
 use sotto_wire::pb;
 
 /// Parked entries at most; the server's window is smaller, so more is a faulty server.
@@ -101,6 +103,11 @@ fn sender_of(deliver: &pb::Deliver) -> Option<AccountId> {
     }
 }
 
+/// Whether entries of the account wait for something.
+pub(crate) fn is_parked(cx: &Cx<'_, '_>, account: AccountId) -> bool {
+    cx.core.parked.iter().any(|parked| sender_of(parked) == Some(account))
+}
+
 fn park(cx: &mut Cx<'_, '_>, deliver: pb::Deliver) {
     let known = cx.core.parked.iter().any(|parked| parked.entry_id == deliver.entry_id);
     if !known && cx.core.parked.len() < PARKED_MAX {
@@ -114,7 +121,8 @@ pub(crate) fn unpark(cx: &mut Cx<'_, '_>, account: AccountId) -> Result<(), Stor
         std::mem::take(&mut cx.core.parked).into_iter().partition(|parked| sender_of(parked) == Some(account));
     cx.core.parked = rest;
     let due: Vec<pb::Deliver> = due;
-    due.into_iter().try_for_each(|deliver| process(cx, deliver, true))
+    due.into_iter().try_for_each(|deliver| process(cx, deliver, true))?;
+    groups::unpark_all(cx)
 }
 
 fn process(cx: &mut Cx<'_, '_>, deliver: pb::Deliver, decided: bool) -> Result<(), StoreError> {
@@ -164,6 +172,7 @@ fn on_envelope(
             .and_then(|kind| session::inspect(kind, &envelope.ciphertext).ok())
             .map(|info| info.ratchet_key.to_vec())
             .unwrap_or_default(),
+        group: None,
     };
     let Some(kind) = kind else {
         repair::on_undecryptable(cx, &failed, true)?;
@@ -284,9 +293,15 @@ pub(crate) fn on_content(cx: &mut Cx<'_, '_>, meta: &Meta, content: pb::Content)
     let is_shown = match &content.body {
         // `sync` looks at what it is of.
         Some(Body::Sync(_)) => from_own,
-        Some(Body::Retry(_) | Body::HistoryRequest(_) | Body::HistoryChunk(_) | Body::Null(_) | Body::Profile(_)) => {
-            false
-        }
+        Some(
+            Body::Retry(_)
+            | Body::HistoryRequest(_)
+            | Body::HistoryChunk(_)
+            | Body::Null(_)
+            | Body::Profile(_)
+            | Body::SenderKeyDistribution(_)
+            | Body::GroupContext(_),
+        ) => false,
         _ => is_message && !from_own,
     };
     if meta.unlisted && !is_shown {
@@ -301,9 +316,25 @@ pub(crate) fn on_content(cx: &mut Cx<'_, '_>, meta: &Meta, content: pb::Content)
         Some(Body::HistoryRequest(request)) if from_own => history::on_request(cx, meta, request),
         Some(Body::HistoryChunk(chunk)) if from_own => history::on_chunk(cx, chunk),
         Some(Body::Null(_)) => Ok(()),
+        Some(Body::SenderKeyDistribution(given)) => groups::on_distribution(cx, meta.from, given),
+        Some(Body::GroupContext(context)) => groups::on_context(cx, meta.from.account, context),
+        _ if is_message && content.group.is_some() => on_group_message(cx, meta, content),
         Some(Body::Profile(notice)) if !from_own => on_profile(cx, meta.from.account, notice),
         _ if from_own || !is_message => Ok(()),
-        _ => store_message(cx, meta, meta.from.account, meta.from.account, content),
+        _ => store_message(cx, meta, meta.from.account, meta.from.account.into(), content),
+    }
+}
+
+/// A message to a group that came pairwise: again, or because the group is one of few.
+fn on_group_message(cx: &mut Cx<'_, '_>, meta: &Meta, content: pb::Content) -> Result<(), StoreError> {
+    let Some(place) = content.group.clone() else { return Ok(()) };
+    match groups::may_say(cx, meta.from.account, &place)? {
+        Some(group) => store_message(cx, meta, meta.from.account, Conversation::Group(group), content),
+        None => {
+            tracing::warn!(from = %meta.from, "a message to a group of somebody with no right to it was dropped");
+            cx.tx.count("count.dropped", 1)?;
+            Ok(())
+        }
     }
 }
 
@@ -327,7 +358,7 @@ pub(crate) fn store_message(
     cx: &mut Cx<'_, '_>,
     meta: &Meta,
     author: AccountId,
-    conversation: AccountId,
+    conversation: Conversation,
     mut content: pb::Content,
 ) -> Result<(), StoreError> {
     let Ok(name) = ClientMsgId::try_from(&content.name[..]) else {
@@ -374,7 +405,9 @@ pub(crate) fn store_message(
     } else {
         conversations::on_incoming(cx, conversation)?;
     }
-    list_contact(cx, conversation)?;
+    if let Some(peer) = conversation.peer() {
+        list_contact(cx, peer)?;
+    }
     cx.message_added(id)
 }
 

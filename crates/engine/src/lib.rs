@@ -22,6 +22,7 @@ mod core;
 mod devices;
 mod export;
 pub mod fuzzing;
+mod groups;
 mod history;
 mod http;
 mod inbox;

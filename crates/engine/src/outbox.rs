@@ -13,14 +13,15 @@ use crate::connection::ReadTold;
 use crate::core::Cx;
 use crate::http::Failure;
 use crate::keys::Protocol;
-use crate::{backoff, connection, devices, history, inbox, receipts, sign_in, sync, trust, views};
+use crate::{backoff, connection, devices, groups, history, inbox, receipts, sign_in, sync, trust, views};
 use bytes::Bytes;
 use prost::Message as _;
 use sotto_crypto::session::{self, EncryptError};
 use sotto_crypto::{SignedDeviceList, VerifiedDeviceList};
 use sotto_engine_store::{LocalTimes, MessageKind, NewMessage, NewOutboxEntry, OutboxEntry, PENDING_PLACE, StoreError};
 use sotto_types::{
-    AccountId, Action, ClientMsgId, DeviceAddress, DeviceId, ErrorCode, MessageId, Secret, Timestamp, limits,
+    AccountId, Action, ClientMsgId, Conversation, DeviceAddress, DeviceId, ErrorCode, GroupId, MessageId, Secret,
+    Timestamp, limits,
 };
 use sotto_wire::pb;
 use std::time::Duration;
@@ -39,7 +40,7 @@ const EAGER_TRIES: u32 = 4;
 /// Sent and not answered yet.
 #[derive(Debug)]
 pub(crate) struct InFlight {
-    recipient: AccountId,
+    recipient: Conversation,
     class: u8,
     since: Timestamp,
     pub sealed_at: Timestamp,
@@ -62,7 +63,7 @@ pub(crate) fn under_way<'a>(cx: &'a Cx<'_, '_>, name: ClientMsgId) -> Option<&'a
 pub(crate) fn send_text(
     cx: &mut Cx<'_, '_>,
     command: CommandId,
-    to: AccountId,
+    to: Conversation,
     body: String,
     name: Option<ClientMsgId>,
 ) -> Result<(), StoreError> {
@@ -137,7 +138,7 @@ pub(crate) fn enqueue_control(
     };
     cx.tx.enqueue(&NewOutboxEntry {
         client_msg_id: name,
-        recipient,
+        recipient: recipient.into(),
         class: CONTROL,
         devices,
         content: Secret::new(content.encode_to_vec()),
@@ -242,6 +243,9 @@ enum Sealed {
 
 /// Returns whether the entry left the queue without being sent.
 fn try_send(cx: &mut Cx<'_, '_>, entry: &OutboxEntry) -> Result<bool, StoreError> {
+    if let Some(group) = entry.recipient.group() {
+        return try_send_to_group(cx, entry, group);
+    }
     match seal(cx, entry)? {
         Sealed::Ready { send, copies, ciphertexts } => {
             let sent = InFlight {
@@ -270,6 +274,40 @@ fn try_send(cx: &mut Cx<'_, '_>, entry: &OutboxEntry) -> Result<bool, StoreError
     }
 }
 
+fn try_send_to_group(cx: &mut Cx<'_, '_>, entry: &OutboxEntry, group: GroupId) -> Result<bool, StoreError> {
+    match groups::make(cx, entry, group)? {
+        groups::Made::Ready { send, copy, ciphertext } => {
+            let sent = InFlight {
+                recipient: entry.recipient,
+                class: entry.class,
+                since: cx.now,
+                sealed_at: cx.now,
+                copies: vec![*copy],
+                ciphertexts: vec![ciphertext],
+            };
+            cx.core.in_flight.insert(entry.client_msg_id, sent);
+            note_attempts(cx, entry, entry.attempts.saturating_add(1))?;
+            connection::send(cx, pb::client_frame::Body::SendGroup(*send));
+            Ok(false)
+        }
+        groups::Made::Wait => Ok(false),
+        groups::Made::Impossible(note) => {
+            fail(cx, entry, note)?;
+            Ok(true)
+        }
+    }
+}
+
+/// The group has changed: nothing was stored, and it goes again once that is known here.
+pub(crate) fn on_stale(cx: &mut Cx<'_, '_>, client_msg_id: ClientMsgId) -> Result<(), StoreError> {
+    cx.core.in_flight.remove(&client_msg_id);
+    let Some(entry) = cx.tx.outbox_entry(client_msg_id)? else { return Ok(()) };
+    note_attempts(cx, &entry, 0)?;
+    let attempts = entry.attempts.saturating_add(1);
+    let wait = if attempts > EAGER_TRIES { backoff::delay(attempts, &mut cx.core.rng) } else { Duration::ZERO };
+    cx.tx.delay_outbox(entry.id, attempts, cx.now.plus(wait))
+}
+
 /// Whether the server may have the message outlives the connection and the process: what may be sent is not taken back.
 fn note_attempts(cx: &Cx<'_, '_>, entry: &OutboxEntry, attempts: u32) -> Result<(), StoreError> {
     entry.message.map_or(Ok(()), |id| cx.tx.set_attempts(id, attempts))
@@ -277,14 +315,16 @@ fn note_attempts(cx: &Cx<'_, '_>, entry: &OutboxEntry, attempts: u32) -> Result<
 
 fn seal(cx: &mut Cx<'_, '_>, entry: &OutboxEntry) -> Result<Sealed, StoreError> {
     let Some(own) = cx.own() else { return Ok(Sealed::Wait) };
-    let to_self_only = entry.recipient == own.account();
+    // What goes to a group is sealed for all its members, which is not done here.
+    let Some(recipient) = entry.recipient.peer() else { return Ok(Sealed::Wait) };
+    let to_self_only = recipient == own.account();
     let now = cx.now;
     cx.core.not_before.retain(|_, at| *at > now);
-    if [entry.recipient, own.account()].iter().any(|account| cx.core.not_before.contains_key(account)) {
+    if [recipient, own.account()].iter().any(|account| cx.core.not_before.contains_key(account)) {
         return Ok(Sealed::Wait);
     }
     let Some(own_list) = usable_list(cx, own.account())? else { return Ok(Sealed::Wait) };
-    let recipient_list = if to_self_only { None } else { usable_list(cx, entry.recipient)? };
+    let recipient_list = if to_self_only { None } else { usable_list(cx, recipient)? };
     if !to_self_only && recipient_list.is_none() {
         return Ok(Sealed::Wait);
     }
@@ -318,7 +358,7 @@ fn seal(cx: &mut Cx<'_, '_>, entry: &OutboxEntry) -> Result<Sealed, StoreError> 
     let Ok(content) = pb::Content::decode(&entry.content.expose()[..]) else {
         return Ok(Sealed::Impossible("the stored message is damaged"));
     };
-    let own_copy = if every_device { sync::sent_copy(entry.recipient, content.clone()) } else { content.clone() };
+    let own_copy = if every_device { sync::sent_copy(recipient, content.clone()) } else { content.clone() };
     let (mut copies, mut ciphertexts) = (Vec::new(), Vec::new());
     let mut parts = [Vec::new(), Vec::new()];
     let halves = [(&to_recipient, &content), (&to_self, &own_copy)];
@@ -360,7 +400,7 @@ fn seal(cx: &mut Cx<'_, '_>, entry: &OutboxEntry) -> Result<Sealed, StoreError> 
     }
     let send = pb::SendDirect {
         client_msg_id: Bytes::copy_from_slice(entry.client_msg_id.as_bytes()),
-        recipient: Bytes::copy_from_slice(entry.recipient.as_bytes()),
+        recipient: inbox::id_bytes(recipient),
         class: i32::from(entry.class),
         seen: cx.tx.seen(entry.recipient)?.get(),
         recipient_list_version: recipient_list.as_ref().unwrap_or(&own_list).version(),
@@ -406,6 +446,9 @@ fn usable_list(cx: &mut Cx<'_, '_>, account: AccountId) -> Result<Option<Verifie
 
 pub(crate) fn on_accepted(cx: &mut Cx<'_, '_>, accepted: &pb::Accepted) -> Result<(), StoreError> {
     let Ok(client_msg_id) = ClientMsgId::try_from(&accepted.client_msg_id[..]) else { return Ok(()) };
+    if groups::on_keys_accepted(cx, client_msg_id)? {
+        return Ok(());
+    }
     let sent = cx.core.in_flight.remove(&client_msg_id);
     let Some(entry) = cx.tx.outbox_entry(client_msg_id)? else { return Ok(()) };
     if accepted.message_id == 0 || accepted.message_id >= PENDING_PLACE {
@@ -420,7 +463,9 @@ pub(crate) fn on_accepted(cx: &mut Cx<'_, '_>, accepted: &pb::Accepted) -> Resul
     if entry.class != MESSAGE {
         if entry.keep {
             let name = entry.client_msg_id;
-            cx.tx.keep_sent(message_id, entry.recipient, name, &entry.content, cx.now)?;
+            if let Some(recipient) = entry.recipient.peer() {
+                cx.tx.keep_sent(message_id, recipient, name, &entry.content, cx.now)?;
+            }
         }
         return history::on_accepted(cx, client_msg_id);
     }
@@ -452,6 +497,9 @@ fn note_highest(cx: &Cx<'_, '_>, id: MessageId) -> Result<(), StoreError> {
 
 pub(crate) fn on_mismatch(cx: &mut Cx<'_, '_>, mismatch: pb::DeviceMismatch) -> Result<(), StoreError> {
     let Ok(client_msg_id) = ClientMsgId::try_from(&mismatch.client_msg_id[..]) else { return Ok(()) };
+    if groups::on_keys_mismatch(cx, &mismatch)? {
+        return Ok(());
+    }
     cx.core.in_flight.remove(&client_msg_id);
     let Some(entry) = cx.tx.outbox_entry(client_msg_id)? else { return Ok(()) };
     let Some(own) = cx.own() else { return Ok(()) };
@@ -461,7 +509,7 @@ pub(crate) fn on_mismatch(cx: &mut Cx<'_, '_>, mismatch: pb::DeviceMismatch) -> 
             .ok()
             .and_then(|list| AccountId::try_from(&list.account_id[..]).ok());
         match account {
-            Some(account) if account == entry.recipient || account == own.account() => {
+            Some(account) if entry.recipient.peer() == Some(account) || account == own.account() => {
                 refused |= trust::offer_list(cx, account, SignedDeviceList::from(list))? == trust::Offered::Refused;
             }
             _ => refused = true,
@@ -481,6 +529,9 @@ pub(crate) fn on_refused(
     wait: Option<Duration>,
 ) -> Result<(), StoreError> {
     let Ok(client_msg_id) = ClientMsgId::try_from(&error.client_msg_id[..]) else { return Ok(()) };
+    if groups::on_keys_refused(cx, client_msg_id, code)? {
+        return Ok(());
+    }
     cx.core.in_flight.remove(&client_msg_id);
     let Some(entry) = cx.tx.outbox_entry(client_msg_id)? else { return Ok(()) };
     // A server that failed in the middle may have it all the same.
@@ -524,7 +575,7 @@ fn fail(cx: &mut Cx<'_, '_>, entry: &OutboxEntry, note: &str) -> Result<(), Stor
 /// The account is gone: what waits for it fails.
 pub(crate) fn fail_all(cx: &mut Cx<'_, '_>, recipient: AccountId, note: &str) -> Result<(), StoreError> {
     loop {
-        let waiting = cx.tx.outbox_of(recipient, HEADS)?;
+        let waiting = cx.tx.outbox_of(recipient.into(), HEADS)?;
         if waiting.is_empty() {
             return Ok(());
         }
@@ -540,7 +591,7 @@ pub(crate) fn delay_all(cx: &mut Cx<'_, '_>, recipient: AccountId) -> Result<(),
     let wait = backoff::delay(4, &mut cx.core.rng);
     cx.core.not_before.insert(recipient, cx.now.plus(wait));
     let mut lane_delayed = false;
-    for entry in cx.tx.outbox_of(recipient, HEADS)? {
+    for entry in cx.tx.outbox_of(recipient.into(), HEADS)? {
         // Behind the oldest message the others wait anyway.
         if entry.class == MESSAGE && std::mem::replace(&mut lane_delayed, true) {
             continue;
@@ -554,29 +605,32 @@ pub(crate) fn delay_all(cx: &mut Cx<'_, '_>, recipient: AccountId) -> Result<(),
 
 /// Read positions that the server may not have heard.
 pub(crate) fn tell_reads(cx: &mut Cx<'_, '_>) -> Result<(), StoreError> {
-    for (peer, up_to) in cx.tx.untold_reads()? {
-        tell_read(cx, peer, up_to)?;
+    for (conversation, up_to) in cx.tx.untold_reads()? {
+        tell_read(cx, conversation, up_to)?;
     }
     Ok(())
 }
 
 /// Tells the newest message that could be read, if the server may not know of it.
-pub(crate) fn tell_read(cx: &mut Cx<'_, '_>, peer: AccountId, up_to: MessageId) -> Result<(), StoreError> {
+pub(crate) fn tell_read(cx: &mut Cx<'_, '_>, conversation: Conversation, up_to: MessageId) -> Result<(), StoreError> {
     let Some(own) = cx.own() else { return Ok(()) };
-    let readable = cx.tx.newest_received(own.account(), peer, Some(up_to), true)?;
-    if readable > cx.tx.read_told(peer)? {
-        send_read(cx, peer, readable);
+    let readable = cx.tx.newest_received(own.account(), conversation, Some(up_to), true)?;
+    if readable > cx.tx.read_told(conversation)? {
+        send_read(cx, conversation, readable);
     }
     Ok(())
 }
 
-fn send_read(cx: &mut Cx<'_, '_>, peer: AccountId, up_to: MessageId) {
+fn send_read(cx: &mut Cx<'_, '_>, conversation: Conversation, up_to: MessageId) {
     if !cx.core.link.is_up() {
         return;
     }
-    let conversation =
-        pb::Conversation { of: Some(pb::conversation::Of::Peer(Bytes::copy_from_slice(peer.as_bytes()))) };
-    let read = pb::client_frame::Body::Read(pb::Read { conversation: Some(conversation), up_to: up_to.get() });
+    let of = match &conversation {
+        Conversation::Peer(peer) => pb::conversation::Of::Peer(inbox::id_bytes(*peer)),
+        Conversation::Group(group) => pb::conversation::Of::Group(Bytes::copy_from_slice(group.as_bytes())),
+    };
+    let of = pb::Conversation { of: Some(of) };
+    let read = pb::client_frame::Body::Read(pb::Read { conversation: Some(of), up_to: up_to.get() });
     let reference = connection::send_referenced(cx, read);
-    cx.core.link.reads_told.push(ReadTold { reference, peer, up_to });
+    cx.core.link.reads_told.push(ReadTold { reference, conversation, up_to });
 }

@@ -20,7 +20,7 @@ use sotto_crypto::prekeys::{
 use sotto_crypto::session::PreKeyRef;
 use sotto_crypto::{EcPreKeyId, IdentityKeyPair, KyberPreKeyId, SignedPreKeyId};
 use sotto_engine_store::{MessageKind, NewMessage, PreKeyKind, StoreError, Tx};
-use sotto_types::{AccountId, Secret, Timestamp, limits};
+use sotto_types::{AccountId, Conversation, Secret, Timestamp, limits};
 use sotto_wire::http::{DeviceKeys, KeyCounts, UploadKeys};
 use sotto_wire::pb;
 use std::time::Duration;
@@ -372,9 +372,9 @@ pub(crate) fn restored(cx: &mut Cx<'_, '_>, noticed_by: AccountId) -> Result<(),
     let reason = "this profile was restored from an old copy; keys and sessions are being renewed".to_owned();
     cx.event(Event::Repairing { contact: noticed_by, reason });
     let rows = cx.tx.conversations()?;
-    let mut conversations: Vec<AccountId> = rows.into_iter().map(|row| row.peer).collect();
+    let mut conversations: Vec<Conversation> = rows.into_iter().map(|row| row.conversation).collect();
     if conversations.is_empty() {
-        conversations.push(own.account());
+        conversations.push(own.account().into());
     }
     for conversation in conversations {
         let name = cx.new_name();

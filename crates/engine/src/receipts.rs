@@ -4,9 +4,9 @@
 
 use crate::api::{CommandId, ErrorKind, Event, Reply};
 use crate::core::Cx;
-use crate::outbox;
+use crate::{groups, outbox};
 use sotto_engine_store::{PENDING_PLACE, StepKind, StoreError};
-use sotto_types::{AccountId, MessageId, Timestamp};
+use sotto_types::{AccountId, Conversation, MessageId, Timestamp};
 use sotto_wire::pb;
 
 /// Ids of messages that failed before they were known here, the newest last.
@@ -24,13 +24,14 @@ fn peer(conversation: Option<&pb::Conversation>) -> Option<AccountId> {
 pub(crate) fn on_receipt(cx: &mut Cx<'_, '_>, receipt: &pb::Receipt) -> Result<(), StoreError> {
     let Some(peer) = peer(receipt.conversation.as_ref()) else { return Ok(()) };
     let (Ok(member), Some(own)) = (AccountId::try_from(&receipt.member[..]), cx.own()) else { return Ok(()) };
+    let conversation = Conversation::from(peer);
     if member == own.account() {
         let up_to = receipt.read.iter().map(|step| step.message_id).filter(|id| *id < PENDING_PLACE).max();
         if let Some(up_to) = up_to {
             let up_to = MessageId::new(up_to);
-            cx.tx.mark_read_told(peer, up_to)?;
-            if cx.tx.raise_read(peer, up_to)? {
-                cx.event(Event::ConversationChanged { conversation: peer });
+            cx.tx.mark_read_told(conversation, up_to)?;
+            if cx.tx.raise_read(conversation, up_to)? {
+                cx.event(Event::ConversationChanged { conversation });
             }
         }
         return Ok(());
@@ -41,8 +42,8 @@ pub(crate) fn on_receipt(cx: &mut Cx<'_, '_>, receipt: &pb::Receipt) -> Result<(
     for (kind, steps) in [(StepKind::Delivered, &receipt.delivered), (StepKind::Read, &receipt.read)] {
         for step in steps.iter().filter(|step| step.message_id < PENDING_PLACE) {
             let (up_to, at) = (MessageId::new(step.message_id), Timestamp::from_ms(step.at_ms));
-            cx.tx.put_step(peer, kind, up_to, at)?;
-            for id in cx.tx.tick(own.account(), peer, kind, up_to, at)? {
+            cx.tx.put_step(conversation, kind, up_to, at)?;
+            for id in cx.tx.tick(own.account(), conversation, kind, up_to, at)? {
                 cx.message_changed(id)?;
             }
         }
@@ -55,10 +56,10 @@ pub(crate) fn catch_up(
     cx: &mut Cx<'_, '_>,
     own: AccountId,
     id: i64,
-    conversation: AccountId,
+    conversation: Conversation,
     message_id: MessageId,
 ) -> Result<(), StoreError> {
-    if own == conversation {
+    if conversation.peer() == Some(own) {
         return Ok(());
     }
     let delivered = cx.tx.step_at(conversation, StepKind::Delivered, message_id)?;
@@ -102,21 +103,24 @@ fn early_failures(cx: &Cx<'_, '_>) -> Result<Vec<u64>, StoreError> {
 pub(crate) fn mark_read(
     cx: &mut Cx<'_, '_>,
     command: CommandId,
-    peer: AccountId,
+    conversation: Conversation,
     up_to: Option<MessageId>,
 ) -> Result<(), StoreError> {
     let Some(own) = cx.own() else {
         cx.fail(command, ErrorKind::WrongState, "this profile has no account yet");
         return Ok(());
     };
-    let up_to = cx.tx.newest_received(own.account(), peer, up_to, false)?;
-    let was_marked = cx.tx.set_marked_unread(peer, false)?;
-    let moved = up_to > MessageId::ZERO && cx.tx.raise_read(peer, up_to)?;
+    let up_to = cx.tx.newest_received(own.account(), conversation, up_to, false)?;
+    let was_marked = cx.tx.set_marked_unread(conversation, false)?;
+    let moved = up_to > MessageId::ZERO && cx.tx.raise_read(conversation, up_to)?;
     if moved {
-        outbox::tell_read(cx, peer, up_to)?;
+        outbox::tell_read(cx, conversation, up_to)?;
     }
     if moved || was_marked {
-        cx.event(Event::ConversationChanged { conversation: peer });
+        cx.event(Event::ConversationChanged { conversation });
+    }
+    if let Some(group) = conversation.group() {
+        groups::refresh_marks(cx, group);
     }
     cx.reply(command, Ok(Reply::Done));
     Ok(())

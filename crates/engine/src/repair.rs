@@ -11,12 +11,12 @@ use crate::api::Event;
 use crate::core::Cx;
 use crate::inbox::Meta;
 use crate::keys::Protocol;
-use crate::{outbox, prekeys, sync};
+use crate::{groups, outbox, prekeys, sync};
 use bytes::Bytes;
 use prost::Message as _;
 use sotto_crypto::session;
-use sotto_engine_store::{MessageKind, NewMessage, NewOutboxEntry, Placeholder, StoreError};
-use sotto_types::{DeviceAddress, EntryId, MessageId, Secret, Timestamp, limits};
+use sotto_engine_store::{MessageKind, NewMessage, NewOutboxEntry, Placeholder, StoreError, StoredMessage};
+use sotto_types::{Conversation, DeviceAddress, EntryId, GroupId, MessageId, Secret, Timestamp, limits};
 use sotto_wire::pb;
 use std::time::Duration;
 
@@ -34,6 +34,8 @@ pub(crate) struct Failed {
     pub class: u8,
     pub server_time: Timestamp,
     pub ratchet_key: Vec<u8>,
+    /// Set for an entry of its log: the sender key is missing, not the session.
+    pub group: Option<GroupId>,
 }
 
 pub(crate) fn on_undecryptable(cx: &mut Cx<'_, '_>, failed: &Failed, visible: bool) -> Result<(), StoreError> {
@@ -57,7 +59,7 @@ pub(crate) fn on_undecryptable(cx: &mut Cx<'_, '_>, failed: &Failed, visible: bo
             author: failed.from.account,
             author_device: failed.from.device,
             name,
-            conversation: failed.from.account,
+            conversation: failed.group.map_or(failed.from.account.into(), Conversation::Group),
             message_id: Some(message_id),
             after: None,
             kind: MessageKind::Undecryptable,
@@ -75,13 +77,19 @@ pub(crate) fn on_undecryptable(cx: &mut Cx<'_, '_>, failed: &Failed, visible: bo
         attempts: 0,
         next: cx.now,
         message: line,
+        group: failed.group,
     };
     if !too_many {
         cx.tx.put_placeholder(&placeholder, cx.now)?;
     }
     if let Some(line) = line {
-        crate::inbox::list_contact(cx, failed.from.account)?;
-        crate::conversations::on_incoming(cx, failed.from.account)?;
+        match failed.group {
+            Some(group) => crate::conversations::on_incoming(cx, group.into())?,
+            None => {
+                crate::inbox::list_contact(cx, failed.from.account)?;
+                crate::conversations::on_incoming(cx, failed.from.account.into())?;
+            }
+        }
         cx.message_added(line)?;
     }
     Ok(())
@@ -108,12 +116,15 @@ fn renew(cx: &mut Cx<'_, '_>, with: DeviceAddress) -> Result<(), StoreError> {
 /// Asks for what is due.
 pub(crate) fn drive(cx: &mut Cx<'_, '_>) -> Result<(), StoreError> {
     for mut waiting in cx.tx.due_placeholders(cx.now, ATTEMPTS_MAX)? {
-        renew(cx, waiting.from)?;
+        if waiting.group.is_none() || waiting.attempts > 0 {
+            renew(cx, waiting.from)?;
+        }
         waiting.attempts += 1;
         let retry = pb::Retry {
             message_id: waiting.message_id.get(),
             attempt: waiting.attempts,
             ratchet_key: Bytes::copy_from_slice(&waiting.ratchet_key),
+            group_id: waiting.group.map(|group| Bytes::copy_from_slice(group.as_bytes())).unwrap_or_default(),
         };
         let body = pb::content::Body::Retry(retry);
         outbox::enqueue_control(cx, waiting.from.account, vec![waiting.from.device], body, false)?;
@@ -155,13 +166,18 @@ pub(crate) fn on_retry(cx: &mut Cx<'_, '_>, meta: &Meta, retry: &pb::Retry) -> R
     let from_own = asking.account == own.account();
     let reason = "the other side could not decrypt a message; it is being sent again".into();
     cx.event(Event::Repairing { contact: asking.account, reason });
+    if !retry.group_id.is_empty() {
+        return groups::on_retry(cx, meta, retry);
+    }
     if !meta.began_session && retry.attempt > 1 {
         // It asks again over the session we both have: if that were good, it would not have to.
         renew(cx, asking)?;
     }
     if let Some(message) = cx.tx.message_with_id(own.account(), message_id)? {
         let sent_by_us = message.author_device == own.address.device;
-        if !sent_by_us || !(from_own || message.conversation == asking.account) {
+        // Who may ask for a message to a group is for the group to say.
+        let Some(peer) = message.conversation.peer() else { return Ok(()) };
+        if !sent_by_us || !(from_own || peer == asking.account) {
             return Ok(());
         }
         let old = message.server_time.is_none_or(|at| at.plus(limits::UNDELIVERED_RETENTION) < cx.now);
@@ -171,7 +187,7 @@ pub(crate) fn on_retry(cx: &mut Cx<'_, '_>, meta: &Meta, retry: &pb::Retry) -> R
         let Ok(mut content) = pb::Content::decode(&message.content.expose()[..]) else { return Ok(()) };
         content.resend_of = message_id.get();
         if from_own {
-            content = sync::sent_copy(message.conversation, content);
+            content = sync::sent_copy(peer, content);
         }
         enqueue_resend(cx, asking, outbox::RESEND, &content)?;
         cx.tx.count_message_resend(message.id)?;
@@ -195,11 +211,26 @@ pub(crate) fn on_retry(cx: &mut Cx<'_, '_>, meta: &Meta, retry: &pb::Retry) -> R
     if from_own { prekeys::restored(cx, asking.account) } else { prekeys::on_hint(cx) }
 }
 
+/// A message to a group again, for one device, at most so often.
+pub(crate) fn resend(
+    cx: &mut Cx<'_, '_>,
+    message: &StoredMessage,
+    to: DeviceAddress,
+    content: &pb::Content,
+) -> Result<(), StoreError> {
+    let message_id = MessageId::new(content.resend_of);
+    if cx.tx.count_resend(message_id, to.account, to.device, cx.now)? > ATTEMPTS_MAX {
+        return Ok(());
+    }
+    enqueue_resend(cx, to, outbox::RESEND, content)?;
+    cx.tx.count_message_resend(message.id)
+}
+
 fn enqueue_resend(cx: &mut Cx<'_, '_>, to: DeviceAddress, class: u8, content: &pb::Content) -> Result<(), StoreError> {
     let client_msg_id = cx.new_name();
     cx.tx.enqueue(&NewOutboxEntry {
         client_msg_id,
-        recipient: to.account,
+        recipient: to.account.into(),
         class,
         devices: vec![to.device],
         content: Secret::new(content.encode_to_vec()),

@@ -55,12 +55,13 @@ pub(crate) fn on_sync(cx: &mut Cx<'_, '_>, meta: &Meta, resend_of: u64, sync: pb
                 return Ok(());
             };
             content.resend_of = resend_of;
-            inbox::store_message(cx, meta, own.account(), to, *content)
+            inbox::store_message(cx, meta, own.account(), to.into(), *content)
         }
         Some(pb::sync::Of::State(state)) => {
             let Ok(peer) = AccountId::try_from(&state.peer[..]) else { return Ok(()) };
-            if state.read_up_to < PENDING_PLACE && cx.tx.raise_read(peer, MessageId::new(state.read_up_to))? {
-                cx.event(Event::ConversationChanged { conversation: peer });
+            let conversation = peer.into();
+            if state.read_up_to < PENDING_PLACE && cx.tx.raise_read(conversation, MessageId::new(state.read_up_to))? {
+                cx.event(Event::ConversationChanged { conversation });
             }
             Ok(())
         }

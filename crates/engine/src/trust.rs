@@ -102,7 +102,7 @@ pub(crate) fn note_username(cx: &mut Cx<'_, '_>, account: AccountId, username: &
 
 /// Verified, or somebody there are messages with: whoever gets this one's name gets what was meant for them.
 fn is_more_than_a_name(cx: &Cx<'_, '_>, holder: &Contact) -> Result<bool, StoreError> {
-    Ok(holder.identity_key.is_some() && (holder.verified || cx.tx.newest(holder.account)?.is_some()))
+    Ok(holder.identity_key.is_some() && (holder.verified || cx.tx.newest(holder.account.into())?.is_some()))
 }
 
 pub(crate) fn claim_text(name: &str, holder: AccountId, claimant: AccountId) -> String {
@@ -202,6 +202,7 @@ fn take(
     if !changed {
         return Ok(());
     }
+    cx.core.groups.forget_ready();
     if cx.core.own.as_ref().is_some_and(|own| own.account() == contact.account) {
         cx.event(Event::DevicesChanged);
         link::on_own_list(cx, &verified)?;
@@ -236,9 +237,9 @@ fn key_changed(
         author: account,
         author_device: DeviceId::FIRST,
         name,
-        conversation: account,
+        conversation: account.into(),
         message_id: None,
-        after: Some(cx.tx.seen(account)?),
+        after: Some(cx.tx.seen(account.into())?),
         kind: MessageKind::KeyChanged,
         content: Secret::new(got.as_bytes().to_vec()),
         written: cx.now,
@@ -250,7 +251,7 @@ fn key_changed(
     }
     let contact = views::contact(cx, account)?;
     cx.event(Event::KeyChanged { contact, was_verified });
-    for message in cx.tx.queued_messages(account)? {
+    for message in cx.tx.queued_messages(account.into())? {
         cx.message_changed(message)?;
     }
     Ok(if was_verified { Offered::Held } else { Offered::Taken })
@@ -375,12 +376,12 @@ fn set_verified(
     contact.verified = verified;
     let identity_key = contact.identity_key.clone().unwrap_or_default();
     cx.tx.put_contact(&contact)?;
-    cx.tx.hurry_outbox(Some(account))?;
+    cx.tx.hurry_outbox(Some(account.into()))?;
     if changed && command.is_some() {
         sync::trust_changed(cx, account, &identity_key, verified)?;
     }
     cx.contact_changed(account)?;
-    for message in cx.tx.queued_messages(account)? {
+    for message in cx.tx.queued_messages(account.into())? {
         cx.message_changed(message)?;
     }
     if let Some(command) = command {

@@ -1,21 +1,23 @@
 //! What people and programs see of rows.
 
 use crate::api::{
-    ContactView, ConversationView, CopyDetails, MessageBody, MessageDetails, MessageStatus, MessageTimes, MessageView,
+    ContactView, ConversationView, CopyDetails, GroupView, MessageBody, MessageDetails, MessageStatus, MessageTimes,
+    MessageView,
 };
 use crate::core::Cx;
-use crate::outbox;
 use crate::profile::hex;
+use crate::{groups, outbox};
 use bytes::Bytes;
 use prost::Message as _;
-use sotto_engine_store::{Contact, Conversation, MessageKind, StoreError, StoredMessage};
-use sotto_types::{AccountId, Timestamp, Username};
+use sotto_engine_store::{Contact, ConversationRow, MessageKind, StoreError, StoredMessage};
+use sotto_types::{AccountId, Conversation, Timestamp, Username};
 use sotto_wire::pb;
 
 pub(crate) fn message(cx: &Cx<'_, '_>, message: &StoredMessage) -> Result<MessageView, StoreError> {
     let own = cx.core.own.as_ref().map(|own| own.account());
     let from_me = own == Some(message.author);
-    let is_line = matches!(message.kind, MessageKind::KeyChanged | MessageKind::ProfileRestored);
+    let is_line =
+        matches!(message.kind, MessageKind::KeyChanged | MessageKind::ProfileRestored | MessageKind::GroupChange);
     Ok(MessageView {
         position: message.place,
         name: message.name,
@@ -44,7 +46,8 @@ fn status(cx: &Cx<'_, '_>, message: &StoredMessage, from_me: bool) -> Result<Mes
         return Ok(MessageStatus::Failed);
     }
     if message.message_id.is_none() {
-        let held = cx.tx.contact(message.conversation)?.is_some_and(|contact| contact.pending_key.is_some());
+        let peer = message.conversation.peer().map_or(Ok(None), |peer| cx.tx.contact(peer))?;
+        let held = peer.is_some_and(|contact| contact.pending_key.is_some());
         return Ok(if held { MessageStatus::Held } else { MessageStatus::Pending });
     }
     Ok(match (message.read, message.delivered) {
@@ -63,6 +66,10 @@ fn body(message: &StoredMessage) -> MessageBody {
         MessageKind::Undecryptable => MessageBody::Undecryptable,
         MessageKind::KeyChanged => MessageBody::KeyChanged { identity_key: hex(message.content.expose()) },
         MessageKind::Unsupported => MessageBody::Unsupported,
+        MessageKind::GroupChange => match groups::change_text(message.content.expose()) {
+            Some(change) => MessageBody::GroupChange { change },
+            None => MessageBody::Unsupported,
+        },
         MessageKind::ProfileRestored => MessageBody::ProfileRestored,
     }
 }
@@ -124,14 +131,43 @@ pub(crate) fn contact_row(contact: &Contact) -> ContactView {
     }
 }
 
-pub(crate) fn conversation(cx: &Cx<'_, '_>, row: Conversation) -> Result<ConversationView, StoreError> {
+/// The person of a conversation; none: it is a group's.
+pub(crate) fn peer(cx: &Cx<'_, '_>, conversation: Conversation) -> Result<Option<ContactView>, StoreError> {
+    conversation.peer().map(|peer| contact(cx, peer)).transpose()
+}
+
+/// What a conversation is called.
+pub(crate) fn title(conversation: Conversation, contact: Option<&ContactView>) -> String {
+    let name = contact.and_then(|contact| {
+        contact.display_name.clone().or_else(|| contact.username.as_ref().map(|name| name.as_str().to_owned()))
+    });
+    name.unwrap_or_else(|| conversation.to_string().chars().take(SHORT_ID).collect())
+}
+
+fn group_of(cx: &Cx<'_, '_>, conversation: Conversation) -> Result<Option<Box<GroupView>>, StoreError> {
+    let group = conversation.group().map(|group| groups::group_view(cx, group)).transpose()?.flatten();
+    Ok(group.map(Box::new))
+}
+
+/// Of an id that stands for a name.
+const SHORT_ID: usize = 8;
+
+pub(crate) fn conversation(cx: &Cx<'_, '_>, row: ConversationRow) -> Result<ConversationView, StoreError> {
     let own = cx.core.own.as_ref().map(|own| own.account());
-    let last = cx.tx.newest(row.peer)?.map(|last| message(cx, &last)).transpose()?;
+    let conversation = row.conversation;
+    let last = cx.tx.newest(conversation)?.map(|last| message(cx, &last)).transpose()?;
+    let contact = peer(cx, conversation)?;
     Ok(ConversationView {
-        contact: contact(cx, row.peer)?,
-        is_me: own == Some(row.peer),
+        conversation,
+        title: match conversation.group().map(|group| groups::title(cx, group)).transpose()?.flatten() {
+            Some(title) => title,
+            None => title(conversation, contact.as_ref()),
+        },
+        is_me: own.is_some() && conversation.peer() == own,
+        contact,
+        group: group_of(cx, conversation)?,
         last,
-        unread: own.map_or(Ok(0), |own| cx.tx.unread(own, row.peer, row.read_up_to))?,
+        unread: own.map_or(Ok(0), |own| cx.tx.unread(own, conversation, row.read_up_to))?,
         read_up_to: row.read_up_to,
         pinned: row.pinned,
         archived: row.archived,

@@ -178,6 +178,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                 return true;
             }
         }
+        // What was held back while so much waited is looked at again once it is out.
+        moved |= self.pending_bytes() >= OUT_BYTES_MAX;
         match self.flush(cx) {
             Flush::Gone => {
                 self.leave();

@@ -12,8 +12,7 @@ use crate::handle::{Fed, Handle};
 use crate::session::BoxFuture;
 use sotto_domain::{EntryHeader, Refusal};
 use sotto_ports::{EnvelopeClass, Queued, QueuedItem, StoreError};
-use sotto_types::{DeviceAddress, EntryId};
-use sotto_wire::pb::{QueueDrained, server_frame::Body};
+use sotto_types::{DeviceAddress, EntryId, GroupId};
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -29,7 +28,7 @@ struct InFlight {
     /// Zero if it came from the store, not from the feed.
     committed_us: u64,
     /// `None` for receipts and failures.
-    envelope: Option<(DeviceAddress, EnvelopeClass)>,
+    envelope: Option<(DeviceAddress, EnvelopeClass, Option<GroupId>)>,
 }
 
 /// An acknowledged entry that was in this connection's window.
@@ -53,7 +52,7 @@ pub(crate) struct Delivery {
     in_flight_bytes: usize,
     feed: VecDeque<Fed>,
     behind: bool,
-    /// The backlog seen at Hello was delivered, and `QueueDrained` said so.
+    /// The backlog seen at Hello was delivered.
     drained: bool,
     paused: bool,
     page: Option<Page>,
@@ -80,6 +79,11 @@ impl Delivery {
         } else {
             self.feed.extend(feed);
         }
+    }
+
+    /// Nothing is left to be pushed, as far as is known here.
+    pub(crate) fn is_up_to_date(&self) -> bool {
+        self.drained && !self.behind && self.page.is_none() && self.feed.is_empty()
     }
 
     fn has_room(&self, gateway: &Gateway) -> bool {
@@ -127,7 +131,7 @@ impl Delivery {
             bytes: u32::try_from(bytes).unwrap_or(u32::MAX),
             committed_us,
             envelope: match &entry.item {
-                QueuedItem::Envelope(envelope) => Some((envelope.sender, envelope.class)),
+                QueuedItem::Envelope(envelope) => Some((envelope.sender, envelope.class, envelope.group)),
                 QueuedItem::Receipt(_) | QueuedItem::Failure(_) => None,
             },
         });
@@ -194,9 +198,8 @@ impl Delivery {
             // What the feed brought meanwhile comes after what the store still has.
             self.feed = VecDeque::new();
             self.behind = true;
-        } else if !self.drained {
+        } else {
             self.drained = true;
-            encode::frame(out, 0, Body::QueueDrained(QueueDrained {}));
         }
         Ok(true)
     }
@@ -214,9 +217,9 @@ impl Delivery {
         }
         Some(AckFound {
             header: match entry.envelope {
-                Some((sender, class)) => EntryHeader { sender, class, is_envelope: true },
+                Some((sender, class, group)) => EntryHeader { sender, class, is_envelope: true, group },
                 // Nobody is told of these; sender and class say nothing.
-                None => EntryHeader { sender: of, class: EnvelopeClass::Control, is_envelope: false },
+                None => EntryHeader { sender: of, class: EnvelopeClass::Control, is_envelope: false, group: None },
             },
             committed_us: (entry.committed_us != 0).then_some(entry.committed_us),
         })

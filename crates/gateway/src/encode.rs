@@ -6,9 +6,11 @@ use crate::codec::{BINARY, CLOSE, CONTROL_BYTES_MAX, PONG};
 use bytes::Bytes;
 use prost::Message as _;
 use prost::encoding::{encode_varint, encoded_len_varint};
-use sotto_domain::Refusal;
-use sotto_ports::{CiphertextType, EnvelopeClass, Queued, QueuedItem, Step, StoredEnvelope};
-use sotto_types::{Action, Conversation};
+use sotto_domain::{Refusal, StaleGroup};
+use sotto_ports::{
+    CiphertextType, EnvelopeClass, GroupItem, GroupMark, LoggedEntry, Queued, QueuedItem, Step, StoredEnvelope,
+};
+use sotto_types::{Action, Conversation, GroupId};
 use sotto_wire::pb::{self, server_frame::Body};
 
 pub(crate) fn frame(out: &mut Vec<u8>, reference: u32, body: Body) {
@@ -93,6 +95,58 @@ fn step(step: &Step) -> pb::Step {
     pb::Step { message_id: step.up_to.get(), at_ms: step.at.as_ms() }
 }
 
+/// A whole frame with an entry of a group's log. `own`: for the device that sent it.
+pub(crate) fn group_entry(entry: &LoggedEntry, own: bool) -> Bytes {
+    let item = match &entry.item {
+        GroupItem::Message { class, ciphertext } => pb::group_entry::Item::Envelope(pb::GroupEnvelope {
+            class: class_number(*class).into(),
+            ciphertext: if own { Bytes::new() } else { ciphertext.clone() },
+        }),
+        GroupItem::Operation { payload, signature, details, .. } => {
+            pb::group_entry::Item::Operation(pb::GroupLogOperation {
+                payload: payload.clone(),
+                signature: signature.clone(),
+                details: details.clone(),
+            })
+        }
+    };
+    let body = Body::GroupEntry(pb::GroupEntry {
+        group_id: Bytes::copy_from_slice(entry.group.as_bytes()),
+        message_id: entry.id.get(),
+        previous: entry.previous.get(),
+        server_time_ms: entry.server_time.as_ms(),
+        sender_account: Bytes::copy_from_slice(entry.sender.account.as_bytes()),
+        sender_device: entry.sender.device.into(),
+        item: Some(item),
+    });
+    let mut out = Vec::new();
+    frame(&mut out, 0, body);
+    out.into()
+}
+
+/// A whole frame with watermarks of a group.
+pub(crate) fn group_marks(group: GroupId, marks: &[GroupMark]) -> Bytes {
+    let marks = marks.iter().map(|mark| pb::MemberMark {
+        member: Bytes::copy_from_slice(mark.member.as_bytes()),
+        delivered: mark.delivered.as_ref().map(step),
+        read: mark.read.as_ref().map(step),
+    });
+    let group_id = Bytes::copy_from_slice(group.as_bytes());
+    let mut out = Vec::new();
+    frame(&mut out, 0, Body::GroupMarks(pb::GroupMarks { group_id, marks: marks.collect() }));
+    out.into()
+}
+
+pub(crate) fn stale_group(client_msg_id: Bytes, stale: &StaleGroup) -> Body {
+    Body::StaleGroup(pb::StaleGroup {
+        client_msg_id,
+        group_id: Bytes::copy_from_slice(stale.group.as_bytes()),
+        roster: stale.roster,
+        revision: stale.revision,
+        head: Bytes::copy_from_slice(&stale.head),
+    })
+}
+
 /// What an entry counts in the window: its ciphertext and about what surrounds it.
 pub(crate) fn window_bytes(entry: &Queued) -> usize {
     const AROUND: usize = 64;
@@ -127,7 +181,9 @@ fn deliver_envelope(out: &mut Vec<u8>, entry_id: u64, envelope: &StoredEnvelope)
     // Account (2 + 16), device, class and type (2 each: values below 128), two fixed64 (9 each); then the ciphertext.
     const FIXED: usize = 18 + 2 + 2 + 2 + 9 + 9;
     let ciphertext = &envelope.ciphertext[..];
-    let envelope_bytes = FIXED + 1 + varint_bytes(ciphertext.len()) + ciphertext.len();
+    let group = envelope.group.as_ref().map(GroupId::as_bytes);
+    let group_bytes = group.map_or(0, |group| 2 + group.len());
+    let envelope_bytes = FIXED + 1 + varint_bytes(ciphertext.len()) + ciphertext.len() + group_bytes;
     let deliver_bytes = 9 + 1 + varint_bytes(envelope_bytes) + envelope_bytes;
     let frame_bytes = 1 + varint_bytes(deliver_bytes) + deliver_bytes;
     header(out, BINARY, frame_bytes);
@@ -153,6 +209,10 @@ fn deliver_envelope(out: &mut Vec<u8>, entry_id: u64, envelope: &StoredEnvelope)
     out.extend_from_slice(&envelope.message_id.get().to_le_bytes());
     out.push(key(7, 1));
     out.extend_from_slice(&envelope.server_time.as_ms().to_le_bytes());
+    if let Some(group) = group {
+        out.extend_from_slice(&[key(8, 2), group.len() as u8]);
+        out.extend_from_slice(group);
+    }
 }
 
 const fn varint_bytes(of: usize) -> usize {
@@ -181,7 +241,7 @@ mod tests {
     use sotto_ports::{StoredFailure, StoredReceipt};
     use sotto_types::{AccountId, DeviceAddress, DeviceId, EntryId, MessageId, Timestamp};
 
-    fn envelope(ciphertext: usize) -> Queued {
+    fn envelope(ciphertext: usize, group: Option<GroupId>) -> Queued {
         let account = AccountId::from_bytes([7; 16]);
         Queued {
             entry_id: EntryId::new(1 << 60),
@@ -191,6 +251,7 @@ mod tests {
                 ciphertext_type: CiphertextType::PreKey,
                 message_id: MessageId::new(1 << 60),
                 server_time: Timestamp::from_ms(1_763_000_000_000),
+                group,
                 ciphertext: Bytes::from(vec![0xa5; ciphertext]),
             }),
         }
@@ -210,14 +271,17 @@ mod tests {
 
     #[test]
     fn a_delivered_envelope_is_what_prost_would_write() {
-        for ciphertext in [1, 50, 100, 127, 128, 300, 20_000, 65_536, 70_000] {
-            let entry = envelope(ciphertext);
+        let groups = [None, Some(GroupId::from_bytes([9; 32]))];
+        let sizes = [1, 50, 70, 100, 127, 128, 300, 20_000, 65_536, 70_000];
+        for (ciphertext, group) in sizes.into_iter().flat_map(|size| groups.map(|group| (size, group))) {
+            let entry = envelope(ciphertext, group);
             let QueuedItem::Envelope(stored) = &entry.item else { unreachable!("made above") };
             let want = pb::ServerFrame {
                 r#ref: 0,
                 body: Some(Body::Deliver(pb::Deliver {
                     entry_id: entry.entry_id.get(),
                     item: Some(pb::deliver::Item::Envelope(pb::Envelope {
+                        group_id: group.map(|group| group.as_bytes().to_vec().into()).unwrap_or_default(),
                         sender_account: Bytes::copy_from_slice(&[7; 16]),
                         sender_device: 127,
                         class: pb::EnvelopeClass::Resend.into(),

@@ -44,6 +44,9 @@ pub fn client_frame(bytes: &[u8]) {
         match body {
             Body::SendDirect(send) => drop(parse::direct_send(send)),
             Body::Read(read) => drop(parse::conversation(read.conversation)),
+            Body::SendGroup(send) => drop(parse::group_send(send)),
+            Body::SendKeys(send) => drop(parse::keys_send(send)),
+            Body::GroupAck(ack) => drop(parse::group_ack(&ack)),
             Body::Hello(_) | Body::Ack(_) | Body::Heartbeat(_) => {}
         }
     }

@@ -6,15 +6,20 @@
 //!   (entries) or lost (notices, which are best effort);
 //! - one wake for all that arrives until the connection looks.
 
+use crate::dispatch::Dispatched;
+use bytes::Bytes;
 use parking_lot::Mutex;
 use sotto_ports::Queued;
 use sotto_types::{AccountId, DeviceAddress, ErrorCode};
 use std::collections::VecDeque;
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::task::Waker;
 
 const NOTICES_MAX: usize = 32;
+/// Frames with watermarks, and their bytes (but for the last one); more are lost, and asked for when somebody looks.
+const MARKS_MAX: usize = 32;
+const MARKS_BYTES_MAX: usize = 32 * 1024;
 
 /// An entry on its way from the store, and when it was committed (microseconds since the gateway began).
 #[derive(Debug)]
@@ -56,6 +61,9 @@ struct Mailbox {
     feed: VecDeque<Fed>,
     notices: Vec<Notice>,
     mode: Feed,
+    group_feed: VecDeque<Arc<Dispatched>>,
+    group_mode: Feed,
+    marks: Vec<Bytes>,
     /// The socket takes nothing at the moment, so neither do we.
     blocked: bool,
     close: Option<ErrorCode>,
@@ -69,6 +77,10 @@ pub(crate) struct Mail {
     pub(crate) feed: VecDeque<Fed>,
     pub(crate) notices: Vec<Notice>,
     pub(crate) behind: bool,
+    pub(crate) group_feed: VecDeque<Arc<Dispatched>>,
+    pub(crate) groups_behind: bool,
+    /// Whole frames.
+    pub(crate) marks: Vec<Bytes>,
     pub(crate) close: Option<ErrorCode>,
     pub(crate) drain_ms: Option<u32>,
     pub(crate) expired: Option<Expiry>,
@@ -120,6 +132,45 @@ impl Handle {
             }
             mailbox.feed.push_back(Fed { entry: entry.clone(), committed_us });
             true
+        });
+    }
+
+    /// From dispatch.
+    pub(crate) fn publish_group(&self, entry: &Arc<Dispatched>) {
+        self.mail(|mailbox| {
+            if mailbox.group_mode != Feed::On {
+                return false;
+            }
+            if mailbox.blocked || mailbox.group_feed.len() >= self.feed_max {
+                mailbox.group_mode = Feed::Behind;
+                return !mailbox.blocked;
+            }
+            mailbox.group_feed.push_back(Arc::clone(entry));
+            true
+        });
+    }
+
+    /// Something is in a log that was not dispatched to this connection.
+    pub(crate) fn look_at_groups(&self) {
+        self.mail(|mailbox| {
+            if mailbox.group_mode == Feed::On {
+                mailbox.group_mode = Feed::Behind;
+            }
+            mailbox.group_mode == Feed::Behind && !mailbox.blocked
+        });
+    }
+
+    pub(crate) fn publish_marks(&self, frame: &Bytes) {
+        self.mail(|mailbox| {
+            let bytes: usize = mailbox.marks.iter().map(Bytes::len).sum();
+            let room = mailbox.marks.len() < MARKS_MAX
+                && bytes < MARKS_BYTES_MAX
+                && mailbox.group_mode != Feed::Off
+                && !mailbox.blocked;
+            if room {
+                mailbox.marks.push(frame.clone());
+            }
+            room
         });
     }
 
@@ -182,10 +233,19 @@ impl Handle {
             feed: std::mem::take(&mut mailbox.feed),
             notices: std::mem::take(&mut mailbox.notices),
             behind: mailbox.mode == Feed::Behind,
+            group_feed: std::mem::take(&mut mailbox.group_feed),
+            groups_behind: mailbox.group_mode == Feed::Behind,
+            marks: std::mem::take(&mut mailbox.marks),
             close: mailbox.close.take(),
             drain_ms: mailbox.drain_ms.take(),
             expired: mailbox.expired.take(),
         }
+    }
+
+    /// Whether entries came for the inbox since the last look.
+    pub(crate) fn has_entries(&self) -> bool {
+        let mailbox = self.mailbox.lock();
+        !mailbox.feed.is_empty() || mailbox.mode == Feed::Behind
     }
 
     /// Before the store is read: what is committed from here on is either in that read or in the feed.
@@ -195,8 +255,18 @@ impl Handle {
         mailbox.feed = VecDeque::new();
     }
 
+    /// Before the logs are read.
+    pub(crate) fn resume_groups(&self) {
+        let mut mailbox = self.mailbox.lock();
+        mailbox.group_mode = Feed::On;
+        mailbox.group_feed = VecDeque::new();
+    }
+
     pub(crate) fn stop_feed(&self) {
         let mut mailbox = self.mailbox.lock();
+        mailbox.group_mode = Feed::Off;
+        mailbox.group_feed = VecDeque::new();
+        mailbox.marks = Vec::new();
         mailbox.mode = Feed::Off;
         mailbox.feed = VecDeque::new();
         mailbox.notices = Vec::new();
@@ -204,7 +274,8 @@ impl Handle {
 
     #[cfg(test)]
     pub(crate) fn waiting(&self) -> usize {
-        self.mailbox.lock().feed.len()
+        let mailbox = self.mailbox.lock();
+        mailbox.feed.len() + mailbox.group_feed.len()
     }
 
     pub(crate) fn set_deadline(&self, tick: u32) {
@@ -225,7 +296,6 @@ mod tests {
     use super::*;
     use sotto_ports::{QueuedItem, StoredFailure};
     use sotto_types::{Conversation, DeviceId, EntryId, MessageId};
-    use std::sync::Arc;
     use std::sync::atomic::AtomicUsize;
     use std::task::Wake;
 

@@ -3,9 +3,9 @@
 use bytes::{Buf as _, Bytes};
 use prost::Message as _;
 use prost::encoding::{WireType, decode_key, decode_varint};
-use sotto_domain::{DirectCiphertext, DirectSend, Refusal};
+use sotto_domain::{AccountCiphertexts, DirectCiphertext, DirectSend, GroupSend, KeysSend, Refusal};
 use sotto_ports::{CiphertextType, EnvelopeClass};
-use sotto_types::{AccountId, ClientMsgId, Conversation, DeviceId, ErrorCode, MessageId, limits};
+use sotto_types::{AccountId, ClientMsgId, Conversation, DeviceId, ErrorCode, GroupId, MessageId, limits};
 use sotto_wire::pb::{self, client_frame::Body};
 use std::borrow::Cow;
 
@@ -13,6 +13,11 @@ use std::borrow::Cow;
 const COUNT_FROM_BYTES: usize = 16 * 1024;
 /// No frame has more parts than this: 20 ciphertexts of 4 fields, or the bytes of 1,024 acks.
 const PARTS_MAX: usize = 1024;
+/// But for frames to groups: ciphertexts for all devices of 256 accounts.
+const GROUP_PARTS_MAX: usize = 4096;
+const SEND_GROUP: u32 = 10;
+const SEND_KEYS: u32 = 12;
+const GROUP_ACK: u32 = 13;
 /// Small frames are parsed in place: what they hold is cheaper copied than shared.
 const IN_PLACE_BYTES: usize = 64;
 
@@ -25,7 +30,7 @@ pub(crate) enum Parsed {
 }
 
 pub(crate) fn client_frame(payload: Cow<'_, [u8]>) -> Result<Parsed, Refusal> {
-    if payload.len() > COUNT_FROM_BYTES && count_parts(&payload).is_none_or(|parts| parts > PARTS_MAX) {
+    if payload.len() > COUNT_FROM_BYTES && count_parts(&payload).is_none_or(|(parts, limit)| parts > limit) {
         return Err(Refusal::new(ErrorCode::BadFrame, "the frame has too many parts"));
     }
     match payload {
@@ -60,17 +65,32 @@ fn parsed(frame: pb::ClientFrame, bytes: &[u8]) -> Parsed {
     }
 }
 
-/// Fields of the frame and of its body. `None`: not protobuf.
-fn count_parts(bytes: &[u8]) -> Option<usize> {
-    let mut parts = 0usize;
-    for_each_field(bytes, |_, body| {
+/// Fields of the frame and of its body, with those of each account in a frame to a group, and how many there may be. `None`:
+/// not protobuf.
+fn count_parts(bytes: &[u8]) -> Option<(usize, usize)> {
+    let (mut parts, mut limit) = (0usize, PARTS_MAX);
+    for_each_field(bytes, |number, body| {
         parts = parts.saturating_add(1);
+        // The number of the field with an `AccountCiphertexts` for each account.
+        let accounts = match number {
+            SEND_GROUP => Some(7),
+            SEND_KEYS => Some(3),
+            _ => None,
+        };
+        if matches!(number, SEND_GROUP | SEND_KEYS | GROUP_ACK) {
+            limit = GROUP_PARTS_MAX;
+        }
         if let Some(body) = body {
             // A body that is no message (a string, packed numbers) fails to parse on: prost decides about it.
-            let _ = for_each_field(body, |_, _| parts = parts.saturating_add(1));
+            let _ = for_each_field(body, |number, part| {
+                parts = parts.saturating_add(1);
+                if let Some(part) = part.filter(|_| Some(number) == accounts) {
+                    let _ = for_each_field(part, |_, _| parts = parts.saturating_add(1));
+                }
+            });
         }
     })?;
-    Some(parts)
+    Some((parts, limit))
 }
 
 /// Calls `each` with (number, bytes if length-delimited). `None`: not protobuf.
@@ -118,8 +138,7 @@ fn bad(detail: impl Into<String>) -> Refusal {
 }
 
 pub(crate) fn direct_send(send: pb::SendDirect) -> Result<DirectSend, Refusal> {
-    let client_msg_id =
-        ClientMsgId::try_from(&send.client_msg_id[..]).map_err(|e| bad(format!("client_msg_id: {e}")))?;
+    let client_msg_id = client_msg_id(&send.client_msg_id)?;
     let recipient = AccountId::try_from(&send.recipient[..]).map_err(|e| bad(format!("recipient: {e}")))?;
     let class = match send.class() {
         pb::EnvelopeClass::Message => EnvelopeClass::Message,
@@ -137,6 +156,59 @@ pub(crate) fn direct_send(send: pb::SendDirect) -> Result<DirectSend, Refusal> {
         to_recipient: ciphertexts(send.to_recipient)?,
         to_self: ciphertexts(send.to_self)?,
     })
+}
+
+fn group_id(bytes: &[u8]) -> Result<GroupId, Refusal> {
+    GroupId::try_from(bytes).map_err(|e| bad(format!("group_id: {e}")))
+}
+
+pub(crate) fn group_send(send: pb::SendGroup) -> Result<GroupSend, Refusal> {
+    let class = match send.class() {
+        pb::EnvelopeClass::Message => EnvelopeClass::Message,
+        pb::EnvelopeClass::Control => EnvelopeClass::Control,
+        pb::EnvelopeClass::Resend | pb::EnvelopeClass::Unspecified => return Err(bad("class: message or control")),
+    };
+    Ok(GroupSend {
+        client_msg_id: client_msg_id(&send.client_msg_id)?,
+        group: group_id(&send.group_id)?,
+        class,
+        seen: MessageId::new(send.seen),
+        roster: send.roster,
+        ciphertext: send.ciphertext,
+        to: accounts(send.to)?,
+    })
+}
+
+pub(crate) fn keys_send(send: pb::SendKeys) -> Result<KeysSend, Refusal> {
+    Ok(KeysSend {
+        client_msg_id: client_msg_id(&send.client_msg_id)?,
+        group: group_id(&send.group_id)?,
+        to: accounts(send.to)?,
+    })
+}
+
+fn client_msg_id(bytes: &[u8]) -> Result<ClientMsgId, Refusal> {
+    ClientMsgId::try_from(bytes).map_err(|e| bad(format!("client_msg_id: {e}")))
+}
+
+fn accounts(parts: Vec<pb::AccountCiphertexts>) -> Result<Vec<AccountCiphertexts>, Refusal> {
+    let account = |part: pb::AccountCiphertexts| {
+        let account = AccountId::try_from(&part.account_id[..]).map_err(|e| bad(format!("account_id: {e}")))?;
+        Ok(AccountCiphertexts { account, list_version: part.list_version, devices: ciphertexts(part.devices)? })
+    };
+    parts.into_iter().map(account).collect()
+}
+
+/// (group, up to, delivered)
+pub(crate) fn group_ack(ack: &pb::GroupAck) -> Result<Vec<(GroupId, MessageId, MessageId)>, Refusal> {
+    if ack.groups.len() > limits::ACK_GROUPS {
+        return Err(bad("an ack names at most 1024 groups"));
+    }
+    let cursor = |cursor: &pb::GroupCursor| {
+        let delivered = if cursor.delivered == 0 { cursor.up_to } else { cursor.delivered };
+        Ok((group_id(&cursor.group_id)?, MessageId::new(cursor.up_to), MessageId::new(delivered)))
+    };
+    ack.groups.iter().map(cursor).collect()
 }
 
 fn ciphertexts(parts: Vec<pb::DeviceCiphertext>) -> Result<Vec<DirectCiphertext>, Refusal> {
@@ -166,7 +238,7 @@ pub(crate) fn conversation(of: Option<pb::Conversation>) -> Result<Conversation,
         Some(pb::conversation::Of::Peer(peer)) => {
             AccountId::try_from(&peer[..]).map(Conversation::Peer).map_err(|e| bad(format!("peer: {e}")))
         }
-        Some(pb::conversation::Of::Group(_)) => Err(bad("this server has no groups")),
+        Some(pb::conversation::Of::Group(group)) => group_id(&group).map(Conversation::Group),
         None => Err(bad("conversation: missing")),
     }
 }
@@ -181,7 +253,7 @@ mod tests {
         for (bytes, number) in [
             (&[][..], 0),
             (&[0x08, 0x05][..], 0),
-            (&[0x08, 0x05, 0x52, 0x00][..], 10),
+            (&[0x08, 0x05, 0x4a, 0x00][..], 9),
             (&[0x7a, 0x02, 0x01, 0x02][..], 15),
             (&[0x82, 0x06, 0x00][..], 0), // 96: not a body
         ] {
@@ -196,6 +268,23 @@ mod tests {
         let body = Some(pb::client_frame::Body::SendDirect(send));
         let bytes = pb::ClientFrame { r#ref: 1, body }.encode_to_vec();
         assert_eq!(client_frame(Cow::Owned(bytes)).unwrap_err().code, ErrorCode::BadFrame);
+    }
+
+    #[test]
+    fn a_frame_to_a_group_is_counted_to_its_devices() {
+        let check = |accounts: usize, devices: usize| {
+            let account = pb::AccountCiphertexts {
+                account_id: vec![7; 16].into(),
+                list_version: 1,
+                devices: vec![pb::DeviceCiphertext { ciphertext: vec![1; 20].into(), ..Default::default() }; devices],
+            };
+            let send = pb::SendKeys { to: vec![account; accounts], ..Default::default() };
+            let body = Some(pb::client_frame::Body::SendKeys(send));
+            client_frame(Cow::Owned(pb::ClientFrame { r#ref: 1, body }.encode_to_vec())).is_ok()
+        };
+        assert!(check(256, 10));
+        assert!(!check(1, 10_000));
+        assert!(!check(2_000, 2));
     }
 
     #[test]

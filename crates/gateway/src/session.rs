@@ -11,12 +11,13 @@
 
 use crate::delivery::{AckFound, Delivery};
 use crate::gateway::Gateway;
+use crate::group_delivery::GroupDelivery;
 use crate::handle::{Expiry, Handle, Mail, Notice};
 use crate::parse::Parsed;
 use crate::stats::Stats;
 use crate::{encode, parse};
 use bytes::Bytes;
-use sotto_domain::{AckedEntry, ConnectionFacts, Refusal, SendRefused, SignedIn};
+use sotto_domain::{AckedEntry, ConnectionFacts, GroupAcked, Refusal, SendRefused, SignedIn};
 use sotto_ports::Committed;
 use sotto_types::{DeviceAddress, EntryId, ErrorCode, Secret, Timestamp, limits};
 use sotto_wire::pb::{self, client_frame, server_frame::Body};
@@ -46,6 +47,7 @@ pub(crate) enum End {
 enum Done {
     Send { reference: u32, client_msg_id: Bytes, result: Result<Committed, SendRefused> },
     Read { reference: u32, result: Result<(), Refusal> },
+    GroupAck { result: Result<(), Refusal> },
     Seen,
 }
 
@@ -74,6 +76,9 @@ pub(crate) struct Session {
     /// What had waited for the running ack when the connection ended.
     last_acks: (Vec<AckedEntry>, Vec<AckedEntry>),
     delivery: Delivery,
+    groups: GroupDelivery,
+    /// `QueueDrained` was sent.
+    told_drained: bool,
 }
 
 #[derive(Default)]
@@ -110,6 +115,8 @@ impl Session {
             acks: Acks::default(),
             last_acks: Default::default(),
             delivery: Delivery::default(),
+            groups: GroupDelivery::default(),
+            told_drained: false,
         }
     }
 
@@ -141,7 +148,8 @@ impl Session {
 
     /// Takes the mailbox. `closing`: the connection is past its end and only wants to know when its time is up.
     pub(crate) fn receive(&mut self, waker: &Waker, out: &mut Vec<u8>) -> bool {
-        let Mail { feed, notices, behind, close, drain_ms, expired } = self.handle.receive(waker);
+        let Mail { feed, notices, behind, group_feed, groups_behind, marks, close, drain_ms, expired } =
+            self.handle.receive(waker);
         if self.end.is_some() {
             return expired.is_some();
         }
@@ -154,6 +162,8 @@ impl Session {
         }
         if self.end.is_none() && self.is_live() {
             self.delivery.take_feed(feed, behind, self.gateway.config.window_entries);
+            self.groups.take_feed(group_feed, groups_behind, self.gateway.config.window_entries);
+            marks.iter().for_each(|frame| out.extend_from_slice(frame));
             for Notice { account, list_version, prekeys_low } in notices {
                 let account_id = Bytes::copy_from_slice(account.as_bytes());
                 let body = pb::AccountChanged { account_id, device_list_version: list_version, prekeys_low };
@@ -219,6 +229,9 @@ impl Session {
             Client::Ack(ack) => self.on_ack(reference, &ack, cx, out),
             Client::Read(read) => self.on_read(reference, read, cx, out),
             Client::Heartbeat(_) => self.on_heartbeat(reference, cx, out),
+            Client::SendGroup(send) => self.on_send_group(reference, send, cx, out),
+            Client::SendKeys(send) => self.on_send_keys(reference, send, cx, out),
+            Client::GroupAck(ack) => self.on_group_ack(reference, &ack, cx, out),
             Client::Hello(_) => {
                 let refusal = Refusal::new(ErrorCode::BadFrame, "a second Hello");
                 self.fail(out, reference, &refusal, Bytes::new());
@@ -296,24 +309,60 @@ impl Session {
         // Until now it was the time for a Hello.
         self.handle.set_deadline(self.gateway.ticks_from_now(self.gateway.config.idle_timeout));
         self.delivery.begin();
+        self.groups.begin();
     }
 
     fn on_send(&mut self, reference: u32, send: pb::SendDirect, cx: &mut Context<'_>, out: &mut Vec<u8>) {
         let Some(from) = self.handle.address() else { return };
-        // Echoed even if it is no id, so that the client finds which send was refused; but not at any length.
-        let client_msg_id = if send.client_msg_id.len() <= 16 { send.client_msg_id.clone() } else { Bytes::new() };
-        let send = match parse::direct_send(send) {
-            Ok(send) => send,
-            Err(refusal) => {
-                Stats::rejected(refusal.code);
-                return encode::frame(out, reference, encode::error(&refusal, client_msg_id));
-            }
-        };
+        let client_msg_id = echoed(&send.client_msg_id);
+        let Some(send) = taken(parse::direct_send(send), reference, &client_msg_id, out) else { return };
         let gateway = self.gateway.clone();
         self.start(cx, out, async move {
             let result = gateway.domain.send_direct(from, send).await;
             Done::Send { reference, client_msg_id, result }
         });
+    }
+
+    fn on_send_group(&mut self, reference: u32, send: pb::SendGroup, cx: &mut Context<'_>, out: &mut Vec<u8>) {
+        let Some(from) = self.handle.address() else { return };
+        let client_msg_id = echoed(&send.client_msg_id);
+        let Some(send) = taken(parse::group_send(send), reference, &client_msg_id, out) else { return };
+        let gateway = self.gateway.clone();
+        self.start(cx, out, async move {
+            let result = gateway.domain.send_group(from, send).await;
+            Done::Send { reference, client_msg_id, result }
+        });
+    }
+
+    fn on_send_keys(&mut self, reference: u32, send: pb::SendKeys, cx: &mut Context<'_>, out: &mut Vec<u8>) {
+        let Some(from) = self.handle.address() else { return };
+        let client_msg_id = echoed(&send.client_msg_id);
+        let Some(send) = taken(parse::keys_send(send), reference, &client_msg_id, out) else { return };
+        let gateway = self.gateway.clone();
+        self.start(cx, out, async move {
+            let result = gateway.domain.send_keys(from, send).await;
+            Done::Send { reference, client_msg_id, result }
+        });
+    }
+
+    fn on_group_ack(&mut self, reference: u32, ack: &pb::GroupAck, cx: &mut Context<'_>, out: &mut Vec<u8>) {
+        let Some(of) = self.handle.address() else { return };
+        let Some(cursors) = taken(parse::group_ack(ack), reference, &Bytes::new(), out) else { return };
+        let now_us = self.gateway.router.now_us();
+        let stats = &self.gateway.stats;
+        let groups = &mut self.groups;
+        let acked: Vec<GroupAcked> = cursors
+            .into_iter()
+            .map(|(group, up_to, delivered)| {
+                let waited = |committed_us: u64| {
+                    stats.commit_to_ack.record(Duration::from_micros(now_us.saturating_sub(committed_us)));
+                };
+                let pushed = groups.acked(group, up_to, waited);
+                GroupAcked { group, up_to, delivered, pushed }
+            })
+            .collect();
+        let gateway = self.gateway.clone();
+        self.start(cx, out, async move { Done::GroupAck { result: gateway.domain.group_ack(of, &acked).await } });
     }
 
     fn on_read(&mut self, reference: u32, read: pb::Read, cx: &mut Context<'_>, out: &mut Vec<u8>) {
@@ -336,6 +385,7 @@ impl Session {
 
     fn on_heartbeat(&mut self, reference: u32, cx: &mut Context<'_>, out: &mut Vec<u8>) {
         self.heartbeats.push(reference);
+        self.groups.forget_recent(self.gateway.router.now_us());
         self.answer_heartbeats(out);
         let today = self.gateway.clock.now().start_of_day();
         if let Some(of) = self.handle.address()
@@ -448,10 +498,29 @@ impl Session {
                 Ok(moved) => moved,
                 Err(refusal) => {
                     self.fail(out, 0, &refusal, Bytes::new());
-                    true
+                    return true;
                 }
             };
         }
+        // What waits in the inbox may be the keys for what is in the logs.
+        if self.delivery.is_up_to_date() {
+            moved |= self.groups.push_feed(of, gateway, out);
+            if socket_free {
+                moved |= match self.groups.read_logs(of, cx, gateway, handle, out) {
+                    Ok(moved) => moved,
+                    Err(refusal) => {
+                        self.fail(out, 0, &refusal, Bytes::new());
+                        return true;
+                    }
+                };
+            }
+            if !self.told_drained && self.groups.is_drained() {
+                self.told_drained = true;
+                encode::frame(out, 0, Body::QueueDrained(pb::QueueDrained {}));
+                moved = true;
+            }
+        }
+        self.groups.shed();
         moved
     }
 
@@ -481,6 +550,7 @@ impl Session {
         let Acks { ok, undecryptable, .. } = std::mem::take(&mut self.acks);
         self.last_acks = (ok, undecryptable);
         self.delivery = Delivery::default();
+        self.groups = GroupDelivery::default();
         self.phase = Phase::Ended;
     }
 
@@ -500,6 +570,21 @@ impl Session {
     }
 }
 
+/// Echoed even if it is no id, so that the client finds which send was refused; but not at any length.
+fn echoed(client_msg_id: &Bytes) -> Bytes {
+    if client_msg_id.len() <= 16 { client_msg_id.clone() } else { Bytes::new() }
+}
+
+/// A frame's values, or the answer that it has none.
+fn taken<T>(parsed: Result<T, Refusal>, reference: u32, client_msg_id: &Bytes, out: &mut Vec<u8>) -> Option<T> {
+    parsed
+        .inspect_err(|refusal| {
+            Stats::rejected(refusal.code);
+            encode::frame(out, reference, encode::error(refusal, client_msg_id.clone()));
+        })
+        .ok()
+}
+
 fn answer(out: &mut Vec<u8>, done: Done) {
     let (reference, body) = match done {
         Done::Send { reference, client_msg_id, result } => {
@@ -516,6 +601,7 @@ fn answer(out: &mut Vec<u8>, done: Done) {
                         .collect();
                     Body::DeviceMismatch(pb::DeviceMismatch { client_msg_id, lists })
                 }
+                Err(SendRefused::StaleGroup(stale)) => encode::stale_group(client_msg_id, &stale),
                 Err(SendRefused::Refused(refusal)) => {
                     Stats::rejected(refusal.code);
                     encode::error(&refusal, client_msg_id)
@@ -524,7 +610,12 @@ fn answer(out: &mut Vec<u8>, done: Done) {
             (reference, body)
         }
         // A read has no answer unless it failed.
-        Done::Read { result: Ok(()), .. } | Done::Seen => return,
+        Done::Read { result: Ok(()), .. } | Done::GroupAck { result: Ok(()) } | Done::Seen => return,
+        // The entries stay in the log and are delivered again after a reconnect.
+        Done::GroupAck { result: Err(refusal) } => {
+            Stats::rejected(refusal.code);
+            (0, encode::error(&refusal, Bytes::new()))
+        }
         Done::Read { reference, result: Err(refusal) } => {
             Stats::rejected(refusal.code);
             (reference, encode::error(&refusal, Bytes::new()))

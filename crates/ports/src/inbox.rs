@@ -1,7 +1,8 @@
-use crate::StoreError;
+use crate::{GroupMark, LoggedEntry, StoreError};
 use async_trait::async_trait;
 use bytes::Bytes;
-use sotto_types::{AccountId, Conversation, DeviceAddress, EntryId, MessageId, SendId, Timestamp};
+use sotto_types::{AccountId, Conversation, DeviceAddress, EntryId, GroupId, MessageId, SendId, Timestamp};
+use std::sync::Arc;
 
 /// How the server treats an envelope; see `frames.proto`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -37,6 +38,9 @@ pub struct SendCommit {
     /// Device list versions the send was checked against; they must still be current when it commits. This is what keeps
     /// entries out of the inboxes of devices that went away: name every account that `entries` go to.
     pub expect: Vec<(AccountId, u32)>,
+    /// A pairwise group's message: the group and the roster it was encrypted for, which must still be the group's. Its entries
+    /// carry the group. `SendKeys` too, without a roster.
+    pub group: Option<(GroupId, Option<u64>)>,
     /// Each device at most once (else `Failed`). May be empty (note-to-self on an only device, a blocked sender): the send still gets an id and a dedup record.
     pub entries: Vec<NewEntry>,
     /// The send fails at once, because nobody can take it: each of these devices (if listed) gets the failure in its inbox.
@@ -57,7 +61,7 @@ pub enum CommitRefused {
     /// This send was committed before: its answer, which is durable.
     #[error("the send was committed before")]
     Repeated(Committed),
-    /// One of `expect` is not current any more.
+    /// One of `expect` is not current any more, or the roster of `group`.
     #[error("a device list changed")]
     ListChanged,
     #[error(transparent)]
@@ -72,6 +76,7 @@ pub struct StoredEnvelope {
     pub ciphertext_type: CiphertextType,
     pub message_id: MessageId,
     pub server_time: Timestamp,
+    pub group: Option<GroupId>,
     pub ciphertext: Bytes,
 }
 
@@ -164,6 +169,12 @@ pub struct Expired {
 /// block, do I/O or call the store. Entries not taken here are still in the inbox.
 pub trait EntryFeed: Send + Sync {
     fn published(&self, to: DeviceAddress, entry: &Queued);
+
+    /// A new entry of a group's log; in log order for each group.
+    fn logged(&self, _: &Arc<LoggedEntry>) {}
+
+    /// The watermarks of these members moved.
+    fn marked(&self, _: GroupId, _: &[GroupMark]) {}
 }
 
 /// For tools and tests that only read.

@@ -9,6 +9,7 @@
 pub mod conformance;
 mod directory;
 mod ephemeral;
+mod groups;
 mod inbox;
 pub mod memory;
 mod meta;
@@ -20,6 +21,10 @@ pub use directory::{
     Invite, ListedDevice, NAME_HELD, NewDevice, Recovery, Rekey, Routing, SignedDeviceList,
 };
 pub use ephemeral::EphemeralStore;
+pub use groups::{
+    Group, GroupAdvance, GroupCommit, GroupFacts, GroupItem, GroupMark, GroupSettle, GroupStore, LoggedEntry,
+    Membership, OperationCommit, OperationCommitted, OperationRefused, StoredOperation,
+};
 pub use inbox::{
     Advance, CiphertextType, CommitRefused, Committed, EXPIRED_ENTRIES_MAX, EntryFeed, EnvelopeClass, Expired,
     InboxStore, NewEntry, NoFeed, Queued, QueuedItem, SendCommit, Settle, Step, StoredEnvelope, StoredFailure,

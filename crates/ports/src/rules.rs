@@ -1,8 +1,8 @@
-//! The rules that every inbox store shares, so that they exist once: how ids are assigned and how receipts merge.
+//! The rules that every store shares, so that they exist once: how ids are assigned, how receipts merge and marks move.
 //! Elsewhere: where ids and receipts are kept is each adapter's business.
 
-use crate::{Step, StoredReceipt, WatermarkKind};
-use sotto_types::{AccountId, Conversation, MessageId, Timestamp, limits};
+use crate::{GroupMark, Step, StoredReceipt, WatermarkKind};
+use sotto_types::{AccountId, Conversation, GroupId, MessageId, Timestamp, limits};
 
 /// Beyond this a clock is broken (year 2248), and an id would overflow its 64 bits.
 const LATEST_MS: u64 = (1 << 43) - 1;
@@ -46,6 +46,37 @@ impl StoredReceipt {
         steps.insert(place, step);
         if steps.len() > limits::RECEIPT_STEPS {
             steps.drain(..steps.len() - limits::RECEIPT_STEPS);
+        }
+    }
+}
+
+impl GroupMark {
+    pub fn new(member: AccountId) -> Self {
+        Self { member, delivered: None, read: None }
+    }
+
+    /// Whether it moved: it only rises.
+    pub fn advance(&mut self, kind: WatermarkKind, step: Step) -> bool {
+        let mark = match kind {
+            WatermarkKind::Delivered => &mut self.delivered,
+            WatermarkKind::Read => &mut self.read,
+        };
+        let moves = mark.unwrap_or_default().up_to < step.up_to;
+        if moves {
+            *mark = Some(step);
+        }
+        moves
+    }
+
+    /// Adds to what one settle moved: each group and each member of it once, as it is in the end.
+    pub fn note(moved: &mut Vec<(GroupId, Vec<Self>)>, group: GroupId, mark: Self) {
+        let Some((_, marks)) = moved.iter_mut().find(|(noted, _)| *noted == group) else {
+            moved.push((group, vec![mark]));
+            return;
+        };
+        match marks.iter_mut().find(|noted| noted.member == mark.member) {
+            Some(noted) => *noted = mark,
+            None => marks.push(mark),
         }
     }
 }

@@ -14,6 +14,7 @@ fn bounded(max_values: usize) -> Arc<dyn EphemeralStore> {
 }
 
 sotto_ports::inbox_conformance!(memory);
+sotto_ports::groups_conformance!(memory);
 sotto_ports::directory_conformance!(memory);
 sotto_ports::prekey_conformance!(memory);
 sotto_ports::meta_conformance!(memory);

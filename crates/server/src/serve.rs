@@ -177,6 +177,8 @@ impl Server {
         let source_url = Some(config.web.source_url.clone()).filter(|url| !url.is_empty());
         let app = app(&domain, &gateway, web, source_url);
         tasks.spawn(gateway.clone().watch(stop.clone()));
+        tasks.spawn(gateway.clone().dispatch(stop.clone()));
+        tasks.spawn(keep_cursors(domain.clone(), stop.clone()));
         tasks.spawn(sotto_gateway::serve(gateway.clone(), listener, tls_source.clone(), app, stop.clone()));
         if let Some(listener) = metrics_listener {
             tasks.spawn(serve_metrics(listener, prometheus.clone(), stop.clone()));
@@ -347,6 +349,7 @@ async fn make_domain(
     let parts = DomainParts {
         inbox: store.clone(),
         directory: store.clone(),
+        groups: store.clone(),
         prekeys: store.clone(),
         meta: store.clone(),
         ephemeral: Arc::new(MemoryEphemeral::new(EPHEMERAL_VALUES, EPHEMERAL_BYTES)),
@@ -393,6 +396,17 @@ async fn serve_metrics(listener: TcpListener, prometheus: PrometheusHandle, stop
 async fn upkeep(prometheus: PrometheusHandle, stop: CancellationToken) {
     while wait(UPKEEP_EVERY, &stop).await {
         prometheus.run_upkeep();
+    }
+}
+
+/// Acks of group entries are written a moment later, and the last of them here.
+async fn keep_cursors(domain: Arc<Domain>, stop: CancellationToken) {
+    tokio::select! {
+        () = stop.cancelled() => {}
+        () = domain.keep_cursors() => {}
+    }
+    if let Err(error) = domain.write_cursors().await {
+        tracing::warn!(%error, "the last group cursors were not written; what they say is delivered again");
     }
 }
 

@@ -2,22 +2,25 @@
 
 use parking_lot::Mutex;
 use sotto_domain::Connections;
-use sotto_ports::{EntryFeed, Queued};
-use sotto_types::{AccountId, DeviceAddress, ErrorCode};
+use sotto_ports::{EntryFeed, GroupMark, LoggedEntry, Queued};
+use sotto_types::{AccountId, DeviceAddress, ErrorCode, GroupId};
 use std::collections::{BTreeSet, VecDeque};
+use std::sync::Arc;
 
 pub(crate) enum News {
     Entry(DeviceAddress, Queued),
     Close(DeviceAddress, ErrorCode),
-    Changed { to: DeviceAddress, account: AccountId, list_version: u32, prekeys_low: bool },
-}
-
-impl News {
-    pub fn to(&self) -> DeviceAddress {
-        match self {
-            Self::Entry(to, _) | Self::Close(to, _) | Self::Changed { to, .. } => *to,
-        }
-    }
+    Changed {
+        to: DeviceAddress,
+        account: AccountId,
+        list_version: u32,
+        prekeys_low: bool,
+    },
+    /// For the members of its group.
+    Logged(Arc<LoggedEntry>),
+    Marked(GroupId, Vec<GroupMark>),
+    /// Something waits in the logs for the account's devices.
+    GroupWaits(AccountId),
 }
 
 #[derive(Default)]
@@ -36,25 +39,42 @@ impl Hub {
         self.news.lock().retain(|news| !matches!(news, News::Entry(to, _) if *to == of));
     }
 
-    fn push(&self, news: News) {
-        if self.connected.lock().contains(&news.to()) {
+    fn push(&self, to: DeviceAddress, news: News) {
+        if self.connected.lock().contains(&to) {
             self.news.lock().push_back(news);
         }
+    }
+
+    /// The connected devices of an account.
+    pub fn devices_of(&self, account: AccountId) -> Vec<DeviceAddress> {
+        self.connected.lock().iter().filter(|device| device.account == account).copied().collect()
     }
 }
 
 impl EntryFeed for Hub {
     fn published(&self, to: DeviceAddress, entry: &Queued) {
-        self.push(News::Entry(to, entry.clone()));
+        self.push(to, News::Entry(to, entry.clone()));
+    }
+
+    fn logged(&self, entry: &Arc<LoggedEntry>) {
+        self.news.lock().push_back(News::Logged(Arc::clone(entry)));
+    }
+
+    fn marked(&self, group: GroupId, marks: &[GroupMark]) {
+        self.news.lock().push_back(News::Marked(group, marks.to_vec()));
     }
 }
 
 impl Connections for Hub {
     fn close(&self, of: DeviceAddress, why: ErrorCode) {
-        self.push(News::Close(of, why));
+        self.push(of, News::Close(of, why));
     }
 
     fn account_changed(&self, to: DeviceAddress, account: AccountId, list_version: u32, prekeys_low: bool) {
-        self.push(News::Changed { to, account, list_version, prekeys_low });
+        self.push(to, News::Changed { to, account, list_version, prekeys_low });
+    }
+
+    fn group_waits(&self, to: AccountId) {
+        self.news.lock().push_back(News::GroupWaits(to));
     }
 }

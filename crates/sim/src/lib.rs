@@ -23,7 +23,7 @@ use sotto_engine::{
     Input, MessageBody, MessageStatus, MessageView, Reply, RequestId, Who,
 };
 use sotto_engine_store::Store;
-use sotto_types::{AccountId, Timestamp, Username};
+use sotto_types::{AccountId, Conversation, DeviceAddress, GroupId, Timestamp, Username};
 use sotto_wire::pb;
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
@@ -35,6 +35,8 @@ pub use scenes::{acquainted, damage, damage_first, signed_prekeys};
 pub const SERVER: &str = "http://127.0.0.1:8480";
 /// More steps than any scenario needs: what goes on longer is a loop.
 const STEPS_MAX: usize = 400_000;
+/// The authors of so many last entries of a group are told of watermarks.
+const AUTHORS: usize = 64;
 
 /// One device of the simulation, by index.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -90,6 +92,8 @@ pub struct Sim {
     pub answer_hook: Option<AnswerHook>,
     pub refuse_hook: Option<RefuseHook>,
     config: EngineConfig,
+    /// Who wrote to each group, the last one first.
+    authors: BTreeMap<GroupId, VecDeque<AccountId>>,
     /// Every effect of every engine, as text: what two runs of one seed are compared by.
     pub trace: Option<Vec<String>>,
 }
@@ -118,6 +122,7 @@ impl Sim {
             answer_hook: None,
             refuse_hook: None,
             config: EngineConfig { client: "sim".into(), online: true, one_time_prekeys: 8 },
+            authors: BTreeMap::new(),
             trace: None,
         }
     }
@@ -384,7 +389,8 @@ impl Sim {
             }
         }
         if choices.is_empty() {
-            return false;
+            // The server gathers what groups acknowledge until there is a moment for it.
+            return self.server.write_cursors();
         }
         if self.drops_per_mille > 0 && self.rng.random_range(0..1000) < self.drops_per_mille {
             let at = self.rng.random_range(0..self.slots.len());
@@ -445,16 +451,13 @@ impl Sim {
     /// New entries and notices of the server go to the connections they are for.
     fn deliver_news(&mut self) {
         for news in self.server.hub.take() {
-            let at = self.slots.iter().position(|slot| {
-                slot.connection.as_ref().is_some_and(|connection| connection.address() == Some(news.to()))
-            });
-            let Some(at) = at else { continue };
             match news {
-                hub::News::Entry(_, entry) => self.push_frame(at, server::deliver(&entry)),
-                hub::News::Changed { account, list_version, prekeys_low, .. } => {
-                    self.push_frame(at, server::account_changed(account, list_version, prekeys_low));
+                hub::News::Entry(to, entry) => self.push_to(to, || server::deliver(&entry)),
+                hub::News::Changed { to, account, list_version, prekeys_low } => {
+                    self.push_to(to, || server::account_changed(account, list_version, prekeys_low));
                 }
-                hub::News::Close(_, why) => {
+                hub::News::Close(of, why) => {
+                    let Some(at) = self.connected_at(of) else { continue };
                     self.push_frame(at, server::error(why, "closed"));
                     let slot = &mut self.slots[at];
                     slot.to_server.clear();
@@ -463,7 +466,51 @@ impl Sim {
                         self.server.disconnected(&connection);
                     }
                 }
+                hub::News::Logged(entry) => {
+                    let authors = self.authors.entry(entry.group).or_default();
+                    authors.retain(|author| *author != entry.sender.account);
+                    authors.push_front(entry.sender.account);
+                    authors.truncate(AUTHORS);
+                    for (account, since) in self.server.members(entry.group) {
+                        for to in self.server.hub.devices_of(account).into_iter().filter(|_| since <= entry.id) {
+                            self.push_to(to, || server::group_entry(&entry, to));
+                        }
+                    }
+                }
+                hub::News::Marked(group, marks) => {
+                    // As the gateway does: to those who wrote lately, and what a person read to their other devices.
+                    let authors = self.authors.get(&group).cloned().unwrap_or_default();
+                    for author in &authors {
+                        for to in self.server.hub.devices_of(*author) {
+                            self.push_to(to, || server::group_marks(group, &marks));
+                        }
+                    }
+                    for mark in marks.iter().filter(|mark| mark.read.is_some() && !authors.contains(&mark.member)) {
+                        for to in self.server.hub.devices_of(mark.member) {
+                            self.push_to(to, || server::group_marks(group, std::slice::from_ref(mark)));
+                        }
+                    }
+                }
+                hub::News::GroupWaits(account) => {
+                    for to in self.server.hub.devices_of(account) {
+                        for entry in self.server.waiting_in_groups(to) {
+                            self.push_to(to, || server::group_entry(&entry, to));
+                        }
+                    }
+                }
             }
+        }
+    }
+
+    fn connected_at(&self, of: DeviceAddress) -> Option<usize> {
+        self.slots
+            .iter()
+            .position(|slot| slot.connection.as_ref().is_some_and(|connection| connection.address() == Some(of)))
+    }
+
+    fn push_to(&mut self, to: DeviceAddress, frame: impl FnOnce() -> pb::ServerFrame) {
+        if let Some(at) = self.connected_at(to) {
+            self.push_frame(at, frame());
         }
     }
 
@@ -590,16 +637,17 @@ impl Sim {
         assert!(matches!(&reply, Ok(Reply::Contact { contact }) if contact.verified), "{reply:?}");
     }
 
-    /// The conversation of `device` with the account of `with`, as stored.
-    pub fn history(&mut self, device: Device, with: AccountId) -> Vec<MessageView> {
-        match self.ask(device, Command::History { conversation: with, at: HistoryPlace::Newest, limit: 1000 }) {
+    /// The conversation of `device` with an account or of a group, as stored.
+    pub fn history(&mut self, device: Device, with: impl Into<Conversation>) -> Vec<MessageView> {
+        let conversation = with.into();
+        match self.ask(device, Command::History { conversation, at: HistoryPlace::Newest, limit: 1000 }) {
             Ok(Reply::Messages { messages, .. }) => messages,
             other => panic!("no history: {other:?}"),
         }
     }
 
     /// Texts of a conversation in order, system lines and placeholders left out.
-    pub fn texts(&mut self, device: Device, with: AccountId) -> Vec<String> {
+    pub fn texts(&mut self, device: Device, with: impl Into<Conversation>) -> Vec<String> {
         self.history(device, with)
             .into_iter()
             .filter_map(|message| match message.body {
@@ -609,7 +657,7 @@ impl Sim {
             .collect()
     }
 
-    pub fn statuses(&mut self, device: Device, with: AccountId) -> Vec<MessageStatus> {
+    pub fn statuses(&mut self, device: Device, with: impl Into<Conversation>) -> Vec<MessageStatus> {
         self.history(device, with).into_iter().map(|message| message.status).collect()
     }
 

@@ -8,14 +8,14 @@ use bytes::Bytes;
 use http_body_util::BodyExt as _;
 use sotto_api::ApiConfig;
 use sotto_domain::{
-    AckedEntry, DirectCiphertext, DirectSend, Domain, DomainConfig, DomainParts, Rate, RateLimits, Refusal,
-    RegistrationPolicy, SendRefused, SignedIn,
+    AccountCiphertexts, AckedEntry, Committed, DirectCiphertext, DirectSend, Domain, DomainConfig, DomainParts,
+    GroupAcked, GroupSend, KeysSend, Rate, RateLimits, Refusal, RegistrationPolicy, SendRefused, SignedIn,
 };
 use sotto_engine::{HttpAnswer, HttpMethod, HttpRequest};
 use sotto_ports::memory::{MemoryEphemeral, MemoryStore};
-use sotto_ports::{CiphertextType, EnvelopeClass, Queued, QueuedItem, Step};
+use sotto_ports::{CiphertextType, EnvelopeClass, GroupItem, GroupMark, LoggedEntry, Queued, QueuedItem, Step};
 use sotto_types::{
-    AccountId, ClientIp, ClientMsgId, Clock as _, Conversation, DeviceAddress, DeviceId, EntryId, ErrorCode,
+    AccountId, ClientIp, ClientMsgId, Clock as _, Conversation, DeviceAddress, DeviceId, EntryId, ErrorCode, GroupId,
     ManualClock, MessageId, Timestamp,
 };
 use sotto_wire::pb::{self, server_frame::Body as Frame};
@@ -62,11 +62,13 @@ impl Server {
             bundles: plenty,
             key_uploads: plenty,
             changes: plenty,
+            group_operations: plenty,
             ..RateLimits::default()
         };
         let parts = DomainParts {
             inbox: store.clone(),
             directory: store.clone(),
+            groups: store.clone(),
             prekeys: store.clone(),
             meta: store,
             ephemeral: Arc::new(MemoryEphemeral::new(100_000, 64 << 20)),
@@ -152,16 +154,32 @@ impl Server {
                 Vec::new()
             }
             pb::client_frame::Body::Read(read) => {
-                let Some(pb::conversation::Of::Peer(peer)) = read.conversation.and_then(|conversation| conversation.of)
-                else {
-                    return Vec::new();
+                let conversation = match read.conversation.and_then(|conversation| conversation.of) {
+                    Some(pb::conversation::Of::Peer(peer)) => {
+                        Conversation::Peer(AccountId::try_from(&peer[..]).expect("an engine names accounts"))
+                    }
+                    Some(pb::conversation::Of::Group(group)) => Conversation::Group(group_id(&group)),
+                    None => return Vec::new(),
                 };
-                let peer = AccountId::try_from(&peer[..]).expect("an engine names accounts");
                 let up_to = MessageId::new(read.up_to);
-                match self.runtime.block_on(self.domain.read(who.address, Conversation::Peer(peer), up_to)) {
+                match self.runtime.block_on(self.domain.read(who.address, conversation, up_to)) {
                     Ok(()) => Vec::new(),
                     Err(refusal) => vec![pb::ServerFrame { r#ref: frame.r#ref, ..refused(&refusal, Bytes::new()) }],
                 }
+            }
+            pb::client_frame::Body::SendGroup(send) => vec![self.on_send_group(who.address, send)],
+            pb::client_frame::Body::SendKeys(send) => vec![self.on_send_keys(who.address, send)],
+            pb::client_frame::Body::GroupAck(ack) => {
+                let acked = ack.groups.iter().map(|cursor| GroupAcked {
+                    group: group_id(&cursor.group_id),
+                    up_to: MessageId::new(cursor.up_to),
+                    delivered: MessageId::new(if cursor.delivered == 0 { cursor.up_to } else { cursor.delivered }),
+                    pushed: false,
+                });
+                let acked: Vec<GroupAcked> = acked.collect();
+                let done = self.domain.group_ack(who.address, &acked);
+                self.runtime.block_on(done).expect("acks are within limits");
+                Vec::new()
             }
             pb::client_frame::Body::Heartbeat(_) => {
                 let ack = frame_of(Frame::HeartbeatAck(pb::HeartbeatAck { server_time_ms: self.now().as_ms() }));
@@ -197,6 +215,7 @@ impl Server {
         let waiting = self.domain.read_inbox(who.address, EntryId::ZERO, 100_000, usize::MAX);
         let waiting = self.runtime.block_on(waiting).expect("memory works");
         frames.extend(waiting.iter().map(deliver));
+        frames.extend(self.waiting_in_groups(who.address).iter().map(|entry| group_entry(entry, who.address)));
         frames.push(frame_of(Frame::QueueDrained(pb::QueueDrained {})));
         frames
     }
@@ -217,22 +236,125 @@ impl Server {
             to_recipient: send.to_recipient.into_iter().map(ciphertext).collect(),
             to_self: send.to_self.into_iter().map(ciphertext).collect(),
         };
-        match self.runtime.block_on(self.domain.send_direct(from, send)) {
-            Ok(committed) => frame_of(Frame::Accepted(pb::Accepted {
-                client_msg_id: id,
-                message_id: committed.message_id.get(),
-                server_time_ms: committed.server_time.as_ms(),
-            })),
-            Err(SendRefused::DeviceMismatch(lists)) => frame_of(Frame::DeviceMismatch(pb::DeviceMismatch {
-                client_msg_id: id,
-                lists: lists
-                    .into_iter()
-                    .map(|list| pb::SignedDeviceList { payload: list.payload, signature: list.signature })
-                    .collect(),
-            })),
-            Err(SendRefused::Refused(refusal)) => refused(&refusal, id),
-        }
+        answered(self.runtime.block_on(self.domain.send_direct(from, send)), id)
     }
+
+    fn on_send_group(&mut self, from: DeviceAddress, send: pb::SendGroup) -> pb::ServerFrame {
+        let id = send.client_msg_id.clone();
+        let send = GroupSend {
+            client_msg_id: ClientMsgId::try_from(&send.client_msg_id[..]).expect("an engine names sends"),
+            group: group_id(&send.group_id),
+            class: if send.class == 2 { EnvelopeClass::Control } else { EnvelopeClass::Message },
+            seen: MessageId::new(send.seen),
+            roster: send.roster,
+            ciphertext: send.ciphertext,
+            to: send.to.into_iter().map(account_ciphertexts).collect(),
+        };
+        answered(self.runtime.block_on(self.domain.send_group(from, send)), id)
+    }
+
+    fn on_send_keys(&mut self, from: DeviceAddress, send: pb::SendKeys) -> pb::ServerFrame {
+        let id = send.client_msg_id.clone();
+        let send = KeysSend {
+            client_msg_id: ClientMsgId::try_from(&send.client_msg_id[..]).expect("an engine names sends"),
+            group: group_id(&send.group_id),
+            to: send.to.into_iter().map(account_ciphertexts).collect(),
+        };
+        answered(self.runtime.block_on(self.domain.send_keys(from, send)), id)
+    }
+
+    /// Writes the group cursors and watermarks that were noted. False if there were none.
+    pub fn write_cursors(&self) -> bool {
+        self.runtime.block_on(self.domain.write_cursors()).expect("memory works") > 0
+    }
+
+    /// Who gets what is logged now, and since when.
+    pub fn members(&self, group: GroupId) -> Vec<(AccountId, MessageId)> {
+        let group = self.runtime.block_on(self.domain.group_members(group)).expect("memory works");
+        group.map_or_else(Vec::new, |group| group.members.clone())
+    }
+
+    /// What the logs have for a device.
+    pub fn waiting_in_groups(&self, of: DeviceAddress) -> Vec<LoggedEntry> {
+        let waiting = self.runtime.block_on(self.domain.waiting_groups(of)).expect("memory works");
+        let entries = waiting.into_iter().flat_map(|waiting| {
+            let read = self.domain.read_log(waiting, usize::MAX, usize::MAX);
+            self.runtime.block_on(read).expect("memory works")
+        });
+        entries.collect()
+    }
+}
+
+fn answered(result: Result<Committed, SendRefused>, client_msg_id: Bytes) -> pb::ServerFrame {
+    match result {
+        Ok(committed) => frame_of(Frame::Accepted(pb::Accepted {
+            client_msg_id,
+            message_id: committed.message_id.get(),
+            server_time_ms: committed.server_time.as_ms(),
+        })),
+        Err(SendRefused::DeviceMismatch(lists)) => frame_of(Frame::DeviceMismatch(pb::DeviceMismatch {
+            client_msg_id,
+            lists: lists
+                .into_iter()
+                .map(|list| pb::SignedDeviceList { payload: list.payload, signature: list.signature })
+                .collect(),
+        })),
+        Err(SendRefused::StaleGroup(stale)) => frame_of(Frame::StaleGroup(pb::StaleGroup {
+            client_msg_id,
+            group_id: Bytes::copy_from_slice(stale.group.as_bytes()),
+            roster: stale.roster,
+            revision: stale.revision,
+            head: Bytes::copy_from_slice(&stale.head),
+        })),
+        Err(SendRefused::Refused(refusal)) => refused(&refusal, client_msg_id),
+    }
+}
+
+fn group_id(bytes: &[u8]) -> GroupId {
+    GroupId::try_from(bytes).expect("an engine names groups")
+}
+
+fn account_ciphertexts(wire: pb::AccountCiphertexts) -> AccountCiphertexts {
+    AccountCiphertexts {
+        account: AccountId::try_from(&wire.account_id[..]).expect("an engine names accounts"),
+        list_version: wire.list_version,
+        devices: wire.devices.into_iter().map(ciphertext).collect(),
+    }
+}
+
+pub(crate) fn group_entry(entry: &LoggedEntry, to: DeviceAddress) -> pb::ServerFrame {
+    let item = match &entry.item {
+        GroupItem::Message { class, ciphertext } => pb::group_entry::Item::Envelope(pb::GroupEnvelope {
+            class: if *class == EnvelopeClass::Control { 2 } else { 1 },
+            ciphertext: if entry.sender == to { Bytes::new() } else { ciphertext.clone() },
+        }),
+        GroupItem::Operation { payload, signature, details, .. } => {
+            pb::group_entry::Item::Operation(pb::GroupLogOperation {
+                payload: payload.clone(),
+                signature: signature.clone(),
+                details: details.clone(),
+            })
+        }
+    };
+    frame_of(Frame::GroupEntry(pb::GroupEntry {
+        group_id: Bytes::copy_from_slice(entry.group.as_bytes()),
+        message_id: entry.id.get(),
+        previous: entry.previous.get(),
+        server_time_ms: entry.server_time.as_ms(),
+        sender_account: Bytes::copy_from_slice(entry.sender.account.as_bytes()),
+        sender_device: entry.sender.device.into(),
+        item: Some(item),
+    }))
+}
+
+pub(crate) fn group_marks(group: GroupId, marks: &[GroupMark]) -> pb::ServerFrame {
+    let marks = marks.iter().map(|mark| pb::MemberMark {
+        member: Bytes::copy_from_slice(mark.member.as_bytes()),
+        delivered: mark.delivered.as_ref().map(step),
+        read: mark.read.as_ref().map(step),
+    });
+    let group_id = Bytes::copy_from_slice(group.as_bytes());
+    frame_of(Frame::GroupMarks(pb::GroupMarks { group_id, marks: marks.collect() }))
 }
 
 fn ciphertext(wire: pb::DeviceCiphertext) -> DirectCiphertext {
@@ -289,6 +411,7 @@ pub(crate) fn deliver(entry: &Queued) -> pb::ServerFrame {
             ciphertext: envelope.ciphertext.clone(),
             message_id: envelope.message_id.get(),
             server_time_ms: envelope.server_time.as_ms(),
+            group_id: envelope.group.map(|group| Bytes::copy_from_slice(group.as_bytes())).unwrap_or_default(),
         }),
         QueuedItem::Receipt(receipt) => pb::deliver::Item::Receipt(pb::Receipt {
             conversation: Some(conversation(&receipt.conversation)),

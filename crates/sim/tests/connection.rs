@@ -65,7 +65,7 @@ fn a_refused_read_position_is_told_again() {
             }
             None
         }));
-        sim.command(bob, Command::MarkRead { conversation: ann_id, up_to: None });
+        sim.command(bob, Command::MarkRead { conversation: ann_id.into(), up_to: None });
         sim.run_for(Duration::from_secs(600));
         assert_eq!(refused.get(), 3, "{names}");
         assert_eq!(sim.statuses(ann, bob_id), [MessageStatus::Read], "{names}");

@@ -18,26 +18,29 @@ fn list(sim: &mut Sim, device: Device) -> Vec<ConversationView> {
 }
 
 fn peers(sim: &mut Sim, device: Device) -> Vec<AccountId> {
-    list(sim, device).into_iter().map(|view| view.contact.account).collect()
+    list(sim, device).into_iter().filter_map(|view| view.conversation.peer()).collect()
 }
 
 fn ask(sim: &mut Sim, device: Device, command: Command) -> Result<ConversationView, CommandError> {
     sim.ask(device, command).map(|reply| match reply {
-        Reply::Conversation { conversation } => conversation,
+        Reply::Conversation { conversation } => *conversation,
         other => panic!("no conversation: {other:?}"),
     })
 }
 
-fn show(sim: &mut Sim, device: Device, conversation: AccountId) -> ConversationView {
+fn show(sim: &mut Sim, device: Device, with: AccountId) -> ConversationView {
+    let conversation = with.into();
     ask(sim, device, Command::Conversation { conversation }).expect("every conversation can be shown")
 }
 
-fn set(sim: &mut Sim, device: Device, conversation: AccountId, changes: ConversationChanges) -> ConversationView {
+fn set(sim: &mut Sim, device: Device, with: AccountId, changes: ConversationChanges) -> ConversationView {
+    let conversation = with.into();
     ask(sim, device, Command::SetConversation { conversation, changes }).expect("it is known")
 }
 
 fn changes(sim: &Sim, device: Device, peer: AccountId) -> usize {
-    let is_it = |event: &&Event| matches!(event, Event::ConversationChanged { conversation } if *conversation == peer);
+    let is_it =
+        |event: &&Event| matches!(event, Event::ConversationChanged { conversation } if *conversation == peer.into());
     sim.events(device).iter().filter(is_it).count()
 }
 
@@ -74,7 +77,7 @@ fn what_is_arranged_stays_and_is_told() {
 
     // Nothing new to read, and still it is opened.
     let told = changes(&sim, ann, bob_id);
-    assert!(matches!(sim.ask(ann, Command::MarkRead { conversation: bob_id, up_to: None }), Ok(Reply::Done)));
+    assert!(matches!(sim.ask(ann, Command::MarkRead { conversation: bob_id.into(), up_to: None }), Ok(Reply::Done)));
     assert!(!show(&mut sim, ann, bob_id).marked_unread);
     assert!(changes(&sim, ann, bob_id) > told);
 }
@@ -123,7 +126,7 @@ fn a_draft_alone_lists_a_conversation_and_strangers_have_none() {
     let (ann, bob) = (sim.register("ann"), sim.register("bob"));
     let (ann_id, bob_id) = (sim.account(ann), sim.account(bob));
     let draft = |text: &str| ConversationChanges { draft: Some(text.into()), ..NONE };
-    let command = Command::SetConversation { conversation: bob_id, changes: draft("hello") };
+    let command = Command::SetConversation { conversation: bob_id.into(), changes: draft("hello") };
     assert_eq!(ask(&mut sim, ann, command).map_err(|error| error.kind), Err(ErrorKind::NotFound));
     let nobody = show(&mut sim, ann, bob_id);
     assert!(nobody.last.is_none() && !nobody.is_me && list(&mut sim, ann).is_empty(), "{nobody:?}");
@@ -138,7 +141,7 @@ fn a_draft_alone_lists_a_conversation_and_strangers_have_none() {
     let mut both = [ann_id, bob_id];
     both.sort();
     assert_eq!(listed, both);
-    let command = Command::SetConversation { conversation: bob_id, changes: draft(&"x".repeat(200_000)) };
+    let command = Command::SetConversation { conversation: bob_id.into(), changes: draft(&"x".repeat(200_000)) };
     assert_eq!(ask(&mut sim, ann, command).map_err(|error| error.kind), Err(ErrorKind::Invalid));
 }
 
@@ -158,7 +161,7 @@ fn history_is_read_from_any_place() {
     }
     let all: Vec<u64> = sim.history(ann, bob_id).iter().map(|message| message.position).collect();
     assert_eq!(all.len(), 10);
-    let mut page = |at, limit| match sim.ask(ann, Command::History { conversation: bob_id, at, limit }) {
+    let mut page = |at, limit| match sim.ask(ann, Command::History { conversation: bob_id.into(), at, limit }) {
         Ok(Reply::Messages { messages, more, newer }) => {
             let number = |position| all.iter().position(|known| *known == position).expect("known") as u64;
             Page { numbers: messages.iter().map(|message| number(message.position)).collect(), more, newer }

@@ -70,7 +70,7 @@ fn both_sides_show_the_bytes_that_the_server_had() {
     let written = sim.now().as_ms();
     sim.send(ann, "bob", "look at me");
     sim.run();
-    sim.ask(bob, Command::MarkRead { conversation: ann_id, up_to: None }).expect("reads");
+    sim.ask(bob, Command::MarkRead { conversation: ann_id.into(), up_to: None }).expect("reads");
     sim.run();
     let name = sim.history(ann, bob_id).last().expect("sent").name;
     let (message, own) = details(&mut sim, ann, name);

@@ -75,7 +75,7 @@ fn a_linked_device_gets_history_and_everything_new() {
     }
     assert_eq!(sim.texts(bob, ann_id), all);
 
-    sim.command(third, Command::MarkRead { conversation: bob_id, up_to: None });
+    sim.command(third, Command::MarkRead { conversation: bob_id.into(), up_to: None });
     sim.run();
     for device in [ann, second, third] {
         let Ok(Reply::Conversations { conversations }) = sim.ask(device, Command::Conversations) else {

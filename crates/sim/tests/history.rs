@@ -174,7 +174,7 @@ fn a_message_too_large_for_a_chunk_does_not_stop_the_history() {
                 author: bob_id,
                 author_device: DeviceId::FIRST,
                 name,
-                conversation: bob_id,
+                conversation: bob_id.into(),
                 message_id: Some(sotto_types::MessageId::new(seen.get() + 1)),
                 after: None,
                 kind: MessageKind::Unsupported,

@@ -7,7 +7,7 @@ use rand::{Rng, SeedableRng};
 use sotto_engine::{Command, HistoryPlace, Reply};
 use sotto_engine_store::{Contact, MessageKind, NewMessage, Store, StoreError};
 use sotto_sim::{Device, Sim, acquainted};
-use sotto_types::{AccountId, ClientMsgId, DeviceId, MessageId, Secret, Timestamp};
+use sotto_types::{AccountId, ClientMsgId, Conversation, DeviceId, MessageId, Secret, Timestamp};
 use sotto_wire::pb;
 use std::sync::LazyLock;
 use std::time::{Duration, Instant};
@@ -58,7 +58,7 @@ fn fill(store: &mut Store, own: AccountId, like: &Contact, messages: u32, now: T
                 author: if rng.random() { own } else { conversation },
                 author_device: DeviceId::FIRST,
                 name,
-                conversation,
+                conversation: conversation.into(),
                 message_id: Some(MessageId::new(u64::from(n) + 1)),
                 after: None,
                 kind: MessageKind::Text,
@@ -70,7 +70,7 @@ fn fill(store: &mut Store, own: AccountId, like: &Contact, messages: u32, now: T
         }
         for n in 0..CONVERSATIONS {
             // The newest few are unread.
-            tx.raise_read(peer(n), MessageId::new(u64::from(messages) - u64::from(messages / 50)))?;
+            tx.raise_read(peer(n).into(), MessageId::new(u64::from(messages) - u64::from(messages / 50)))?;
         }
         Ok::<_, StoreError>(())
     });
@@ -111,7 +111,7 @@ fn measure(sim: &mut Sim, device: Device, what: &str, commands: &[Command]) -> T
     measured
 }
 
-fn searches(rng: &mut StdRng, conversation: Option<AccountId>) -> Vec<Command> {
+fn searches(rng: &mut StdRng, conversation: Option<Conversation>) -> Vec<Command> {
     let mut commands = Vec::new();
     for _ in 0..100 {
         let (first, second) = (word(rng), word(rng));
@@ -137,24 +137,24 @@ fn look(messages: u32, list_max: Duration, search_max: Duration) {
 
     let list = measure(&mut sim, ann, "conversations", &vec![Command::Conversations; 20]);
     let pages: Vec<Command> = (0..CONVERSATIONS)
-        .map(|n| Command::History { conversation: peer(n), at: HistoryPlace::Newest, limit: 50 })
+        .map(|n| Command::History { conversation: peer(n).into(), at: HistoryPlace::Newest, limit: 50 })
         .collect();
     measure(&mut sim, ann, "history, newest", &pages);
     let around: Vec<Command> = (0..200)
         .map(|n| {
             let at = HistoryPlace::Around(u64::from(messages / 200 * n));
-            Command::History { conversation: peer(0), at, limit: 50 }
+            Command::History { conversation: peer(0).into(), at, limit: 50 }
         })
         .collect();
     measure(&mut sim, ann, "history, around", &around);
     let reads: Vec<Command> =
-        (0..CONVERSATIONS).map(|n| Command::MarkRead { conversation: peer(n), up_to: None }).collect();
+        (0..CONVERSATIONS).map(|n| Command::MarkRead { conversation: peer(n).into(), up_to: None }).collect();
     measure(&mut sim, ann, "mark read", &reads);
     let mut rng = StdRng::seed_from_u64(8);
     let found = sim.ask(ann, Command::Search { query: "the".into(), conversation: None, limit: 50 });
     assert!(matches!(found, Ok(Reply::Found { hits }) if hits.len() == 50), "a common word");
     let everywhere = measure(&mut sim, ann, "search", &searches(&mut rng, None));
-    let within = measure(&mut sim, ann, "search in one", &searches(&mut rng, Some(peer(7))));
+    let within = measure(&mut sim, ann, "search in one", &searches(&mut rng, Some(peer(7).into())));
     assert!(list.mean <= list_max, "the list of conversations took {list:?}");
     assert!(everywhere.p95 <= search_max && within.p95 <= search_max, "searches took {everywhere:?} and {within:?}");
 }

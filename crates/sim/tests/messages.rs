@@ -23,7 +23,7 @@ fn one_message_there_and_one_back() {
     sim.send(bob, "ann", "hello yourself");
     sim.run();
     assert_eq!(sim.texts(ann, bob_id), ["hello", "hello yourself"]);
-    sim.command(bob, Command::MarkRead { conversation: ann_id, up_to: None });
+    sim.command(bob, Command::MarkRead { conversation: ann_id.into(), up_to: None });
     sim.run();
     assert_eq!(sim.statuses(ann, bob_id), [MessageStatus::Read, MessageStatus::Received]);
     let shown = sim.history(ann, bob_id);
@@ -47,14 +47,14 @@ fn what_is_behind_the_last_seen_message_stays_unread() {
     };
     // The last one names no message, and does not take back what is read.
     for (up_to, want) in [(ids[1], 1), (ids[0], 1), (MessageId::new(ids[1].get() + 1), 1)] {
-        sim.command(bob, Command::MarkRead { conversation: ann_id, up_to: Some(up_to) });
+        sim.command(bob, Command::MarkRead { conversation: ann_id.into(), up_to: Some(up_to) });
         sim.run();
         assert_eq!((unread(&mut sim, bob), unread(&mut sim, second)), (want, want), "{up_to:?}");
         let read = [MessageStatus::Read, MessageStatus::Read, MessageStatus::Delivered];
         assert_eq!(sim.statuses(ann, bob_id), read, "{up_to:?}");
     }
     // Further than anything here: what comes later is unread all the same.
-    sim.command(bob, Command::MarkRead { conversation: ann_id, up_to: Some(MessageId::new(u64::MAX)) });
+    sim.command(bob, Command::MarkRead { conversation: ann_id.into(), up_to: Some(MessageId::new(u64::MAX)) });
     sim.run();
     sim.send(ann, "bob", "later");
     sim.run();

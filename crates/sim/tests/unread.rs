@@ -13,13 +13,14 @@ use std::time::Duration;
 fn unread(sim: &mut Sim, device: Device, with: AccountId) -> u32 {
     match sim.ask(device, Command::Conversations) {
         Ok(Reply::Conversations { conversations }) => {
-            conversations.iter().find(|view| view.contact.account == with).map_or(0, |view| view.unread)
+            conversations.iter().find(|view| view.conversation == with.into()).map_or(0, |view| view.unread)
         }
         other => panic!("no conversations: {other:?}"),
     }
 }
 
-fn mark(sim: &mut Sim, device: Device, conversation: AccountId, up_to: Option<MessageId>) {
+fn mark(sim: &mut Sim, device: Device, with: AccountId, up_to: Option<MessageId>) {
+    let conversation = with.into();
     let reply = sim.ask(device, Command::MarkRead { conversation, up_to });
     assert!(matches!(reply, Ok(Reply::Done)), "{reply:?}");
     sim.run();

@@ -10,7 +10,7 @@ use sotto_engine::api::{
     MessageView, Reply, StatusView, Who,
 };
 use sotto_engine_native::{Client, Happening, Happenings, HostConfig, ProfileError, ProfileOptions};
-use sotto_types::{AccountId, ClientMsgId, Username};
+use sotto_types::{ClientMsgId, Conversation, Username};
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -195,11 +195,12 @@ impl TestClient {
     }
 
     /// All of a conversation, ascending.
-    pub async fn history(&self, with: AccountId) -> Vec<MessageView> {
+    pub async fn history(&self, with: impl Into<Conversation>) -> Vec<MessageView> {
+        let conversation = with.into();
         let mut all: Vec<MessageView> = Vec::new();
         loop {
             let at = all.first().map_or(HistoryPlace::Newest, |message| HistoryPlace::Before(message.position));
-            let command = Command::History { conversation: with, at, limit: 500 };
+            let command = Command::History { conversation, at, limit: 500 };
             let Reply::Messages { mut messages, more, .. } = self.command(command).await else { panic!("no history") };
             let last = !more || messages.is_empty();
             messages.append(&mut all);
@@ -211,7 +212,7 @@ impl TestClient {
     }
 
     /// The texts of a conversation, ascending; other kinds of messages as their kind in brackets.
-    pub async fn texts(&self, with: AccountId) -> Vec<String> {
+    pub async fn texts(&self, with: impl Into<Conversation>) -> Vec<String> {
         self.history(with).await.iter().map(|message| body_text(&message.body)).collect()
     }
 
@@ -297,6 +298,7 @@ pub fn body_text(body: &MessageBody) -> String {
         MessageBody::KeyChanged { .. } => "[key changed]".to_owned(),
         MessageBody::Unsupported => "[unsupported]".to_owned(),
         MessageBody::ProfileRestored => "[profile restored]".to_owned(),
+        MessageBody::GroupChange { .. } => "[group changed]".to_owned(),
     }
 }
 

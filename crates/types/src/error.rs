@@ -104,6 +104,18 @@ codes! {
     AccountExists = 313, "account-exists", 409, Stop;
     MethodNotAllowed = 314, "method-not-allowed", 405, Stop;
     UnsupportedMediaType = 315, "unsupported-media-type", 415, Stop;
+    /// No such group, or this account is no member of it (they look the same).
+    UnknownGroup = 320, "unknown-group", 404, Stop;
+    /// The operation does not follow the newest one: fetch what is new, sign again.
+    GroupConflict = 321, "group-conflict", 409, Retry;
+    /// The operation breaks a rule of the group, or its signature does not verify.
+    GroupOperationRefused = 322, "group-operation-refused", 403, Stop;
+    /// The group, or the account's number of groups, is at its limit.
+    GroupFull = 323, "group-full", 409, Stop;
+    /// The invite link was closed, is used up or has expired.
+    GroupInviteClosed = 324, "group-invite-closed", 403, Stop;
+    /// Only admins may post here.
+    GroupPostRefused = 325, "group-post-refused", 403, Stop;
 
     RateLimited = 400, "rate-limited", 429, Retry;
 

@@ -11,6 +11,8 @@ pub enum IdError {
     DeviceId(u32),
     #[error("not a UUID")]
     Uuid,
+    #[error("not 64 hex digits")]
+    Hex,
     #[error("the id is empty or zero")]
     Zero,
 }
@@ -289,9 +291,9 @@ pub struct SendId {
     pub client_msg_id: ClientMsgId,
 }
 
-/// Hash of a group's first operation.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(transparent)]
+/// Hash of a group's first operation. In text 64 hex digits.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(type = "string"))]
 pub struct GroupId([u8; 32]);
 
 impl GroupId {
@@ -304,20 +306,146 @@ impl GroupId {
     }
 }
 
-impl fmt::Debug for GroupId {
+impl TryFrom<&[u8]> for GroupId {
+    type Error = IdError;
+
+    fn try_from(bytes: &[u8]) -> Result<Self, IdError> {
+        let array = <[u8; 32]>::try_from(bytes).map_err(|_| IdError::Length { expected: 32, got: bytes.len() })?;
+        if array == [0; 32] {
+            return Err(IdError::Zero);
+        }
+        Ok(Self(array))
+    }
+}
+
+impl std::str::FromStr for GroupId {
+    type Err = IdError;
+
+    fn from_str(text: &str) -> Result<Self, IdError> {
+        let digits = text.as_bytes();
+        let mut bytes = [0; 32];
+        if digits.len() != 2 * bytes.len() {
+            return Err(IdError::Hex);
+        }
+        for (byte, pair) in bytes.iter_mut().zip(digits.chunks_exact(2)) {
+            let digit = |digit: Option<&u8>| digit.and_then(|digit| char::from(*digit).to_digit(16));
+            let (high, low) = digit(pair.first()).zip(digit(pair.last())).ok_or(IdError::Hex)?;
+            *byte = u8::try_from(high * 16 + low).map_err(|_| IdError::Hex)?;
+        }
+        Self::try_from(&bytes[..])
+    }
+}
+
+impl fmt::Display for GroupId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
     }
 }
 
-/// A conversation as one device sees it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+impl fmt::Debug for GroupId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// A conversation as one device sees it. In text the id of the account, or that of the group: a UUID or 64 hex digits.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(type = "string"))]
 pub enum Conversation {
     /// With this account; the own account is note-to-self.
     Peer(AccountId),
     Group(GroupId),
 }
+
+impl Conversation {
+    pub const fn peer(&self) -> Option<AccountId> {
+        match self {
+            Self::Peer(account) => Some(*account),
+            Self::Group(_) => None,
+        }
+    }
+
+    pub const fn group(&self) -> Option<GroupId> {
+        match self {
+            Self::Peer(_) => None,
+            Self::Group(group) => Some(*group),
+        }
+    }
+
+    /// 16 bytes of an account, or 32 of a group.
+    pub const fn as_bytes(&self) -> &[u8] {
+        match self {
+            Self::Peer(account) => account.as_bytes(),
+            Self::Group(group) => group.as_bytes(),
+        }
+    }
+}
+
+impl From<AccountId> for Conversation {
+    fn from(account: AccountId) -> Self {
+        Self::Peer(account)
+    }
+}
+
+impl From<GroupId> for Conversation {
+    fn from(group: GroupId) -> Self {
+        Self::Group(group)
+    }
+}
+
+impl TryFrom<&[u8]> for Conversation {
+    type Error = IdError;
+
+    fn try_from(bytes: &[u8]) -> Result<Self, IdError> {
+        if bytes.len() == 32 {
+            GroupId::try_from(bytes).map(Self::Group)
+        } else {
+            AccountId::try_from(bytes).map(Self::Peer)
+        }
+    }
+}
+
+impl std::str::FromStr for Conversation {
+    type Err = IdError;
+
+    fn from_str(text: &str) -> Result<Self, IdError> {
+        if text.len() == 64 { text.parse().map(Self::Group) } else { text.parse().map(Self::Peer) }
+    }
+}
+
+impl fmt::Display for Conversation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Peer(account) => fmt::Display::fmt(account, f),
+            Self::Group(group) => fmt::Display::fmt(group, f),
+        }
+    }
+}
+
+impl fmt::Debug for Conversation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+macro_rules! serde_as_text {
+    ($($name:ident)*) => {$(
+        impl Serialize for $name {
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.collect_str(self)
+            }
+        }
+
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                let text = std::borrow::Cow::<str>::deserialize(deserializer)?;
+                text.parse().map_err(serde::de::Error::custom)
+            }
+        }
+    )*};
+}
+
+serde_as_text! { GroupId Conversation }
 
 #[cfg(test)]
 mod tests {
@@ -335,6 +463,22 @@ mod tests {
         assert_eq!(AccountId::try_from(&[1u8; 15][..]), Err(IdError::Length { expected: 16, got: 15 }));
         assert_eq!(AccountId::try_from(&[0u8; 16][..]), Err(IdError::Zero));
         assert_eq!(ClientMsgId::try_from(&[][..]), Err(IdError::Length { expected: 16, got: 0 }));
+    }
+
+    #[test]
+    fn conversations_are_text_of_an_account_or_a_group() {
+        let account = AccountId::from_bytes([7; 16]);
+        let group = GroupId::from_bytes([0xa5; 32]);
+        for conversation in [Conversation::Peer(account), Conversation::Group(group)] {
+            let json = serde_json::to_string(&conversation).unwrap();
+            assert_eq!(json, format!("\"{conversation}\""));
+            assert_eq!(serde_json::from_str::<Conversation>(&json).unwrap(), conversation);
+            assert_eq!(Conversation::try_from(conversation.as_bytes()), Ok(conversation));
+        }
+        assert_eq!("a5".repeat(32).parse(), Ok(Conversation::Group(group)));
+        for bad in ["", "a5", &"0".repeat(64), &"g5".repeat(32), &"é".repeat(32)] {
+            assert!(bad.parse::<Conversation>().is_err(), "{bad}");
+        }
     }
 
     #[test]

@@ -25,6 +25,21 @@ pub mod limits {
     pub const CIPHERTEXT_BYTES: usize = 64 * 1024;
     pub const FRAME_BYTES: usize = 4 * 1024 * 1024;
     pub const TEXT_BYTES: usize = 32 * 1024;
+    pub const GROUP_MEMBERS: usize = 1024;
+    pub const PAIRWISE_MEMBERS: usize = 128;
+    /// A group's list of operations: one of them, and the encrypted details beside it.
+    pub const GROUP_OPERATION_BYTES: usize = 128 * 1024;
+    pub const GROUP_DETAILS_BYTES: usize = 64 * 1024;
+    pub const GROUP_PICTURE_BYTES: usize = 48 * 1024;
+    /// Invites open at once, and requests to join waiting at once.
+    pub const GROUP_INVITES: usize = 16;
+    pub const GROUP_REQUESTS: usize = 64;
+    /// Groups of one account.
+    pub const GROUPS_PER_ACCOUNT: usize = 1024;
+    /// Members whose devices one `SendKeys` reaches.
+    pub const KEYS_ACCOUNTS: usize = 256;
+    /// Groups named in one `GroupAck`.
+    pub const ACK_GROUPS: usize = 1024;
     pub const ACK_ENTRIES: usize = 1024;
     pub const RECEIPT_STEPS: usize = 16;
     pub const UNDELIVERED_RETENTION: Duration = Duration::from_secs(30 * 86_400);

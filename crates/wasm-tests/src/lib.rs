@@ -27,6 +27,10 @@ mod devices;
 mod features;
 #[path = "../../crypto/tests/groups.rs"]
 mod groups;
+#[path = "../../sim/tests/groups_hostile.rs"]
+mod groups_hostile;
+#[path = "../../sim/tests/groups.rs"]
+mod groups_of_people;
 #[path = "../../sim/tests/history.rs"]
 mod history;
 #[path = "../../sim/tests/hostile.rs"]

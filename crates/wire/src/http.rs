@@ -28,6 +28,14 @@
 //! | PUT /v1/recovery | device and recovery code | `ReplaceRecovery` -> 204 (new code) |
 //! | GET /v1/blocks | device | -> `Blocks` |
 //! | PUT, DELETE /v1/blocks/{account} | device | -> 204 |
+//! | POST /v1/groups | device | `PostOperation` -> 201 `OperationAccepted` |
+//! | GET /v1/groups | device | -> `Groups` (of the own account) |
+//! | GET /v1/groups/{group}?from=0 | member | -> `GroupPage` |
+//! | POST /v1/groups/{group}/operations | member, or joining | `PostOperation` -> `OperationAccepted` |
+//! | POST /v1/groups/{group}/devices | member | `GroupAccounts` -> `GroupDevices` |
+//! | POST /v1/groups/{group}/prekeys | member | `GroupTakePreKeys` -> `GroupPreKeys` (hands out one-time keys) |
+//! | GET /v1/groups/{group}/marks | member | -> `GroupMarks` |
+//! | GET /v1/group-invites/{public_key}?group=&from=0 | device with the link | -> `GroupPage` |
 //!
 //! Every error is an RFC 9457 problem (`Problem`, application/problem+json); 429 and 503 carry `Retry-After`.
 
@@ -378,6 +386,123 @@ bodies! {
     Blocks {
         #[schema(value_type = Vec<uuid::Uuid>)]
         accounts: Vec<AccountId>,
+    }
+
+    /// A signed operation on a group; see docs/protocol.md "Groups".
+    PostOperation {
+        /// Serialized protobuf `GroupOperation`, at most 128 KiB.
+        payload: Base64,
+        /// 64 bytes, XEdDSA by the actor's identity key.
+        signature: Base64,
+        /// Encrypted title, picture and description, where the operation has their hash. At most 64 KiB.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        details: Option<Base64>,
+    }
+
+    /// The operation is in the list, durably. The same operation again gets the same answer.
+    OperationAccepted {
+        /// 64 hex digits.
+        group: String,
+        revision: u32,
+        /// Its place in the group's log.
+        message_id: String,
+        server_time_ms: u64,
+        roster: String,
+    }
+
+    GroupSummary {
+        group: String,
+        revision: u32,
+        /// Hash of the last operation.
+        head: Base64,
+        roster: String,
+        /// The newest entry of the log.
+        newest: String,
+        /// The operation that ended the membership, if it has ended.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        until: Option<String>,
+        /// How far this account has read.
+        read_up_to: String,
+    }
+
+    Groups {
+        groups: Vec<GroupSummary>,
+    }
+
+    LoggedOperation {
+        revision: u32,
+        message_id: String,
+        server_time_ms: u64,
+        payload: Base64,
+        signature: Base64,
+    }
+
+    MemberList {
+        #[schema(value_type = uuid::Uuid)]
+        account: AccountId,
+        /// Version of its signed device list; 0 if the account is gone.
+        list_version: u32,
+    }
+
+    /// Operations of a group from a revision on, and in the last page what else there is to know.
+    GroupPage {
+        operations: Vec<LoggedOperation>,
+        /// Ask again with `from` one above the last revision here.
+        more: bool,
+        roster: String,
+        /// The newest encrypted details.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        details: Option<Base64>,
+        /// Every member's list version. Absent for who is no member.
+        #[serde(default)]
+        members: Vec<MemberList>,
+    }
+
+    GroupAccounts {
+        /// Members of the group, at most 256.
+        #[schema(value_type = Vec<uuid::Uuid>)]
+        accounts: Vec<AccountId>,
+    }
+
+    /// Those of the asked accounts that exist.
+    GroupDevices {
+        accounts: Vec<AccountDevices>,
+    }
+
+    MemberDevices {
+        #[schema(value_type = uuid::Uuid)]
+        account: AccountId,
+        /// 1 to 10.
+        devices: Vec<u32>,
+    }
+
+    GroupTakePreKeys {
+        /// Members of the group, each once; at most 64.
+        members: Vec<MemberDevices>,
+    }
+
+    /// In the order asked for; accounts that are gone are left out.
+    GroupPreKeys {
+        members: Vec<PreKeyBundles>,
+    }
+
+    GroupStep {
+        message_id: String,
+        at_ms: u64,
+    }
+
+    GroupMark {
+        #[schema(value_type = uuid::Uuid)]
+        member: AccountId,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        delivered: Option<GroupStep>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        read: Option<GroupStep>,
+    }
+
+    /// How far members have received and read. Those who have not received anything are left out.
+    GroupMarks {
+        marks: Vec<GroupMark>,
     }
 
     /// RFC 9457 problem details.

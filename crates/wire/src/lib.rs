@@ -18,6 +18,10 @@ pub const PROTOCOL_VERSION: u32 = 1;
 pub const DEVICE_LIST_DOMAIN: &[u8] = b"sotto device list v1\0";
 /// Signed by the device auth key at sign-in, before the challenge.
 pub const SIGN_IN_DOMAIN: &[u8] = b"sotto sign-in v1\0";
+/// Signed, and hashed, before a group operation's payload.
+pub const GROUP_OPERATION_DOMAIN: &[u8] = b"sotto group operation v1\0";
+/// Signed with an invite link's seed before group id, account and identity key of who joins.
+pub const GROUP_JOIN_DOMAIN: &[u8] = b"sotto group join v1\0";
 /// Signed by the recovery auth key, before the challenge.
 pub const RECOVERY_DOMAIN: &[u8] = b"sotto recovery v1\0";
 

@@ -68,7 +68,7 @@ async fn the_server_sees_nothing_it_must_not_see() {
     bob.online(false).await;
     let sent = phone.send("bob", &waiting).await;
     phone.until_status(sent.name, sotto_engine::api::MessageStatus::Sent).await;
-    bob.command(Command::MarkRead { conversation: phone_id, up_to: None }).await;
+    bob.command(Command::MarkRead { conversation: phone_id.into(), up_to: None }).await;
 
     let metrics = server.metrics().await;
     let backup = server.folder().join("backup");

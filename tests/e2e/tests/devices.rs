@@ -77,7 +77,7 @@ async fn a_third_device_has_history_and_everything_new_until_it_is_unlinked() {
     }
     until_texts(&bob, ann_id, &texts).await;
     // A tick on a sibling's message reaches all devices; a read on one device too.
-    bob.command(Command::MarkRead { conversation: ann_id, up_to: None }).await;
+    bob.command(Command::MarkRead { conversation: ann_id.into(), up_to: None }).await;
     for client in [&phone, &laptop, &tablet] {
         let what = format!("blue ticks on {}", client.name);
         eventually(DEADLINE, what, || async {
@@ -87,11 +87,11 @@ async fn a_third_device_has_history_and_everything_new_until_it_is_unlinked() {
         })
         .await;
     }
-    tablet.command(Command::MarkRead { conversation: bob_id, up_to: None }).await;
+    tablet.command(Command::MarkRead { conversation: bob_id.into(), up_to: None }).await;
     for client in [&phone, &laptop] {
         eventually(DEADLINE, "unread to be 0 on a sibling", || async {
             let conversations = client.conversations().await;
-            conversations.iter().find(|c| c.contact.account == bob_id).filter(|c| c.unread == 0).map(drop)
+            conversations.iter().find(|c| c.conversation == bob_id.into()).filter(|c| c.unread == 0).map(drop)
         })
         .await;
     }

@@ -52,7 +52,7 @@ async fn fifty_messages_to_an_offline_device() {
         let message = ann.until_status(*name, MessageStatus::Delivered).await;
         assert_eq!(message.status, MessageStatus::Delivered, "nobody has read it yet");
     }
-    bob.command(Command::MarkRead { conversation: ann_id, up_to: None }).await;
+    bob.command(Command::MarkRead { conversation: ann_id.into(), up_to: None }).await;
     for (name, text) in names.iter().zip(&texts) {
         let message = ann.until_status(*name, MessageStatus::Read).await;
         let times = [message.server_time_ms, message.delivered_ms, message.read_ms];
@@ -85,7 +85,7 @@ async fn receipts_wait_for_an_offline_sender() {
     ann.stop().await;
     bob.online(true).await;
     bob.until_text("ann>bob#0").await;
-    bob.command(Command::MarkRead { conversation: ann_id, up_to: None }).await;
+    bob.command(Command::MarkRead { conversation: ann_id.into(), up_to: None }).await;
     bob.until_all_sent().await;
     ann.reopen().await;
     let read = ann.until_status(sent.name, MessageStatus::Read).await;

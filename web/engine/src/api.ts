@@ -9,6 +9,16 @@ export type JsonValue = null | boolean | number | string | JsonValue[] | { [key:
 export type AccountId = string;
 
 /**
+ * Hash of a group's first operation. In text 64 hex digits.
+ */
+export type GroupId = string;
+
+/**
+ * A conversation as one device sees it. In text the id of the account, or that of the group: a UUID or 64 hex digits.
+ */
+export type Conversation = string;
+
+/**
  * One installation of an account, 1..=127.
  */
 export type DeviceId = number;
@@ -31,17 +41,17 @@ export type MessageId = string;
 export type Username = string;
 
 /**
- * A person, as a command names them: "@ann", or an account id.
+ * A person, as a command names them: "@ann", or an account id. Messages go to groups, too.
  */
-export type Who = { "name": Username } | { "account": AccountId } | "me";
+export type Who = { "name": Username } | { "account": AccountId } | "me" | { "group": GroupId };
 
-export type Command = { "command": "register", server: string, username: Username, invite: string | null, device_name: string, } | { "command": "start_link", server: string, device_name: string, } | { "command": "approve_link", link_text: string, } | { "command": "recover", server: string, username: Username, code: string, device_name: string, } | { "command": "set_online", online: boolean, } | { "command": "who_am_i" } | { "command": "find_person", who: Who, } | { "command": "send_text", to: Who, body: string, name: ClientMsgId | null, } | { "command": "retry_message", name: ClientMsgId, } | { "command": "cancel_message", name: ClientMsgId, } | { "command": "mark_read", conversation: AccountId, up_to: MessageId | null, } | { "command": "conversations" } | { "command": "conversation", conversation: AccountId, } | { "command": "set_conversation", conversation: AccountId, changes: ConversationChanges, } | { "command": "history", conversation: AccountId, at: HistoryPlace, limit: number, } | { "command": "message", name: ClientMsgId, } | { "command": "search", query: string, conversation: AccountId | null, limit: number, } | { "command": "contact", who: Who, } | { "command": "contacts" } | { "command": "safety_number", who: Who, } | { "command": "set_verified", who: Who, verified: boolean, 
+export type Command = { "command": "register", server: string, username: Username, invite: string | null, device_name: string, } | { "command": "start_link", server: string, device_name: string, } | { "command": "approve_link", link_text: string, } | { "command": "recover", server: string, username: Username, code: string, device_name: string, } | { "command": "set_online", online: boolean, } | { "command": "who_am_i" } | { "command": "find_person", who: Who, } | { "command": "send_text", to: Who, body: string, name: ClientMsgId | null, } | { "command": "create_group", group: NewGroup, } | { "command": "change_group", group: GroupId, change: GroupChange, } | { "command": "group", group: GroupId, } | { "command": "retry_message", name: ClientMsgId, } | { "command": "cancel_message", name: ClientMsgId, } | { "command": "mark_read", conversation: Conversation, up_to: MessageId | null, } | { "command": "conversations" } | { "command": "conversation", conversation: Conversation, } | { "command": "set_conversation", conversation: Conversation, changes: ConversationChanges, } | { "command": "history", conversation: Conversation, at: HistoryPlace, limit: number, } | { "command": "message", name: ClientMsgId, } | { "command": "search", query: string, conversation: Conversation | null, limit: number, } | { "command": "contact", who: Who, } | { "command": "contacts" } | { "command": "safety_number", who: Who, } | { "command": "set_verified", who: Who, verified: boolean, 
 /**
  * The 60 digits, however spaced.
  */
 safety_number: string | null, } | { "command": "accept_key", who: Who, identity_key: string | null, } | { "command": "set_blocked", who: Who, blocked: boolean, } | { "command": "devices" } | { "command": "remove_device", device: DeviceId, recovery_code: string | null, } | { "command": "request_history" } | { "command": "new_recovery_code", current_code: string, } | { "command": "delete_account" } | { "command": "status" } | { "command": "export", next: string | null, };
 
-export type Reply = { "reply": "done" } | { "reply": "registered", me: Me, recovery_code: string, } | { "reply": "recovered", me: Me, other_devices: number, } | { "reply": "link_text", text: string, expires_ms: number, } | { "reply": "me", me: Me, } | { "reply": "queued", message: MessageView, } | { "reply": "contact", contact: ContactView, } | { "reply": "contacts", contacts: Array<ContactView>, } | { "reply": "conversations", conversations: Array<ConversationView>, } | { "reply": "conversation", conversation: ConversationView, } | { "reply": "messages", messages: Array<MessageView>, more: boolean, newer: boolean, } | { "reply": "message", message: MessageView, details: MessageDetails, } | { "reply": "found", hits: Array<SearchHit>, } | { "reply": "safety_number", digits: string, qr: string, verified: boolean, contact: ContactView, } | { "reply": "devices", devices: Array<DeviceView>, } | { "reply": "recovery_code", recovery_code: string, } | { "reply": "status", status: StatusView, } | { "reply": "export_page", 
+export type Reply = { "reply": "done" } | { "reply": "registered", me: Me, recovery_code: string, } | { "reply": "recovered", me: Me, other_devices: number, } | { "reply": "link_text", text: string, expires_ms: number, } | { "reply": "me", me: Me, } | { "reply": "queued", message: MessageView, } | { "reply": "contact", contact: ContactView, } | { "reply": "contacts", contacts: Array<ContactView>, } | { "reply": "group", group: GroupView, } | { "reply": "conversations", conversations: Array<ConversationView>, } | { "reply": "conversation", conversation: ConversationView, } | { "reply": "messages", messages: Array<MessageView>, more: boolean, newer: boolean, } | { "reply": "message", message: MessageView, details: MessageDetails, } | { "reply": "found", hits: Array<SearchHit>, } | { "reply": "safety_number", digits: string, qr: string, verified: boolean, contact: ContactView, } | { "reply": "devices", devices: Array<DeviceView>, } | { "reply": "recovery_code", recovery_code: string, } | { "reply": "status", status: StatusView, } | { "reply": "export_page", 
 /**
  * Each is the text of one JSON object.
  */
@@ -69,7 +79,7 @@ identity_key: string, };
  */
 export type MessageStatus = "received" | "pending" | "held" | "sent" | "delivered" | "read" | "failed" | "waiting";
 
-export type MessageBody = { "kind": "text", body: string, } | { "kind": "undecryptable" } | { "kind": "key_changed", identity_key: string, } | { "kind": "unsupported" } | { "kind": "profile_restored" };
+export type MessageBody = { "kind": "text", body: string, } | { "kind": "undecryptable" } | { "kind": "key_changed", identity_key: string, } | { "kind": "group_change", change: GroupChangeView, } | { "kind": "unsupported" } | { "kind": "profile_restored" };
 
 export type MessageView = { 
 /**
@@ -84,7 +94,7 @@ message_id: MessageId | null,
 /**
  * Became readable only with this later id (it was sent again): unread until `MarkRead` reaches it.
  */
-late_id: MessageId | null, conversation: AccountId, from: AccountId, from_me: boolean, from_device: DeviceId, body: MessageBody, status: MessageStatus, 
+late_id: MessageId | null, conversation: Conversation, from: AccountId, from_me: boolean, from_device: DeviceId, body: MessageBody, status: MessageStatus, 
 /**
  * The sender's clock.
  */
@@ -164,7 +174,140 @@ key_changed: boolean, identity_key: string | null,
  */
 new_identity_key: string | null, devices: number, };
 
-export type ConversationView = { contact: ContactView, is_me: boolean, last: MessageView | null, unread: number, 
+export type GroupRole = "owner" | "admin" | "member";
+
+/**
+ * Who may do something in a group.
+ */
+export type GroupPermission = "members" | "admins";
+
+/**
+ * How a message reaches the members.
+ */
+export type GroupFanout = "log" | "pairwise";
+
+export type GroupMemberView = { account: AccountId, username: Username | null, display_name: string | null, role: GroupRole, 
+/**
+ * The group's list has another key of theirs than this device: they get no messages of this device until added again.
+ */
+key_changed: boolean, };
+
+export type GroupInviteView = { 
+/**
+ * Hex.
+ */
+public_key: string, 
+/**
+ * Only on the device that made it.
+ */
+link: string | null, 
+/**
+ * Uses that are left; 0: without limit.
+ */
+uses: number, 
+/**
+ * 0: never.
+ */
+expires_ms: number, 
+/**
+ * Joining only asks; an admin adds.
+ */
+approval: boolean, };
+
+export type GroupView = { group: GroupId, 
+/**
+ * None until somebody gave this device the key.
+ */
+title: string | null, description: string | null, 
+/**
+ * Base64.
+ */
+picture: string | null, 
+/**
+ * "image/webp", "image/jpeg" or "image/png".
+ */
+picture_type: string | null, 
+/**
+ * Of the last operation known here.
+ */
+revision: number, 
+/**
+ * In the order they joined.
+ */
+members: Array<GroupMemberView>, fanout: GroupFanout, 
+/**
+ * Who may write messages.
+ */
+post: GroupPermission, 
+/**
+ * Who may add members.
+ */
+add: GroupPermission, 
+/**
+ * Who may change title, description and picture.
+ */
+change_details: GroupPermission, invites: Array<GroupInviteView>, 
+/**
+ * Who asked to join by a link, and waits for an admin.
+ */
+requests: Array<ContactView>, 
+/**
+ * None: not a member (any more).
+ */
+my_role: GroupRole | null, deleted: boolean, 
+/**
+ * Why the list of members cannot be trusted any more, for people.
+ */
+alarm: string | null, };
+
+/**
+ * A group to be made.
+ */
+export type NewGroup = { 
+/**
+ * 1 to 100 characters.
+ */
+title: string, 
+/**
+ * At most 2,048 characters.
+ */
+description: string, 
+/**
+ * Base64, at most 48 KiB of it decoded.
+ */
+picture: string | null, 
+/**
+ * "image/webp", "image/jpeg" or "image/png".
+ */
+picture_type: string | null, 
+/**
+ * At most 1,023.
+ */
+members: Array<Who>, post: GroupPermission, add: GroupPermission, change_details: GroupPermission, };
+
+/**
+ * What is to be changed about a group.
+ */
+export type GroupChange = { "kind": "add", members: Array<Who>, } | { "kind": "remove", members: Array<Who>, } | { "kind": "set_role", member: AccountId, role: GroupRole, } | { "kind": "set_details", title: string, description: string, picture: string | null, picture_type: string | null, } | { "kind": "set_permissions", post: GroupPermission, add: GroupPermission, change_details: GroupPermission, } | { "kind": "leave" } | { "kind": "succeed" } | { "kind": "delete" };
+
+/**
+ * What was changed about a group. Who did it is the message's author.
+ */
+export type GroupChangeView = { "what": "created", members: Array<AccountId>, } | { "what": "added", members: Array<AccountId>, } | { "what": "removed", members: Array<AccountId>, } | { "what": "left" } | { "what": "role_set", member: AccountId, role: GroupRole, } | { "what": "details_set" } | { "what": "permissions_set" } | { "what": "invite_opened" } | { "what": "invite_closed" } | { "what": "joined" } | { "what": "declined", members: Array<AccountId>, } | { "what": "succeeded" } | { "what": "deleted" };
+
+export type ConversationView = { conversation: Conversation, 
+/**
+ * The person; none: it is a group's.
+ */
+contact: ContactView | null, 
+/**
+ * The group; none: it is a person's.
+ */
+group: GroupView | null, 
+/**
+ * What it is called: the name of the person (display name, username or the beginning of the id) or of the group.
+ */
+title: string, is_me: boolean, last: MessageView | null, unread: number, 
 /**
  * Message id read up to by this person.
  */
@@ -200,7 +343,15 @@ draft?: string, };
  */
 export type HistoryPlace = "newest" | { "before": string } | { "after": string } | { "around": string };
 
-export type SearchHit = { message: MessageView, contact: ContactView, 
+export type SearchHit = { message: MessageView, 
+/**
+ * The person of the conversation; none: it is a group's.
+ */
+contact: ContactView | null, 
+/**
+ * What the conversation is called.
+ */
+title: string, 
 /**
  * The body around the match, with the matching words between U+0001 and U+0002.
  */
@@ -223,4 +374,4 @@ signed_out: string | null, };
 /**
  * What happened without being asked for.
  */
-export type Event = { "event": "connection", connection: ConnectionView, } | { "event": "message_added", message: MessageView, backlog: boolean, } | { "event": "message_changed", message: MessageView, } | { "event": "message_removed", name: ClientMsgId, conversation: AccountId, } | { "event": "conversation_changed", conversation: AccountId, } | { "event": "contact_changed", contact: ContactView, } | { "event": "key_changed", contact: ContactView, was_verified: boolean, } | { "event": "queue_drained" } | { "event": "linked", me: Me, } | { "event": "link_failed", error: CommandError, } | { "event": "history_received", done: number, total: number, } | { "event": "history_sent", device: DeviceId, done: number, total: number, } | { "event": "devices_changed" } | { "event": "signed_out", error: CommandError, } | { "event": "clock_off", by_ms: number, } | { "event": "repairing", contact: AccountId, reason: string, } | { "event": "notice", text: string, };
+export type Event = { "event": "connection", connection: ConnectionView, } | { "event": "message_added", message: MessageView, backlog: boolean, } | { "event": "message_changed", message: MessageView, } | { "event": "message_removed", name: ClientMsgId, conversation: Conversation, } | { "event": "conversation_changed", conversation: Conversation, } | { "event": "contact_changed", contact: ContactView, } | { "event": "key_changed", contact: ContactView, was_verified: boolean, } | { "event": "queue_drained" } | { "event": "linked", me: Me, } | { "event": "link_failed", error: CommandError, } | { "event": "history_received", done: number, total: number, } | { "event": "history_sent", device: DeviceId, done: number, total: number, } | { "event": "devices_changed" } | { "event": "signed_out", error: CommandError, } | { "event": "clock_off", by_ms: number, } | { "event": "repairing", contact: AccountId, reason: string, } | { "event": "notice", text: string, };

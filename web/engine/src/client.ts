@@ -50,6 +50,9 @@ export interface ReplyTo {
   who_am_i: "me";
   find_person: "contact";
   send_text: "queued";
+  create_group: "group";
+  change_group: "group";
+  group: "group";
   retry_message: "queued";
   cancel_message: "done";
   mark_read: "done";

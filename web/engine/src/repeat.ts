@@ -10,6 +10,8 @@ const REPEATABLE: Record<Command["command"], boolean> = {
   new_recovery_code: false,
   delete_account: false,
   retry_message: false,
+  create_group: false,
+  change_group: false,
   send_text: true,
   set_online: true,
   who_am_i: true,
@@ -30,6 +32,7 @@ const REPEATABLE: Record<Command["command"], boolean> = {
   set_blocked: true,
   devices: true,
   request_history: true,
+  group: true,
   status: true,
   export: true,
 };

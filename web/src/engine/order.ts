@@ -28,17 +28,17 @@ export function readId(message: MessageView): string | null {
  * not say) and breaks ties.
  */
 export function orderConversations(
-  byAccount: Readonly<Record<string, ConversationView>>,
+  byId: Readonly<Record<string, ConversationView>>,
   before: readonly string[],
 ): string[] {
-  const place = new Map(before.map((account, at) => [account, at]));
-  const placeOf = (view: ConversationView) => place.get(view.contact.account) ?? -1;
-  return Object.values(byAccount)
+  const place = new Map(before.map((conversation, at) => [conversation, at]));
+  const placeOf = (view: ConversationView) => place.get(view.conversation) ?? -1;
+  return Object.values(byId)
     .sort((a, b) => {
       if (a.pinned !== b.pinned) return a.pinned ? -1 : 1;
       if (a.pinned || (a.last === null && b.last === null)) return placeOf(a) - placeOf(b);
       if (a.last === null || b.last === null) return a.last === null ? -1 : 1;
       return compareDigits(b.last.position, a.last.position) || placeOf(a) - placeOf(b);
     })
-    .map((view) => view.contact.account);
+    .map((view) => view.conversation);
 }

@@ -51,7 +51,7 @@ export interface AppState {
   /** The states so far, oldest first. */
   connectionSteps: readonly ConnectionStep[];
   conversations: Readonly<Record<string, ConversationView>>;
-  /** Accounts in the order of the list, archived ones included. */
+  /** Conversations in the order of the list, archived ones included. */
   order: readonly string[];
   /** The list has been read at least once. */
   loaded: boolean;
@@ -183,8 +183,8 @@ async function readChanged(): Promise<void> {
         changed.clear();
         const { conversations } = await engine.command({ command: "conversations" });
         useApp.setState({
-          conversations: Object.fromEntries(conversations.map((view) => [view.contact.account, view])),
-          order: conversations.map((view) => view.contact.account),
+          conversations: Object.fromEntries(conversations.map((view) => [view.conversation, view])),
+          order: conversations.map((view) => view.conversation),
           loaded: true,
         });
       } else {
@@ -206,7 +206,7 @@ async function readChanged(): Promise<void> {
 function takeConversations(views: readonly ConversationView[]): void {
   useApp.setState((state) => {
     const conversations = { ...state.conversations };
-    for (const view of views) conversations[view.contact.account] = view;
+    for (const view of views) conversations[view.conversation] = view;
     return { conversations, order: orderConversations(conversations, state.order) };
   });
 }
@@ -235,7 +235,7 @@ function apply(happenings: Happening[]): void {
   const setContact = (contact: ContactView) => {
     const view = conversations[contact.account];
     if (!view) return;
-    conversations[contact.account] = { ...view, contact };
+    conversations[contact.account] = { ...view, contact, title: displayName(contact) ?? view.title };
     touched.add(contact.account);
   };
   const setLast = (message: MessageView) => {

@@ -9,6 +9,7 @@ import { messageName, type HistoryPlace, type MessageView } from "@sotto/engine"
 import { create } from "zustand";
 import { engine } from "./engine";
 import { byPosition, compareDigits, keyOf, readId } from "./order";
+import { recipientOf } from "./recipient";
 import { reasonOf } from "../strings/reason";
 import { isForeground, notice, onHappenings, refreshConversation, setConversation, useApp } from "./store";
 
@@ -210,7 +211,7 @@ function merge(known: readonly MessageView[], added: readonly MessageView[]): Me
 
 /** Sends a text; resolves when it is saved on this device. The same name again is the same message. */
 export async function sendText(account: string, body: string, name = messageName()): Promise<void> {
-  const { message } = await engine.command({ command: "send_text", to: { account }, body, name });
+  const { message } = await engine.command({ command: "send_text", to: recipientOf(account), body, name });
   if (useWindow.getState().account === account) {
     if (useWindow.getState().newer) await jumpToNewest();
     else take([message]);

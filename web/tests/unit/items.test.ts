@@ -94,7 +94,7 @@ test("a name that two people use is two messages", () => {
 describe("the order of the list", () => {
   const view = (account: string, position: string | null, pinned = false): [string, ConversationView] => [
     account,
-    { contact: { account }, last: position === null ? null : message(1, { position }), pinned } as ConversationView,
+    { conversation: account, last: position === null ? null : message(1, { position }), pinned } as ConversationView,
   ];
   const order = (views: [string, ConversationView][], before: string[] = []) => orderConversations(Object.fromEntries(views), before).join("");
 

@@ -19,7 +19,8 @@ export interface Outcome {
 export function written(): string[] {
   const crate = join(root, "crates/wasm-tests/src/lib.rs");
   const included = [...readFileSync(crate, "utf8").matchAll(/#\[path = "(.+)"\]/g)].map(([, path]) => join(dirname(crate), path ?? ""));
-  const files = [...included, join(root, "crates/engine-store/src/tests.rs")];
+  const store = join(root, "crates/engine-store/src");
+  const files = [...included, join(store, "tests.rs"), join(store, "tests/groups.rs")];
   return files.flatMap((file) => {
     const found = readFileSync(file, "utf8").matchAll(/(#\[cfg\(not\(target_arch = "wasm32"\)\)\]\n)?#\[test\]\nfn (\w+)/g);
     return [...found].filter(([, native]) => native === undefined).map(([, , name]) => `${basename(file, ".rs")}::${name ?? ""}`);

@@ -131,6 +131,7 @@ async fn submit(store: Arc<EmbeddedStore>, submitter: u64, end: Instant) -> Vec<
         let send = SendId { from, client_msg_id: ClientMsgId::from_bytes(name) };
         assert!(store.find_send(&send).await.expect("readable").is_none());
         let commit = SendCommit {
+            group: None,
             send,
             class: EnvelopeClass::Message,
             seen: MessageId::ZERO,

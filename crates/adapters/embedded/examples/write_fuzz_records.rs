@@ -4,9 +4,10 @@
 #[path = "../tests/common/mod.rs"]
 mod common;
 
-use common::{T0, account, address, keys, new_account, open, send, signed_key};
+use common::{T0, account, address, group_message, group_settle, keys, new_account, new_group, open, send, signed_key};
 use sotto_ports::{
-    Advance, DirectoryStore, InboxStore, Invite, MetaStore, PreKeyStore, PreKeyUpload, Settle, WatermarkKind,
+    Advance, DirectoryStore, GroupStore, InboxStore, Invite, MetaStore, PreKeyStore, PreKeyUpload, Settle,
+    WatermarkKind,
 };
 use sotto_types::{Conversation, MessageId};
 use std::path::Path;
@@ -40,6 +41,12 @@ async fn main() {
         .settle(Settle { of: address(2), envelopes: Vec::new(), remove: Vec::new(), advance: vec![advance] })
         .await
         .expect("stored");
+    let made = store.commit_operation(new_group(1, vec![account(1), account(2)])).await.expect("stored");
+    let sent = store.commit_message(group_message(1, made.roster, 2)).await.expect("stored");
+    store.settle_groups(group_settle(1, address(2), sent.message_id)).await.expect("stored");
+    let mut pairwise = send(3, &[address(1)], T0);
+    pairwise.group = Some((common::group(1), None));
+    store.commit_send(pairwise).await.expect("stored");
     store.set_block(account(1), account(2), true).await.expect("stored");
     store.put_invite(Invite { hash: [7; 32], uses_left: 3, expires: T0 }).await.expect("stored");
     store.put("secret", "value".into()).await.expect("stored");

@@ -10,7 +10,7 @@
 //! - a restored store has no one-time prekey (the originals may have been handed out since), and a generation that no
 //!   client has seen, also after other restores of the same backup, which makes clients replace their keys.
 
-use crate::open::{self, OpenError, SCHEMA};
+use crate::open::{self, OpenError, SCHEMA, SCHEMA_OLDEST};
 use crate::ops::meta::{GENERATION, SCHEMA as SCHEMA_KEY};
 use crate::ops::prekeys::without_one_time_keys;
 use crate::tables::{Table, Tables};
@@ -315,7 +315,7 @@ fn parse_manifest(bytes: &[u8]) -> Result<Manifest, ManifestError> {
     if head.format > FORMAT || head.schema > SCHEMA {
         return Err(ManifestError::Newer(head.schema));
     }
-    if head.schema < SCHEMA {
+    if head.schema < SCHEMA_OLDEST {
         return Err(ManifestError::Damaged(format!("schema {}, of a version before the first release", head.schema)));
     }
     let manifest: Manifest = serde_json::from_slice(bytes).map_err(damaged)?;
@@ -325,7 +325,8 @@ fn parse_manifest(bytes: &[u8]) -> Result<Manifest, ManifestError> {
             return Err(ManifestError::Damaged(format!("unknown or repeated part {:?}", part.table)));
         }
     }
-    if let Some(missing) = Table::FIXED.into_iter().find(|table| !seen.contains(table.label())) {
+    let needed = |table: &Table| table.since_schema() <= manifest.schema && !seen.contains(table.label());
+    if let Some(missing) = Table::FIXED.into_iter().find(needed) {
         return Err(ManifestError::Damaged(format!("part {:?} is missing", missing.label())));
     }
     Ok(manifest)

@@ -3,35 +3,93 @@
 //! same; the committer raises the epoch and drops the entry after each change, before it answers the change's caller.
 
 use parking_lot::Mutex;
+use quick_cache::Weighter;
 use quick_cache::unsync::Cache;
-use sotto_types::AccountId;
+use sotto_ports::Group;
+use sotto_types::{AccountId, GroupId};
+use std::hash::Hash;
 use std::sync::Arc;
 
 const SHARDS: usize = 16;
 
-pub struct AccountCache<T> {
-    shards: [Mutex<Shard<T>>; SHARDS],
+/// What a group weighs about, to guess how many fit.
+const GROUP_GUESS_BYTES: usize = 4 << 10;
+
+pub type AccountCache<T> = SharedCache<AccountId, T>;
+pub type GroupCache = SharedCache<GroupId, Group>;
+
+/// An id that begins or ends with random bytes.
+pub trait Key: Copy + Eq + Hash {
+    /// As random as the id is.
+    fn random_byte(&self) -> u8;
 }
 
-struct Shard<T> {
+impl Key for AccountId {
+    fn random_byte(&self) -> u8 {
+        // The last byte of a UUID of any version is random, as far as its maker is honest.
+        self.as_bytes()[15]
+    }
+}
+
+impl Key for GroupId {
+    fn random_byte(&self) -> u8 {
+        self.as_bytes()[31]
+    }
+}
+
+pub struct SharedCache<K, T> {
+    shards: [Mutex<Shard<K, T>>; SHARDS],
+}
+
+struct Shard<K, T> {
     epoch: u64,
-    values: Cache<AccountId, Arc<T>>,
+    values: Cache<K, Arc<T>, Weigh<T>>,
+}
+
+struct Weigh<T>(fn(&T) -> u64);
+
+impl<T> Clone for Weigh<T> {
+    fn clone(&self) -> Self {
+        Self(self.0)
+    }
+}
+
+impl<K, T> Weighter<K, Arc<T>> for Weigh<T> {
+    fn weight(&self, _: &K, value: &Arc<T>) -> u64 {
+        (self.0)(value)
+    }
 }
 
 impl<T> AccountCache<T> {
+    /// So many values.
     pub fn new(capacity: usize) -> Self {
-        let shard = |_| Mutex::new(Shard { epoch: 0, values: Cache::new((capacity / SHARDS).max(1)) });
+        let values = (capacity / SHARDS).max(1);
+        Self::with(values, values, |_| 1)
+    }
+}
+
+impl GroupCache {
+    /// So many bytes: groups of two and of a thousand differ too much to count them.
+    pub fn of_bytes(capacity: usize) -> Self {
+        let bytes = capacity / SHARDS;
+        Self::with((bytes / GROUP_GUESS_BYTES).max(1), bytes, crate::group_records::group_weight)
+    }
+}
+
+impl<K: Key, T> SharedCache<K, T> {
+    fn with(values: usize, weight: usize, weigh: fn(&T) -> u64) -> Self {
+        let weight = u64::try_from(weight).unwrap_or(u64::MAX);
+        let shard = |_| Mutex::new(Shard { epoch: 0, values: Cache::with_weighter(values, weight, Weigh(weigh)) });
         Self { shards: std::array::from_fn(shard) }
     }
 
-    fn shard(&self, id: AccountId) -> &Mutex<Shard<T>> {
-        // The last byte of a UUID of any version is random, as far as its maker is honest.
-        let place = usize::from(id.as_bytes()[15]) % SHARDS;
+    fn shard(&self, id: K) -> &Mutex<Shard<K, T>> {
+        let place = usize::from(id.random_byte()) % SHARDS;
         self.shards.get(place).expect("a remainder is below its divisor")
     }
 
     /// The cached value, or else what `load` finds in the store.
-    pub fn get<E>(&self, id: AccountId, load: impl FnOnce() -> Result<Option<T>, E>) -> Result<Option<Arc<T>>, E> {
+    pub fn get<E>(&self, id: K, load: impl FnOnce() -> Result<Option<T>, E>) -> Result<Option<Arc<T>>, E> {
         let epoch = {
             let shard = self.shard(id).lock();
             if let Some(value) = shard.values.get(&id) {
@@ -47,7 +105,7 @@ impl<T> AccountCache<T> {
         Ok(Some(loaded))
     }
 
-    pub fn forget(&self, id: AccountId) {
+    pub fn forget(&self, id: K) {
         let mut shard = self.shard(id).lock();
         shard.epoch += 1;
         shard.values.remove(&id);

@@ -94,10 +94,14 @@ impl<'a> Reader<'a> {
         Ok(DeviceAddress::new(self.account()?, self.device_id()?))
     }
 
+    pub fn group(&mut self) -> Result<GroupId, StoreError> {
+        Ok(GroupId::from_bytes(self.array()?))
+    }
+
     pub fn conversation(&mut self) -> Result<Conversation, StoreError> {
         match self.u8()? {
             1 => Ok(Conversation::Peer(self.account()?)),
-            2 => Ok(Conversation::Group(GroupId::from_bytes(self.array()?))),
+            2 => Ok(Conversation::Group(self.group()?)),
             _ => Err(self.wrong()),
         }
     }

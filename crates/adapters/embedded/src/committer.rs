@@ -9,10 +9,10 @@
 //!
 //! Elsewhere: the batch itself is in `txn`, what operations do in `ops`, the clock on a hanging commit in `watch`.
 
-use crate::cache::AccountCache;
+use crate::cache::{AccountCache, GroupCache};
 use crate::memtables::Memtables;
 use crate::metrics::Metrics;
-use crate::txn::{Batch, Txn};
+use crate::txn::{Batch, News, Txn};
 use crate::watch::{Fatal, Progress};
 use fjall::{Database, OwnedWriteBatch, PersistMode};
 use parking_lot::{Condvar, Mutex};
@@ -187,6 +187,7 @@ pub struct Committer {
     pub feed: Arc<dyn EntryFeed>,
     pub routing: Arc<AccountCache<Routing>>,
     pub accounts: Arc<AccountCache<Account>>,
+    pub groups: Arc<GroupCache>,
     pub metrics: Arc<Metrics>,
     pub memtables: Arc<Memtables>,
     pub progress: Arc<Progress>,
@@ -240,7 +241,7 @@ impl Committer {
     }
 
     fn commit(&mut self, batch: Batch) {
-        let Batch { mut writes, events, changed, durable } = batch;
+        let Batch { mut writes, events, changed, changed_groups, durable } = batch;
         if !writes.is_empty() {
             let mode = if durable { PersistMode::SyncData } else { PersistMode::Buffer };
             let mut out = OwnedWriteBatch::with_capacity(self.db.clone(), writes.len()).durability(Some(mode));
@@ -279,10 +280,21 @@ impl Committer {
             self.routing.forget(account);
             self.accounts.forget(account);
         }
-        for (to, entry) in events.iter().flatten() {
-            self.feed.published(*to, entry);
+        for group in changed_groups {
+            self.groups.forget(group);
         }
-        self.metrics.published(events.iter().flatten().count());
+        let mut entries = 0;
+        for news in events.iter().flatten() {
+            match news {
+                News::Entry(to, entry) => {
+                    entries += 1;
+                    self.feed.published(*to, entry);
+                }
+                News::Logged(entry) => self.feed.logged(entry),
+                News::Marked(group, marks) => self.feed.marked(*group, marks),
+            }
+        }
+        self.metrics.published(entries);
         self.txn.reuse(writes, events);
     }
 }

@@ -1,8 +1,8 @@
 //! Entry points for fuzzing: every decoder of what stands on disk, fed any bytes. None may panic.
 
 use crate::backup::{PartReader, is_manifest};
-use crate::{keys, records};
-use sotto_types::{AccountId, EntryId};
+use crate::{group_records, keys, records};
+use sotto_types::{AccountId, EntryId, GroupId};
 
 /// Keys and records of every keyspace.
 pub fn records(data: &[u8]) {
@@ -18,6 +18,33 @@ pub fn records(data: &[u8]) {
     }
     if let Ok(routing) = records::routing(account, data) {
         assert_eq!(records::put_routing(&routing), data, "a routing record that reads must write back the same");
+    }
+    let group = GroupId::from_bytes([1; 32]);
+    if let Ok(entry) = group_records::logged(data) {
+        let mut again = Vec::new();
+        group_records::put_logged(&mut again, &entry);
+        assert_eq!(again, data, "a log record that reads must write back the same");
+    }
+    if let Ok(read) = group_records::group(1, data) {
+        assert_eq!(group_records::put_group(&read), data, "a group record that reads must write back the same");
+    }
+    if let Ok(Some(head)) = group_records::head(group, data) {
+        assert_eq!(group_records::put_head(group, head), data, "a head that reads must write back the same");
+    }
+    if let Ok(membership) = group_records::membership(data) {
+        let again = group_records::put_membership(&membership);
+        assert_eq!(again, data, "a membership that reads must write back the same");
+    }
+    if let Ok(operation) = group_records::operation(1, data) {
+        let again = group_records::put_operation(&operation);
+        assert_eq!(again, data, "an operation that reads must write back the same");
+    }
+    let _ = group_records::mark(data);
+    let _ = group_records::read_one(data, "number");
+    let _ = keys::parse_logged(data);
+    let _ = keys::parse_operation(data);
+    if let Ok((day, what)) = keys::parse_of_day(data) {
+        assert_eq!(keys::of_day(day, what), data, "a calendar key that reads must write back the same");
     }
     let _ = records::committed(data);
     let _ = records::step(data);

@@ -3,12 +3,15 @@
 //! The two keys of every message, its inbox entry and its dedup record, are 20 bytes, because fjall's memtables hold a key of up to
 //! 20 bytes in the node itself and look each longer one up elsewhere in memory, at every step of every search. So they name
 //! the account by its first 11 bytes, which no two accounts of a store may share (`create_account` refuses the second: ids
-//! are random, so only somebody who tries will ever see it).
+//! are random, so only somebody who tries will ever see it). Groups are named by the first 8 bytes of their id everywhere,
+//! which no two groups of a store may share (`commit_operation` refuses to make the second): so cursors, marks and the log,
+//! which every message or ack writes, fit into 20 bytes too. Ids of groups are hashes: two that meet take 2^32 groups, and
+//! meeting a given one 2^64 tries. What was read is compared with the whole id, which stands in the records.
 
 use crate::codec::Reader;
 use sha2::{Digest as _, Sha256};
 use sotto_ports::{StoreError, WatermarkKind};
-use sotto_types::{AccountId, Conversation, DeviceAddress, DeviceId, EntryId, SendId, Timestamp};
+use sotto_types::{AccountId, Conversation, DeviceAddress, DeviceId, EntryId, GroupId, MessageId, SendId, Timestamp};
 
 pub const DEVICE: usize = 17;
 /// The part of an account id that names it within a store.
@@ -16,6 +19,10 @@ pub const SHORT: usize = 11;
 pub const INBOX: usize = SHORT + 1;
 pub const ENTRY: usize = INBOX + 8;
 pub const SEND: usize = 20;
+/// The part of a group id that names it within a store.
+pub const GROUP: usize = 8;
+pub const LOGGED: usize = GROUP + 8;
+pub const MEMBERSHIP: usize = SHORT + GROUP;
 
 pub type Short = [u8; SHORT];
 
@@ -90,6 +97,74 @@ pub fn receipt(of: DeviceAddress, conversation: Conversation, member: AccountId)
 
 pub fn pair(owner: AccountId, other: AccountId) -> [u8; 32] {
     join(&[owner.as_bytes(), other.as_bytes()])
+}
+
+pub fn group(id: GroupId) -> [u8; GROUP] {
+    *id.as_bytes().first_chunk().expect("a group id is longer")
+}
+
+pub fn logged(group: [u8; GROUP], id: MessageId) -> [u8; LOGGED] {
+    join(&[&group, &id.get().to_be_bytes()])
+}
+
+pub fn parse_logged(key: &[u8]) -> Result<([u8; GROUP], MessageId), StoreError> {
+    let mut reader = Reader::new(key, "group log key");
+    let parsed = (reader.array()?, MessageId::new(reader.u64()?));
+    reader.end()?;
+    Ok(parsed)
+}
+
+pub fn operation(group: GroupId, revision: u32) -> [u8; GROUP + 4] {
+    join(&[&self::group(group), &revision.to_be_bytes()])
+}
+
+pub fn parse_operation(key: &[u8]) -> Result<([u8; GROUP], u32), StoreError> {
+    let mut reader = Reader::new(key, "operation key");
+    let parsed = (reader.array()?, reader.u32()?);
+    reader.end()?;
+    Ok(parsed)
+}
+
+/// Beside the memberships of an account, under the account alone, stands how many it has.
+pub fn membership(account: AccountId, group: [u8; GROUP]) -> [u8; MEMBERSHIP] {
+    join(&[&short(account), &group])
+}
+
+pub fn cursor(of: DeviceAddress, group: [u8; GROUP]) -> [u8; INBOX + GROUP] {
+    join(&[&inbox(of), &group])
+}
+
+pub fn mark(group: [u8; GROUP], member: AccountId) -> [u8; GROUP + SHORT] {
+    join(&[&group, &short(member)])
+}
+
+/// What a day of the calendar of `trim_logs` has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OfDay {
+    /// This group's log has entries with ids of the day.
+    Log([u8; GROUP]),
+    /// A membership of this account in the group ended.
+    Ended(AccountId, [u8; GROUP]),
+}
+
+pub fn of_day(day: u32, what: OfDay) -> Vec<u8> {
+    let day = day.to_be_bytes();
+    match what {
+        OfDay::Log(group) => [&day[..], &[1], &group].concat(),
+        OfDay::Ended(account, group) => [&day[..], &[2], account.as_bytes(), &group].concat(),
+    }
+}
+
+pub fn parse_of_day(key: &[u8]) -> Result<(u32, OfDay), StoreError> {
+    let mut reader = Reader::new(key, "calendar key");
+    let day = reader.u32()?;
+    let what = match reader.u8()? {
+        1 => OfDay::Log(reader.array()?),
+        2 => OfDay::Ended(reader.account()?, reader.array()?),
+        _ => return Err(reader.wrong()),
+    };
+    reader.end()?;
+    Ok((day, what))
 }
 
 /// The records of one device's prekeys.

@@ -1,4 +1,4 @@
-//! The embedded store: inboxes, directory, prekeys and meta of one node in one folder, on fjall (an LSM tree with a journal).
+//! The embedded store: inboxes, groups, directory, prekeys and meta of one node in one folder, on fjall (an LSM tree with a journal).
 //! Flow: reads run on the caller's thread; changes go through a bounded queue to one committer thread, which runs them in
 //! order, writes ONE fjall batch for all that waited (group commit), tells the feed, and answers the callers.
 //!
@@ -7,6 +7,8 @@
 //! - durable on return: `durability(SyncData)` (fdatasync of the journal) before anybody is answered; changes that need
 //!   only be applied (acks, watermarks) use `Buffer`, which survives the end of the process, and are synced within 1 s;
 //! - compare-and-set, dedup and taking a key once: one writer runs operations in order, each seeing the ones before it;
+//! - one message to a group is one record of its log, whatever the number of members: who may read it stands in `memberships`
+//!   and `cursors`, which no message touches;
 //! - ids never fall: last id and highest clock are written in each batch that used them and read back at opening;
 //! - a failing or hanging write ends the process (`watch`), so nothing is acknowledged that may not be stored;
 //! - a nearly full disk refuses what grows the store (`Full`); reads, acks and deletes go on.
@@ -27,6 +29,16 @@
 //! blocks      owner16 other16                          -> (nothing)
 //! invites     hash32                                   -> uses left, expires
 //! expiry      until8 kind1 what                        -> dead letter | (nothing), in order of time for `forget_old`
+//! groups      group8                                   -> id, revision, head, state, details, (member, since)*
+//! group_heads group8                                   -> roster, newest id, whole id: rewritten by every message
+//! group_ops   group8 revision4                         -> message id, time, payload, signature
+//! group_log   group8 id8                               -> previous id, time, sender, then ciphertext | revision, details
+//! group_days  day4 kind1 group8                        -> (nothing): the log has entries of this day
+//!             day4 kind1 account16 group8              -> (nothing): a membership ended; in order of time for `trim_logs`
+//! group_marks group8 member11                          -> member, (message id, time) delivered, (message id, time) read
+//! memberships account11 group8                         -> whole id, since, until (0: it goes on)
+//!             account11                                -> how many of them go on
+//! cursors     account11 device1 group8                 -> message id
 //! meta        u:key                                    -> what callers keep
 //!             s:schema, s:generation, s:clock          -> the store's own
 //! ```
@@ -37,6 +49,7 @@ mod cache;
 mod codec;
 mod committer;
 pub mod fuzzing;
+mod group_records;
 mod keys;
 mod memtables;
 mod metrics;
@@ -52,7 +65,7 @@ pub use metrics::StoreStats;
 pub use open::{OpenError, SCHEMA};
 pub use watch::OnFatal;
 
-use cache::AccountCache;
+use cache::{AccountCache, GroupCache};
 use committer::Queue;
 use sotto_ports::{Account, Routing};
 use std::fmt;
@@ -85,6 +98,8 @@ pub struct EmbeddedConfig {
     pub hold_acks: Duration,
     /// Accounts whose routing is kept in memory.
     pub cached_accounts: usize,
+    /// Groups kept in memory, in bytes; one of 1,024 members takes about 60 KB.
+    pub cached_groups_bytes: usize,
     /// Added to every sync, to see how a slow disk feels. For benchmarks and tests.
     pub sync_delay: Option<Duration>,
     /// Called just before the process ends over a failed write, to flush logs.
@@ -105,6 +120,7 @@ impl EmbeddedConfig {
             queue_bytes: 64 << 20,
             hold_acks: Duration::from_millis(50),
             cached_accounts: 100_000,
+            cached_groups_bytes: 32 << 20,
             sync_delay: None,
             on_fatal: None,
         }
@@ -124,6 +140,7 @@ pub struct EmbeddedStore {
     queue: Arc<Queue>,
     routing: Arc<AccountCache<Routing>>,
     accounts: Arc<AccountCache<Account>>,
+    groups: Arc<GroupCache>,
     metrics: Arc<metrics::Metrics>,
     watch: Arc<watch::Watch>,
     generation: u32,
@@ -139,6 +156,11 @@ impl EmbeddedStore {
     /// Figures since opening.
     pub fn stats(&self) -> StoreStats {
         self.metrics.stats()
+    }
+
+    /// Records written or removed since opening, by keyspace; all generations of dedup records are one.
+    pub fn writes(&self) -> Vec<(&'static str, u64)> {
+        self.metrics.writes()
     }
 
     /// Operations waiting for the committer now.

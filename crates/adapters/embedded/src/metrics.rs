@@ -18,6 +18,8 @@ pub struct StoreStats {
     pub entries: u64,
     /// Sends committed: dedup records written.
     pub sends: u64,
+    /// Records of group logs written or removed.
+    pub log_writes: u64,
 }
 
 pub struct Metrics {
@@ -98,6 +100,12 @@ impl Metrics {
             inbox_writes: of(Table::Inbox),
             entries: self.entries.load(Ordering::Relaxed),
             sends: of(Table::Dedup(0)),
+            log_writes: of(Table::GroupLog),
         }
+    }
+
+    pub fn writes(&self) -> Vec<(&'static str, u64)> {
+        let tables = Table::FIXED.into_iter().chain([Table::Dedup(0)]);
+        tables.zip(&self.writes).map(|(table, count)| (table.label(), count.load(Ordering::Relaxed))).collect()
     }
 }

@@ -1,7 +1,7 @@
 //! Opening a folder: whose it is, whether this program understands it, and what was written last.
 //! Always true: nothing in the folder is changed before it is known to be ours, of our schema, and not in use.
 
-use crate::cache::AccountCache;
+use crate::cache::{AccountCache, GroupCache};
 use crate::committer::{Committer, Queue};
 use crate::memtables::Memtables;
 use crate::metrics::Metrics;
@@ -15,7 +15,6 @@ use fjall::{CompressionType, Database, PersistMode};
 use parking_lot::{Condvar, Mutex};
 use sotto_ports::{EntryFeed, IdClock, StoreError};
 use sotto_types::{MessageId, Timestamp};
-use std::cmp::Ordering;
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::os::unix::fs::DirBuilderExt;
@@ -23,8 +22,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-/// Version of the layout drawn in `lib.rs`.
-pub const SCHEMA: u32 = 2;
+/// Version of the layout drawn in `lib.rs`. What changed: 3 has groups, which a program of 2 would not tell of changed devices.
+pub const SCHEMA: u32 = 3;
+/// The oldest that this program opens. Nothing stored in it reads differently now: it only lacks keyspaces, which are made.
+pub const SCHEMA_OLDEST: u32 = 2;
 
 const VERSION_FILE: &str = "VERSION";
 const LOCK_FILE: &str = "LOCK";
@@ -41,8 +42,8 @@ const REOPEN_GAP_MS: u64 = 2_000;
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
     #[error(
-        "the store in {dir} has schema {found}, of a version before the first release; this program reads {known}. Move the folder \
-         away and begin anew",
+        "the store in {dir} has schema {found}, of a version before the first release; this program reads {SCHEMA_OLDEST} to \
+         {known}. Move the folder away and begin anew",
         dir = dir.display()
     )]
     Older { dir: PathBuf, found: u32, known: u32 },
@@ -219,7 +220,12 @@ impl EmbeddedStore {
         create_dir(&dir)?;
         let lock = Lock::acquire(&dir)?;
         match read_version(&dir)? {
-            Some(found) => check_schema(&dir, found)?,
+            Some(SCHEMA) => {}
+            Some(found) => {
+                check_schema(&dir, found)?;
+                // Before anything of the new schema is stored, so that no older program comes upon it.
+                write_version(&dir)?;
+            }
             None => write_version(&dir)?,
         }
         let tables = open_tables(&config)?;
@@ -232,6 +238,7 @@ impl EmbeddedStore {
         let tables = Arc::new(tables);
         let routing = Arc::new(AccountCache::new(config.cached_accounts));
         let accounts = Arc::new(AccountCache::new(config.cached_accounts / 8));
+        let groups = Arc::new(GroupCache::of_bytes(config.cached_groups_bytes));
         let queue = Arc::new(Queue::new(config.queue_ops, config.queue_bytes, config.hold_acks));
         let metrics = Arc::new(Metrics::new());
         let fatal = Arc::new(Fatal { on_fatal: config.on_fatal });
@@ -257,6 +264,7 @@ impl EmbeddedStore {
             feed,
             routing: Arc::clone(&routing),
             accounts: Arc::clone(&accounts),
+            groups: Arc::clone(&groups),
             metrics: Arc::clone(&metrics),
             memtables: Arc::clone(&memtables),
             progress,
@@ -271,6 +279,7 @@ impl EmbeddedStore {
             queue,
             routing,
             accounts,
+            groups,
             metrics,
             watch,
             generation: facts.generation,
@@ -298,10 +307,10 @@ struct Facts {
 
 fn check_schema(dir: &Path, found: u32) -> Result<(), OpenError> {
     let (dir, known) = (dir.to_owned(), SCHEMA);
-    match found.cmp(&known) {
-        Ordering::Greater => Err(OpenError::Newer { dir, found, known }),
-        Ordering::Less => Err(OpenError::Older { dir, found, known }),
-        Ordering::Equal => Ok(()),
+    match found {
+        ..SCHEMA_OLDEST => Err(OpenError::Older { dir, found, known }),
+        SCHEMA_OLDEST..=SCHEMA => Ok(()),
+        _ => Err(OpenError::Newer { dir, found, known }),
     }
 }
 

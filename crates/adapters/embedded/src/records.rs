@@ -13,6 +13,8 @@ use sotto_types::{AccountId, DeviceId, EntryId, MessageId, Timestamp, Username, 
 const ENVELOPE: u8 = 1;
 const RECEIPT: u8 = 2;
 const FAILURE: u8 = 3;
+/// An envelope with a group.
+const GROUP_ENVELOPE: u8 = 4;
 
 /// Appends an inbox record to `out`.
 pub fn put_item(out: &mut Vec<u8>, item: &QueuedItem) {
@@ -29,18 +31,34 @@ pub fn put_item(out: &mut Vec<u8>, item: &QueuedItem) {
     }
 }
 
-fn put_envelope(out: &mut Vec<u8>, envelope: &StoredEnvelope) {
-    let class = match envelope.class {
+pub fn class_number(class: EnvelopeClass) -> u8 {
+    match class {
         EnvelopeClass::Message => 1,
         EnvelopeClass::Control => 2,
         EnvelopeClass::Resend => 3,
-    };
+    }
+}
+
+pub fn class(r: &mut Reader) -> Result<EnvelopeClass, StoreError> {
+    match r.u8()? {
+        1 => Ok(EnvelopeClass::Message),
+        2 => Ok(EnvelopeClass::Control),
+        3 => Ok(EnvelopeClass::Resend),
+        _ => Err(r.wrong()),
+    }
+}
+
+fn put_envelope(out: &mut Vec<u8>, envelope: &StoredEnvelope) {
+    let class = class_number(envelope.class);
     let ciphertext_type = match envelope.ciphertext_type {
         CiphertextType::Ratchet => 1,
         CiphertextType::PreKey => 2,
         CiphertextType::SenderKey => 3,
     };
-    out.put(&[V1, ENVELOPE, class, ciphertext_type]);
+    match envelope.group {
+        None => out.put(&[V1, ENVELOPE, class, ciphertext_type]),
+        Some(group) => out.put(&[V1, GROUP_ENVELOPE, class, ciphertext_type]).put(group.as_bytes()),
+    };
     out.address(envelope.sender).time(envelope.server_time).put(&envelope.ciphertext);
 }
 
@@ -59,24 +77,28 @@ pub fn is_receipt(record: &[u8]) -> bool {
 pub fn item(id: EntryId, record: &[u8]) -> Result<QueuedItem, StoreError> {
     let mut r = Reader::v1(record, "inbox record")?;
     Ok(match r.u8()? {
-        ENVELOPE => {
-            let class = match r.u8()? {
-                1 => EnvelopeClass::Message,
-                2 => EnvelopeClass::Control,
-                3 => EnvelopeClass::Resend,
-                _ => return Err(r.wrong()),
-            };
+        kind @ (ENVELOPE | GROUP_ENVELOPE) => {
+            let class = class(&mut r)?;
             let ciphertext_type = match r.u8()? {
                 1 => CiphertextType::Ratchet,
                 2 => CiphertextType::PreKey,
                 3 => CiphertextType::SenderKey,
                 _ => return Err(r.wrong()),
             };
+            let group = if kind == GROUP_ENVELOPE { Some(r.group()?) } else { None };
             let sender = r.address()?;
             let server_time = r.time()?;
             let ciphertext = Bytes::copy_from_slice(r.rest());
             let message_id = MessageId::new(id.get());
-            QueuedItem::Envelope(StoredEnvelope { sender, class, ciphertext_type, message_id, server_time, ciphertext })
+            QueuedItem::Envelope(StoredEnvelope {
+                sender,
+                class,
+                ciphertext_type,
+                message_id,
+                server_time,
+                group,
+                ciphertext,
+            })
         }
         RECEIPT => {
             let (conversation, member) = (r.conversation()?, r.account()?);

@@ -28,6 +28,14 @@ pub enum Table {
     Blocks,
     Invites,
     Expiry,
+    Groups,
+    GroupHeads,
+    GroupOps,
+    GroupLog,
+    GroupDays,
+    GroupMarks,
+    Memberships,
+    Cursors,
     Meta,
     /// Generation of dedup records.
     Dedup(u32),
@@ -35,7 +43,7 @@ pub enum Table {
 
 impl Table {
     /// Every table with one keyspace, in backup order.
-    pub const FIXED: [Self; 13] = [
+    pub const FIXED: [Self; 21] = [
         Self::Inbox,
         Self::Receipts,
         Self::Watermarks,
@@ -48,6 +56,14 @@ impl Table {
         Self::Blocks,
         Self::Invites,
         Self::Expiry,
+        Self::Groups,
+        Self::GroupHeads,
+        Self::GroupOps,
+        Self::GroupLog,
+        Self::GroupDays,
+        Self::GroupMarks,
+        Self::Memberships,
+        Self::Cursors,
         Self::Meta,
     ];
     pub const COUNT: usize = Self::FIXED.len() + 1;
@@ -67,8 +83,16 @@ impl Table {
             Self::Blocks => 9,
             Self::Invites => 10,
             Self::Expiry => 11,
-            Self::Meta => 12,
-            Self::Dedup(_) => 13,
+            Self::Groups => 12,
+            Self::GroupHeads => 13,
+            Self::GroupOps => 14,
+            Self::GroupLog => 15,
+            Self::GroupDays => 16,
+            Self::GroupMarks => 17,
+            Self::Memberships => 18,
+            Self::Cursors => 19,
+            Self::Meta => 20,
+            Self::Dedup(_) => 21,
         }
     }
 
@@ -86,8 +110,31 @@ impl Table {
             Self::Blocks => "blocks",
             Self::Invites => "invites",
             Self::Expiry => "expiry",
+            Self::Groups => "groups",
+            Self::GroupHeads => "group_heads",
+            Self::GroupOps => "group_ops",
+            Self::GroupLog => "group_log",
+            Self::GroupDays => "group_days",
+            Self::GroupMarks => "group_marks",
+            Self::Memberships => "memberships",
+            Self::Cursors => "cursors",
             Self::Meta => "meta",
             Self::Dedup(_) => "dedup",
+        }
+    }
+
+    /// The first schema that has it.
+    pub fn since_schema(self) -> u32 {
+        match self {
+            Self::Groups
+            | Self::GroupHeads
+            | Self::GroupOps
+            | Self::GroupLog
+            | Self::GroupDays
+            | Self::GroupMarks
+            | Self::Memberships
+            | Self::Cursors => 3,
+            _ => 2,
         }
     }
 

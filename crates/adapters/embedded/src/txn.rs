@@ -11,8 +11,8 @@ use crate::records;
 use crate::tables::{Table, Tables};
 use fjall::Slice;
 use hashbrown::{DefaultHashBuilder, HashTable};
-use sotto_ports::{IdClock, Queued, Routing, StoreError};
-use sotto_types::{AccountId, DeviceAddress, EntryId, MessageId, Timestamp};
+use sotto_ports::{GroupMark, IdClock, LoggedEntry, Queued, Routing, StoreError};
+use sotto_types::{AccountId, DeviceAddress, EntryId, GroupId, MessageId, Timestamp};
 use std::hash::BuildHasher;
 use std::sync::Arc;
 
@@ -23,8 +23,14 @@ pub struct Write {
     pub value: Option<Slice>,
 }
 
-/// A new entry to tell the feed of; `None` once it was replaced within the batch.
-pub type Event = Option<(DeviceAddress, Queued)>;
+/// What to tell the feed; `None` once it was replaced within the batch.
+pub type Event = Option<News>;
+
+pub enum News {
+    Entry(DeviceAddress, Queued),
+    Logged(Arc<LoggedEntry>),
+    Marked(GroupId, Vec<GroupMark>),
+}
 
 pub struct Txn {
     pub tables: Arc<Tables>,
@@ -39,6 +45,7 @@ pub struct Txn {
     withdrawn: Vec<(usize, Event)>,
     /// Accounts whose cached values are outdated once this batch is committed.
     changed: Vec<AccountId>,
+    changed_groups: Vec<GroupId>,
     ids: IdClock,
     /// The last id before this batch: what is above it was assigned in it.
     ids_before: MessageId,
@@ -53,6 +60,7 @@ struct Begun {
     writes: usize,
     events: usize,
     changed: usize,
+    changed_groups: usize,
 }
 
 /// A finished batch.
@@ -60,6 +68,7 @@ pub struct Batch {
     pub writes: Vec<Write>,
     pub events: Vec<Event>,
     pub changed: Vec<AccountId>,
+    pub changed_groups: Vec<GroupId>,
     pub durable: bool,
 }
 
@@ -75,6 +84,7 @@ impl Txn {
             events: Vec::new(),
             withdrawn: Vec::new(),
             changed: Vec::new(),
+            changed_groups: Vec::new(),
             ids,
             ids_before: ids.last,
             durable: false,
@@ -84,7 +94,12 @@ impl Txn {
     }
 
     pub fn begin(&mut self) {
-        self.begun = Begun { writes: self.writes.len(), events: self.events.len(), changed: self.changed.len() };
+        self.begun = Begun {
+            writes: self.writes.len(),
+            events: self.events.len(),
+            changed: self.changed.len(),
+            changed_groups: self.changed_groups.len(),
+        };
         self.overwritten.clear();
         self.withdrawn.clear();
     }
@@ -111,6 +126,7 @@ impl Txn {
         }
         self.events.truncate(self.begun.events);
         self.changed.truncate(self.begun.changed);
+        self.changed_groups.truncate(self.begun.changed_groups);
     }
 
     /// Hands over the batch, with the id clock in it if ids were used, and begins the next one.
@@ -125,6 +141,7 @@ impl Txn {
             writes: std::mem::take(&mut self.writes),
             events: std::mem::take(&mut self.events),
             changed: std::mem::take(&mut self.changed),
+            changed_groups: std::mem::take(&mut self.changed_groups),
             durable: std::mem::take(&mut self.durable),
         }
     }
@@ -206,12 +223,19 @@ impl Txn {
     }
 
     pub fn publish(&mut self, to: DeviceAddress, entry: Queued) {
-        self.events.push(Some((to, entry)));
+        self.tell(News::Entry(to, entry));
+    }
+
+    pub fn tell(&mut self, news: News) {
+        self.events.push(Some(news));
     }
 
     /// Forgets an event of this batch whose entry is gone again.
     pub fn unpublish(&mut self, to: DeviceAddress, id: EntryId) {
-        let is_it = |event: &Event| event.as_ref().is_some_and(|(of, queued)| *of == to && queued.entry_id == id);
+        let is_it = |event: &Event| match event {
+            Some(News::Entry(of, queued)) => *of == to && queued.entry_id == id,
+            Some(News::Logged(_) | News::Marked(..)) | None => false,
+        };
         if let Some(place) = self.events.iter().rposition(is_it) {
             let event = self.events.get_mut(place).and_then(Option::take);
             self.withdrawn.push((place, event));
@@ -221,6 +245,11 @@ impl Txn {
     /// Marks cached values of an account as outdated by this batch.
     pub fn changed(&mut self, account: AccountId) {
         self.changed.push(account);
+    }
+
+    /// The same for a group.
+    pub fn changed_group(&mut self, group: GroupId) {
+        self.changed_groups.push(group);
     }
 
     pub fn routing(&self, account: AccountId) -> Result<Option<Arc<Routing>>, StoreError> {

@@ -28,6 +28,7 @@ fn folder() -> Reopen {
 }
 
 sotto_ports::inbox_conformance!(embedded);
+sotto_ports::groups_conformance!(embedded);
 sotto_ports::directory_conformance!(embedded);
 sotto_ports::prekey_conformance!(embedded);
 sotto_ports::meta_conformance!(embedded);

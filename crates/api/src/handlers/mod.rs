@@ -2,6 +2,7 @@
 
 pub(crate) mod accounts;
 pub(crate) mod devices;
+pub(crate) mod groups;
 pub(crate) mod keys;
 pub(crate) mod links;
 pub(crate) mod recovery;

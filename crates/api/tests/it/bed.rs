@@ -67,6 +67,7 @@ impl Bed {
         let parts = DomainParts {
             inbox: store.clone(),
             directory: store.clone(),
+            groups: store.clone(),
             prekeys: store.clone(),
             meta: store,
             ephemeral: Arc::new(MemoryEphemeral::new(10_000, 10_000_000)),

@@ -5,4 +5,5 @@
 mod bed;
 mod documents;
 mod flows;
+mod groups;
 mod hostile;

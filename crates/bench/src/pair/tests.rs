@@ -165,6 +165,7 @@ async fn deliver(peer: &mut Peer, lie: Lie, seq: u64, ciphertext: Bytes) {
     for _ in 0..times {
         let sender = if Lie::WrongSender(seq) == lie { RECIPIENT } else { SENDER };
         let item = pb::deliver::Item::Envelope(pb::Envelope {
+            group_id: Bytes::new(),
             sender_account: Bytes::copy_from_slice(&sender),
             sender_device: 1,
             class: 1,

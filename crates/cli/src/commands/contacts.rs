@@ -15,6 +15,11 @@ pub fn name_of(contact: &ContactView) -> String {
     }
 }
 
+/// What a conversation is called: its person, or the group's title.
+pub fn conversation_name(contact: Option<&ContactView>, title: &str) -> String {
+    contact.map_or_else(|| clean_line(title), name_of)
+}
+
 /// Sixty digits as people compare them: groups of five, four to a line.
 pub fn digit_lines(digits: &str) -> Vec<String> {
     let digits: Vec<char> = digits.chars().filter(char::is_ascii_digit).collect();

@@ -66,7 +66,7 @@ pub async fn search(session: &Session, args: Search) -> Result<(), Failure> {
         session.out.note("Nothing found.");
     }
     for hit in hits {
-        let who = super::contacts::name_of(&hit.contact);
+        let who = super::contacts::conversation_name(hit.contact.as_ref(), &hit.title);
         let who = if hit.message.from_me { format!("me → {who}") } else { who };
         let time = session.out.paint(Style::Dim, &date_time(time_of(&hit.message)));
         let snippet = highlight(&hit.snippet, |word| session.out.paint(Style::Bold, word));
@@ -129,7 +129,11 @@ pub async fn conversations(session: &Session) -> Result<(), Failure> {
     let Reply::Conversations { conversations } = &reply else { return Err(Failure::unexpected()) };
     session.show(&reply, |out| {
         for conversation in conversations {
-            let who = if conversation.is_me { "note to self".into() } else { contact_line(out, &conversation.contact) };
+            let who = match &conversation.contact {
+                _ if conversation.is_me => "note to self".into(),
+                Some(contact) => contact_line(out, contact),
+                None => out.paint(Style::Name, &clean_line(&conversation.title)),
+            };
             let unread = match conversation.unread {
                 0 => String::new(),
                 n => out.paint(Style::Good, &format!(" ({n} unread)")),

@@ -15,7 +15,7 @@ use sotto_engine::api::{
     Command, ConnectionView, ConversationView, ErrorKind, Event, HistoryPlace, MessageView, Reply, StatusView,
 };
 use sotto_engine_native::{Happening, Happenings};
-use sotto_types::{AccountId, ClientMsgId, MessageId};
+use sotto_types::{ClientMsgId, Conversation, MessageId};
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::time::Duration;
 use tokio::time::Instant;
@@ -59,9 +59,9 @@ struct Listener<'a> {
     args: Listen,
     printed: Names,
     /// Per conversation, the newest position that needs no look any more.
-    newest: HashMap<AccountId, u64>,
+    newest: HashMap<Conversation, u64>,
     /// Printed and not yet marked read, by conversation: the newest one. Told to the engine when nothing waits to be printed.
-    to_mark: HashMap<AccountId, MessageId>,
+    to_mark: HashMap<Conversation, MessageId>,
     left: Option<u64>,
 }
 
@@ -146,7 +146,7 @@ impl Listener<'_> {
         };
         for conversation in conversations {
             if let Some(last) = &conversation.last {
-                self.newest.insert(conversation.contact.account, last.position);
+                self.newest.insert(conversation.conversation, last.position);
             }
             for message in self.unread(&conversation).await? {
                 if self.args.new_only {
@@ -164,7 +164,7 @@ impl Listener<'_> {
         let mut unread = VecDeque::new();
         let mut before = None;
         while unread.len() < conversation.unread as usize {
-            let (messages, more) = self.page(conversation.contact.account, before).await?;
+            let (messages, more) = self.page(conversation.conversation, before).await?;
             before = messages.first().map(|message| message.position);
             for message in messages.into_iter().rev() {
                 let is_read = message.read_id().is_some_and(|id| id <= conversation.read_up_to);
@@ -179,7 +179,7 @@ impl Listener<'_> {
         Ok(unread.into())
     }
 
-    async fn page(&self, conversation: AccountId, before: Option<u64>) -> Result<(Vec<MessageView>, bool), Failure> {
+    async fn page(&self, conversation: Conversation, before: Option<u64>) -> Result<(Vec<MessageView>, bool), Failure> {
         let at = before.map_or(HistoryPlace::Newest, HistoryPlace::Before);
         match self.session.ask(Command::History { conversation, at, limit: PAGE }).await? {
             Reply::Messages { messages, more, .. } => Ok((messages, more)),
@@ -193,12 +193,11 @@ impl Listener<'_> {
             return Err(Failure::unexpected());
         };
         for conversation in conversations {
-            let account = conversation.contact.account;
-            let known = self.newest.get(&account).copied().unwrap_or(0);
+            let known = self.newest.get(&conversation.conversation).copied().unwrap_or(0);
             let mut missed = Vec::new();
             let mut before = None;
             loop {
-                let (messages, more) = self.page(account, before).await?;
+                let (messages, more) = self.page(conversation.conversation, before).await?;
                 before = messages.first().map(|message| message.position);
                 let reached = before.is_none_or(|first| first <= known);
                 missed.extend(messages.into_iter().rev().filter(|message| message.position > known));
@@ -234,7 +233,7 @@ impl Listener<'_> {
         let counts = !message.from_me && is_message(&message);
         let (conversation, message_id) = (message.conversation, message.read_id());
         if self.session.out.json {
-            let username = self.session.username(conversation).await.map(String::from);
+            let username = self.session.username_of(conversation).await.map(String::from);
             let event = Event::MessageAdded { message, backlog };
             self.session.out.json(&EventLine { event: &event, username })?;
         } else {
@@ -271,7 +270,7 @@ impl Listener<'_> {
         if self.session.out.json {
             let username = match event {
                 Event::MessageChanged { message } => {
-                    self.session.username(message.conversation).await.map(String::from)
+                    self.session.username_of(message.conversation).await.map(String::from)
                 }
                 _ => None,
             };

@@ -13,7 +13,7 @@ use crate::ticks::tick;
 use serde::{Deserialize, Serialize};
 use sotto_engine::api::{Command, ConnectionView, Event, MessageStatus, MessageView, Reply, Who};
 use sotto_engine_native::{Happening, Happenings};
-use sotto_types::{AccountId, ClientMsgId, MessageId, limits};
+use sotto_types::{ClientMsgId, Conversation, MessageId, limits};
 use std::collections::{BTreeMap, HashSet};
 use std::time::Duration;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
@@ -128,7 +128,7 @@ async fn wait_for(
     timeout: Duration,
 ) -> Result<MessageView, Failure> {
     // A note to self is read when it is sent: nobody else will tell.
-    let wait = if message.conversation == message.from { wait.min(Wait::Sent) } else { wait };
+    let wait = if message.conversation.peer() == Some(message.from) { wait.min(Wait::Sent) } else { wait };
     let deadline = Instant::now() + timeout;
     loop {
         if let Some(result) = settled(&message, wait) {
@@ -177,7 +177,7 @@ async fn not_in_time(session: &Session, message: &MessageView) -> Failure {
 /// A saved line of the stream.
 struct InFlight {
     name: ClientMsgId,
-    conversation: AccountId,
+    conversation: Conversation,
     to: String,
     deadline: Option<Instant>,
     /// Got as far as asked, or will not; reported when the earlier lines of its conversation are.
@@ -288,7 +288,8 @@ impl Stream<'_> {
 
     /// Notes how far a message got, and reports what is settled.
     fn progress(&mut self, message: &MessageView) -> Result<(), Failure> {
-        let wait = if message.conversation == message.from { self.wait.min(Wait::Sent) } else { self.wait };
+        let wait =
+            if message.conversation.peer() == Some(message.from) { self.wait.min(Wait::Sent) } else { self.wait };
         for sent in self.in_flight.values_mut().filter(|sent| sent.name == message.name && sent.settled.is_none()) {
             sent.settled = settled(message, wait).map(|result| (message.clone(), result));
         }

@@ -15,7 +15,7 @@ pub fn time_of(message: &MessageView) -> u64 {
 pub async fn message_line(session: &Session, message: &MessageView) -> String {
     let out = &session.out;
     let peer = session.display(message.conversation).await;
-    let is_note = message.conversation == message.from && message.from_me;
+    let is_note = message.conversation.peer() == Some(message.from) && message.from_me;
     let who = match (is_note, message.from_me) {
         (true, _) => "note to self".to_string(),
         (_, true) => format!("me → {peer}"),
@@ -56,5 +56,8 @@ pub fn contact_line(out: &Out, contact: &ContactView) -> String {
 
 /// A system line of ours is no message of theirs.
 pub fn is_message(message: &MessageView) -> bool {
-    !matches!(message.body, MessageBody::KeyChanged { .. } | MessageBody::ProfileRestored)
+    !matches!(
+        message.body,
+        MessageBody::KeyChanged { .. } | MessageBody::ProfileRestored | MessageBody::GroupChange { .. }
+    )
 }

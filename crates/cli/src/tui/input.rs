@@ -5,7 +5,7 @@ use super::wrap::shorten;
 use crossterm::event::{Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers, MouseEvent, MouseEventKind};
 use ratatui::layout::Position;
 use sotto_engine::api::{Command, MessageStatus, Who};
-use sotto_types::{ClientMsgId, Username, limits};
+use sotto_types::{ClientMsgId, Conversation, Username, limits};
 
 const WHEEL_LINES: usize = 3;
 const HITS: u32 = 50;
@@ -119,7 +119,11 @@ impl App {
             self.notice = Some("Too long: 32 KiB is the limit".into());
             return;
         }
-        let to = if open.is_me { Who::Me } else { Who::Account(open.account) };
+        let to = match open.conversation {
+            _ if open.is_me => Who::Me,
+            Conversation::Peer(account) => Who::Account(account),
+            Conversation::Group(group) => Who::Group(group),
+        };
         open.scroll = 0;
         let body = self.composer.take();
         self.ask(Why::Sent, Command::SendText { to, body, name: None });
@@ -135,12 +139,13 @@ impl App {
             KeyCode::Char('m') => self.find(Who::Me),
             KeyCode::Char('s') => self.with_contact(|account| (Why::Safety, Command::SafetyNumber { who: account })),
             KeyCode::Char('a') => {
-                let shown = self.open.as_ref().and_then(|open| open.contact.new_identity_key.clone());
+                let shown = self.open.as_ref().and_then(|open| open.contact.as_ref()?.new_identity_key.clone());
                 self.with_contact(|who| (Why::Contact, Command::AcceptKey { who, identity_key: shown }));
             }
             KeyCode::Char('b') => {
-                if let Some(open) = self.open.as_ref().filter(|open| !open.is_me) {
-                    self.sheet = Some(Sheet::ConfirmBlock(open.contact.clone()));
+                let open = self.open.as_ref().filter(|open| !open.is_me);
+                if let Some(contact) = open.and_then(|open| open.contact.clone()) {
+                    self.sheet = Some(Sheet::ConfirmBlock(contact));
                 }
             }
             _ if self.focus == Focus::List => self.on_list_key(key.code),
@@ -149,8 +154,9 @@ impl App {
     }
 
     fn with_contact(&mut self, command: impl FnOnce(Who) -> (Why, Command)) {
-        if let Some(open) = self.open.as_ref().filter(|open| !open.is_me) {
-            let (why, command) = command(Who::Account(open.account));
+        let open = self.open.as_ref().filter(|open| !open.is_me);
+        if let Some(account) = open.and_then(|open| open.conversation.peer()) {
+            let (why, command) = command(Who::Account(account));
             self.ask(why, command);
         }
     }

@@ -3,7 +3,7 @@
 
 use super::state::{App, Focus, OpenConversation, Sheet, View};
 use super::wrap::{shorten, wrap};
-use crate::commands::contacts::{digit_lines, name_of};
+use crate::commands::contacts::{conversation_name, digit_lines, name_of};
 use crate::commands::show::time_of;
 use crate::text::{clean, clean_line, clock, day, day_title};
 use crate::ticks::{stand_in, tick};
@@ -116,8 +116,11 @@ fn list(frame: &mut Frame<'_>, app: &mut App, theme: &Theme, area: Rect) {
 }
 
 fn list_lines(conversation: &ConversationView, width: usize, now_ms: u64, theme: &Theme) -> [Line<'static>; 2] {
-    let name = if conversation.is_me { "Note to self".into() } else { name_of(&conversation.contact) };
-    let mark = contact_mark(&conversation.contact);
+    let name = match conversation.is_me {
+        true => "Note to self".into(),
+        false => conversation_name(conversation.contact.as_ref(), &conversation.title),
+    };
+    let mark = contact_mark(conversation.contact.as_ref());
     let time = conversation.last.as_ref().map(|last| {
         let at = time_of(last);
         if day_title(at, now_ms) == "Today" {
@@ -162,11 +165,11 @@ fn list_lines(conversation: &ConversationView, width: usize, now_ms: u64, theme:
     [first, second]
 }
 
-fn contact_mark(contact: &ContactView) -> &'static str {
+fn contact_mark(contact: Option<&ContactView>) -> &'static str {
     match contact {
-        ContactView { blocked: true, .. } => " (blocked)",
-        ContactView { key_changed: true, .. } => " ⚠",
-        ContactView { verified: true, .. } => " ✔",
+        Some(ContactView { blocked: true, .. }) => " (blocked)",
+        Some(ContactView { key_changed: true, .. }) => " ⚠",
+        Some(ContactView { verified: true, .. }) => " ✔",
         _ => "",
     }
 }
@@ -179,7 +182,9 @@ fn conversation(frame: &mut Frame<'_>, app: &mut App, theme: &Theme, area: Rect)
     };
     let laid = app.composer.lay(usize::from(area.width.saturating_sub(2)));
     let rows = u16::try_from(laid.lines.len()).unwrap_or(COMPOSER_LINES).clamp(1, COMPOSER_LINES);
-    let banner = u16::from(open.contact.key_changed || open.contact.blocked);
+    let blocked = open.contact.as_ref().is_some_and(|contact| contact.blocked);
+    let key_changed = open.contact.as_ref().is_some_and(|contact| contact.key_changed);
+    let banner = u16::from(key_changed || blocked);
     let [head, messages, alert, field] = Layout::vertical([
         Constraint::Length(1),
         Constraint::Min(1),
@@ -187,8 +192,11 @@ fn conversation(frame: &mut Frame<'_>, app: &mut App, theme: &Theme, area: Rect)
         Constraint::Length(rows + 1),
     ])
     .areas(area);
-    let name = if open.is_me { "Note to self".into() } else { name_of(&open.contact) };
-    let mark = contact_mark(&open.contact);
+    let name = match open.is_me {
+        true => "Note to self".into(),
+        false => conversation_name(open.contact.as_ref(), &open.title),
+    };
+    let mark = contact_mark(open.contact.as_ref());
     let title = shorten(&format!(" {name}{mark} "), usize::from(head.width));
     let rule = "─".repeat(usize::from(head.width).saturating_sub(title.width()));
     let rule_style = if app.focus == Focus::Messages { theme.bold() } else { theme.dim() };
@@ -196,9 +204,9 @@ fn conversation(frame: &mut Frame<'_>, app: &mut App, theme: &Theme, area: Rect)
     app.view.messages = messages;
     let shown = message_pane(frame, open, theme, messages, app.now_ms, app.focus == Focus::Messages);
     app.view.at_top = shown.oldest;
-    app.view.seen = shown.read_up_to.map(|up_to| (open.account, up_to));
+    app.view.seen = shown.read_up_to.map(|up_to| (open.conversation, up_to));
     if banner > 0 {
-        let text = if open.contact.blocked {
+        let text = if blocked {
             "Blocked: b to unblock".to_string()
         } else {
             "⚠ The safety number changed. s: compare, a: accept (from the messages)".to_string()
@@ -439,7 +447,8 @@ fn sheet(frame: &mut Frame<'_>, app: &App, theme: &Theme, area: Rect) {
             for (row, (index, hit)) in (0u16..).zip(search.hits.iter().enumerate().skip(first).take(rows)) {
                 let chosen =
                     if index == search.selected { Style::new().add_modifier(Modifier::REVERSED) } else { Style::new() };
-                let head = format!("{} {}", day(time_of(&hit.message)), name_of(&hit.contact));
+                let head =
+                    format!("{} {}", day(time_of(&hit.message)), conversation_name(hit.contact.as_ref(), &hit.title));
                 let head = shorten(&head, usize::from(inner.width));
                 put(frame, inner, 2 + row * 2, Line::styled(head, theme.dim()).style(chosen));
                 let text = crate::commands::history::highlight(&hit.snippet, |word| word.to_string());

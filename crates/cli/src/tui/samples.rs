@@ -41,7 +41,7 @@ pub fn message(n: u64, from_me: bool, text: &str, status: MessageStatus) -> Mess
         name: ClientMsgId::from_bytes((u128::from(n) + 1).to_be_bytes()),
         late_id: None,
         message_id: Some(MessageId::new(n)),
-        conversation: account(2),
+        conversation: account(2).into(),
         from: account(if from_me { 1 } else { 2 }),
         from_me,
         from_device: DeviceId::FIRST,
@@ -57,7 +57,10 @@ pub fn message(n: u64, from_me: bool, text: &str, status: MessageStatus) -> Mess
 
 pub fn conversation(contact: ContactView, last: Option<MessageView>, unread: u32) -> ConversationView {
     ConversationView {
-        contact,
+        conversation: contact.account.into(),
+        title: contact.username.as_ref().map(ToString::to_string).unwrap_or_default(),
+        contact: Some(contact),
+        group: None,
         is_me: false,
         last,
         unread,

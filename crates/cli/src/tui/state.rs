@@ -5,12 +5,13 @@
 //! - the list is asked for once at a time, however many events say that it changed.
 
 use super::composer::Composer;
+use crate::commands::contacts::name_of;
 use sotto_engine::api::{
     Command, CommandError, ConnectionView, ContactView, ConversationView, Event, HistoryPlace, Me, MessageView, Reply,
     SearchHit, Who,
 };
 use sotto_engine_native::Happening;
-use sotto_types::{AccountId, ClientMsgId, MessageId};
+use sotto_types::{ClientMsgId, Conversation, MessageId};
 use std::collections::HashMap;
 
 pub const PAGE: u32 = 60;
@@ -31,8 +32,8 @@ pub enum Why {
     Status,
     List,
     /// The newest page: replaces what is shown.
-    Newest(AccountId),
-    Older(AccountId),
+    Newest(Conversation),
+    Older(Conversation),
     Open,
     Sent,
     Quiet,
@@ -67,8 +68,10 @@ pub struct SearchSheet {
 
 #[derive(Debug)]
 pub struct OpenConversation {
-    pub account: AccountId,
-    pub contact: ContactView,
+    pub conversation: Conversation,
+    /// None: it is a group's.
+    pub contact: Option<ContactView>,
+    pub title: String,
     pub is_me: bool,
     pub messages: Vec<MessageView>,
     /// There are older ones in the store.
@@ -93,7 +96,7 @@ pub struct View {
     /// The oldest loaded line is visible.
     pub at_top: bool,
     /// The newest message of somebody else that can be seen to its end, and its conversation.
-    pub seen: Option<(AccountId, MessageId)>,
+    pub seen: Option<(Conversation, MessageId)>,
 }
 
 #[derive(Debug)]
@@ -103,7 +106,7 @@ pub struct App {
     pub conversations: Vec<ConversationView>,
     pub selected: usize,
     pub open: Option<OpenConversation>,
-    pub drafts: HashMap<AccountId, Composer>,
+    pub drafts: HashMap<Conversation, Composer>,
     pub composer: Composer,
     pub focus: Focus,
     pub sheet: Option<Sheet>,
@@ -175,22 +178,22 @@ impl App {
     }
 
     /// Puts a conversation on screen; what was being written in the other one is kept.
-    pub fn open(&mut self, contact: ContactView, is_me: bool) {
-        let account = contact.account;
-        if let Some(index) = self.conversations.iter().position(|c| c.contact.account == account) {
+    fn open(&mut self, conversation: Conversation, contact: Option<ContactView>, title: String) {
+        if let Some(index) = self.conversations.iter().position(|c| c.conversation == conversation) {
             self.selected = index;
         }
-        if self.open.as_ref().is_some_and(|open| open.account == account) {
+        if self.open.as_ref().is_some_and(|open| open.conversation == conversation) {
             return;
         }
         if let Some(old) = self.open.take() {
-            self.drafts.insert(old.account, std::mem::take(&mut self.composer));
+            self.drafts.insert(old.conversation, std::mem::take(&mut self.composer));
         }
-        self.composer = self.drafts.remove(&account).unwrap_or_default();
+        self.composer = self.drafts.remove(&conversation).unwrap_or_default();
         self.open = Some(OpenConversation {
-            account,
+            conversation,
             contact,
-            is_me,
+            title,
+            is_me: self.me.as_ref().is_some_and(|me| conversation.peer() == Some(me.account)),
             messages: Vec::new(),
             more: false,
             loading: true,
@@ -199,23 +202,27 @@ impl App {
             jump: None,
             wanted: None,
         });
-        self.ask(
-            Why::Newest(account),
-            Command::History { conversation: account, at: HistoryPlace::Newest, limit: PAGE },
-        );
+        self.ask(Why::Newest(conversation), Command::History { conversation, at: HistoryPlace::Newest, limit: PAGE });
+    }
+
+    pub fn open_person(&mut self, contact: ContactView) {
+        let title = name_of(&contact);
+        self.open(contact.account.into(), Some(contact), title);
     }
 
     pub fn open_selected(&mut self) {
-        if let Some(conversation) = self.conversations.get(self.selected) {
-            let (contact, is_me) = (conversation.contact.clone(), conversation.is_me);
-            self.open(contact, is_me);
+        if let Some(listed) = self.conversations.get(self.selected) {
+            let (contact, title, is_me) = (listed.contact.clone(), listed.title.clone(), listed.is_me);
+            self.open(listed.conversation, contact, title);
+            if let Some(open) = &mut self.open {
+                open.is_me = is_me;
+            }
         }
     }
 
     /// Opens the conversation of a found message and goes there.
     pub fn jump_to(&mut self, hit: SearchHit) {
-        let is_me = self.me.as_ref().is_some_and(|me| me.account == hit.message.conversation);
-        self.open(hit.contact, is_me);
+        self.open(hit.message.conversation, hit.contact, hit.title);
         let Some(open) = &mut self.open else { return };
         open.selected = Some(hit.message.name);
         open.jump = Some(hit.message.name);
@@ -237,7 +244,7 @@ impl App {
         }
         open.wanted = Some((position, pages - 1));
         open.loading = true;
-        let conversation = open.account;
+        let conversation = open.conversation;
         self.ask(
             Why::Older(conversation),
             Command::History { conversation, at: HistoryPlace::Before(oldest), limit: JUMP_PAGE },
@@ -251,7 +258,7 @@ impl App {
             return;
         }
         open.loading = true;
-        let conversation = open.account;
+        let conversation = open.conversation;
         let at = open.messages.first().map_or(HistoryPlace::Newest, |oldest| HistoryPlace::Before(oldest.position));
         self.ask(Why::Older(conversation), Command::History { conversation, at, limit: PAGE });
     }
@@ -261,7 +268,7 @@ impl App {
         let Some((conversation, up_to)) = self.view.seen.filter(|_| self.focused && self.sheet.is_none()) else {
             return;
         };
-        let Some(listed) = self.conversations.iter_mut().find(|c| c.contact.account == conversation) else { return };
+        let Some(listed) = self.conversations.iter_mut().find(|c| c.conversation == conversation) else { return };
         if listed.read_up_to < up_to {
             listed.read_up_to = up_to;
             self.ask(Why::Quiet, Command::MarkRead { conversation, up_to: Some(up_to) });
@@ -276,7 +283,7 @@ impl App {
                 self.ask(Why::Status, Command::Status);
                 if let Some(open) = &mut self.open {
                     open.loading = true;
-                    let conversation = open.account;
+                    let conversation = open.conversation;
                     self.ask(
                         Why::Newest(conversation),
                         Command::History { conversation, at: HistoryPlace::Newest, limit: PAGE },
@@ -291,7 +298,7 @@ impl App {
         match event {
             Event::Connection { connection } => self.connection = connection,
             Event::MessageAdded { message, .. } | Event::MessageChanged { message } => {
-                if let Some(listed) = self.conversations.iter_mut().find(|c| c.contact.account == message.conversation)
+                if let Some(listed) = self.conversations.iter_mut().find(|c| c.conversation == message.conversation)
                     && listed.last.as_ref().is_some_and(|last| last.name == message.name)
                 {
                     listed.last = Some(message.clone());
@@ -300,14 +307,14 @@ impl App {
                 self.refresh_list();
             }
             Event::MessageRemoved { name, conversation } => {
-                if let Some(open) = self.open.as_mut().filter(|open| open.account == conversation) {
+                if let Some(open) = self.open.as_mut().filter(|open| open.conversation == conversation) {
                     open.messages.retain(|message| message.name != name);
                 }
                 self.refresh_list();
             }
             Event::ContactChanged { contact } => self.on_contact(contact),
             Event::KeyChanged { contact, was_verified } => {
-                let name = crate::commands::contacts::name_of(&contact);
+                let name = name_of(&contact);
                 let wait = if was_verified { "; sending waits for you" } else { "" };
                 self.notice = Some(format!("The safety number of {name} changed{wait}"));
                 self.on_contact(contact);
@@ -332,18 +339,19 @@ impl App {
     }
 
     fn on_contact(&mut self, contact: ContactView) {
-        if let Some(open) = self.open.as_mut().filter(|open| open.account == contact.account) {
-            open.contact = contact.clone();
+        let conversation = Conversation::from(contact.account);
+        if let Some(open) = self.open.as_mut().filter(|open| open.conversation == conversation) {
+            open.contact = Some(contact.clone());
         }
-        if let Some(listed) = self.conversations.iter_mut().find(|c| c.contact.account == contact.account) {
-            listed.contact = contact;
+        if let Some(listed) = self.conversations.iter_mut().find(|c| c.conversation == conversation) {
+            listed.contact = Some(contact);
         }
     }
 
     /// Puts a message in its place in the open conversation.
     fn put(&mut self, message: MessageView) {
         let width = usize::from(self.view.messages.width);
-        let Some(open) = self.open.as_mut().filter(|open| open.account == message.conversation) else { return };
+        let Some(open) = self.open.as_mut().filter(|open| open.conversation == message.conversation) else { return };
         let known = open.messages.iter().position(|other| other.name == message.name);
         if let Some(index) = known {
             open.messages.remove(index);
@@ -378,12 +386,11 @@ impl App {
                 self.me = status.me.or(self.me.take());
             }
             (_, Reply::Conversations { conversations }) => self.on_list(conversations),
-            (Why::Newest(account), Reply::Messages { messages, more, .. }) => self.on_newest(account, messages, more),
-            (Why::Older(account), Reply::Messages { messages, more, .. }) => self.on_older(account, messages, more),
+            (Why::Newest(of), Reply::Messages { messages, more, .. }) => self.on_newest(of, messages, more),
+            (Why::Older(of), Reply::Messages { messages, more, .. }) => self.on_older(of, messages, more),
             (Why::Open, Reply::Contact { contact }) => {
-                let is_me = self.me.as_ref().is_some_and(|me| me.account == contact.account);
                 self.refresh_list();
-                self.open(contact, is_me);
+                self.open_person(contact);
                 self.focus = Focus::Composer;
             }
             (Why::Verify, Reply::Contact { contact }) => {
@@ -413,8 +420,8 @@ impl App {
     }
 
     fn on_error(&mut self, why: &Why, error: CommandError) {
-        if let (Why::Newest(account) | Why::Older(account), Some(open)) = (why, &mut self.open)
-            && open.account == *account
+        if let (Why::Newest(of) | Why::Older(of), Some(open)) = (why, &mut self.open)
+            && open.conversation == *of
         {
             open.loading = false;
             open.wanted = None;
@@ -430,23 +437,24 @@ impl App {
     }
 
     fn on_list(&mut self, conversations: Vec<ConversationView>) {
-        let keep = self.open.as_ref().map(|open| open.account).or_else(|| {
+        let keep = self.open.as_ref().map(|open| open.conversation).or_else(|| {
             let selected = self.conversations.get(self.selected)?;
-            Some(selected.contact.account)
+            Some(selected.conversation)
         });
         self.conversations = conversations;
-        let place = keep.and_then(|account| self.conversations.iter().position(|c| c.contact.account == account));
+        let place = keep.and_then(|keep| self.conversations.iter().position(|c| c.conversation == keep));
         self.selected = place.unwrap_or(self.selected.min(self.conversations.len().saturating_sub(1)));
         if let Some(open) = &mut self.open
-            && let Some(listed) = self.conversations.iter().find(|c| c.contact.account == open.account)
+            && let Some(listed) = self.conversations.iter().find(|c| c.conversation == open.conversation)
         {
             open.contact = listed.contact.clone();
+            open.title = listed.title.clone();
             open.is_me = listed.is_me;
         }
     }
 
-    fn on_newest(&mut self, account: AccountId, messages: Vec<MessageView>, more: bool) {
-        if let Some(open) = self.open.as_mut().filter(|open| open.account == account) {
+    fn on_newest(&mut self, of: Conversation, messages: Vec<MessageView>, more: bool) {
+        if let Some(open) = self.open.as_mut().filter(|open| open.conversation == of) {
             open.loading = false;
             open.messages = messages;
             open.more = more;
@@ -454,8 +462,8 @@ impl App {
         self.load_wanted();
     }
 
-    fn on_older(&mut self, account: AccountId, mut messages: Vec<MessageView>, more: bool) {
-        if let Some(open) = self.open.as_mut().filter(|open| open.account == account) {
+    fn on_older(&mut self, of: Conversation, mut messages: Vec<MessageView>, more: bool) {
+        if let Some(open) = self.open.as_mut().filter(|open| open.conversation == of) {
             open.loading = false;
             open.more = more && !messages.is_empty();
             messages.retain(|message| open.messages.iter().all(|known| known.name != message.name));

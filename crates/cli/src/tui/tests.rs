@@ -49,8 +49,8 @@ fn chatting(messages: Vec<MessageView>) -> App {
     let last = messages.last().cloned();
     let list = vec![conversation(contact(2, "bob"), last, 0), conversation(contact(3, "carol"), None, 4)];
     app.on_answer(Why::List, Ok(Reply::Conversations { conversations: list }));
-    app.open(contact(2, "bob"), false);
-    app.on_answer(Why::Newest(account(2)), Ok(Reply::Messages { messages, more: false, newer: false }));
+    app.open_person(contact(2, "bob"));
+    app.on_answer(Why::Newest(account(2).into()), Ok(Reply::Messages { messages, more: false, newer: false }));
     app.focus = Focus::Composer;
     app.take_asks();
     app
@@ -223,10 +223,10 @@ fn typing_and_enter_send_and_the_tick_follows() {
 fn drafts_stay_with_their_conversation() {
     let mut app = chatting(vec![]);
     type_text(&mut app, "for bob");
-    app.open(contact(3, "carol"), false);
+    app.open_person(contact(3, "carol"));
     assert!(app.composer.is_empty());
     type_text(&mut app, "for carol");
-    app.open(contact(2, "bob"), false);
+    app.open_person(contact(2, "bob"));
     assert_eq!(app.composer.text(), "for bob");
 }
 
@@ -238,9 +238,9 @@ fn messages_are_read_when_they_are_seen_and_not_before() {
     };
     let reads = |app: &mut App| {
         app.mark_read();
-        commands(app)
-            .iter()
-            .any(|command| matches!(command, Command::MarkRead { conversation, .. } if *conversation == account(2)))
+        commands(app).iter().any(
+            |command| matches!(command, Command::MarkRead { conversation, .. } if *conversation == account(2).into()),
+        )
     };
     let mut app = chatting(vec![message(1, false, "x", S::Received)]);
     screen(&mut app, 80, 20);
@@ -285,7 +285,10 @@ fn scrolling_up_loads_older_pages_and_new_messages_do_not_push() {
         (from..=to).map(|n| message(n, false, &format!("line {n:03}"), S::Received)).collect::<Vec<_>>()
     };
     let mut app = chatting(vec![]);
-    app.on_answer(Why::Newest(account(2)), Ok(Reply::Messages { messages: page(101, 160), more: true, newer: false }));
+    app.on_answer(
+        Why::Newest(account(2).into()),
+        Ok(Reply::Messages { messages: page(101, 160), more: true, newer: false }),
+    );
     assert!(text(&mut app, 80, 20).contains("line 160"));
     for _ in 0..6 {
         press(&mut app, KeyCode::PageUp);
@@ -293,7 +296,10 @@ fn scrolling_up_loads_older_pages_and_new_messages_do_not_push() {
     }
     let asked = commands(&mut app);
     assert!(matches!(asked.as_slice(), [Command::History { at: HistoryPlace::Before(101), .. }]), "once: {asked:?}");
-    app.on_answer(Why::Older(account(2)), Ok(Reply::Messages { messages: page(41, 100), more: false, newer: false }));
+    app.on_answer(
+        Why::Older(account(2).into()),
+        Ok(Reply::Messages { messages: page(41, 100), more: false, newer: false }),
+    );
     let before = text(&mut app, 80, 20);
     assert!(before.contains("line 101") && !before.contains("line 160"), "{before}");
     happen(&mut app, Event::MessageAdded { message: message(161, false, "line 161", S::Received), backlog: false });
@@ -310,7 +316,10 @@ fn search_finds_and_jumps_to_the_message() {
         (from..=to).map(|n| message(n, false, &format!("line {n:03}"), S::Received)).collect::<Vec<_>>()
     };
     let mut app = chatting(vec![]);
-    app.on_answer(Why::Newest(account(2)), Ok(Reply::Messages { messages: page(500, 560), more: true, newer: false }));
+    app.on_answer(
+        Why::Newest(account(2).into()),
+        Ok(Reply::Messages { messages: page(500, 560), more: true, newer: false }),
+    );
     app.focus = Focus::Messages;
     press(&mut app, KeyCode::Char('/'));
     type_text(&mut app, "line");
@@ -318,7 +327,8 @@ fn search_finds_and_jumps_to_the_message() {
     assert!(matches!(&asks.last().expect("asked").command, Command::Search { query, .. } if query == "line"));
     let hit = SearchHit {
         message: message(120, false, "line 120", S::Received),
-        contact: contact(2, "bob"),
+        contact: Some(contact(2, "bob")),
+        title: "bob".into(),
         snippet: "\u{1}line\u{2} 120".into(),
     };
     app.on_answer(Why::Search("lin".into()), Ok(Reply::Found { hits: vec![] }));
@@ -327,7 +337,10 @@ fn search_finds_and_jumps_to_the_message() {
     press(&mut app, KeyCode::Enter);
     assert!(app.sheet.is_none());
     assert!(matches!(commands(&mut app).as_slice(), [Command::History { at: HistoryPlace::Before(500), .. }]));
-    app.on_answer(Why::Older(account(2)), Ok(Reply::Messages { messages: page(1, 499), more: false, newer: false }));
+    app.on_answer(
+        Why::Older(account(2).into()),
+        Ok(Reply::Messages { messages: page(1, 499), more: false, newer: false }),
+    );
     let shown = text(&mut app, 80, 20);
     assert!(shown.contains("line 120") && !shown.contains("line 560"), "{shown}");
 }
@@ -384,7 +397,7 @@ fn a_new_conversation_needs_a_valid_name() {
         matches!(commands(&mut app).as_slice(), [Command::FindPerson { who: Who::Name(name) }] if name.as_str() == "dave")
     );
     app.on_answer(Why::Open, Ok(Reply::Contact { contact: contact(4, "dave") }));
-    assert_eq!(app.open.as_ref().map(|open| open.account), Some(account(4)));
+    assert_eq!(app.open.as_ref().map(|open| open.conversation), Some(account(4).into()));
 }
 
 #[test]

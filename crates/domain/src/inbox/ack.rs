@@ -1,7 +1,7 @@
 use crate::limiter::Subject;
 use crate::{Domain, Refusal};
-use sotto_ports::{Advance, EnvelopeClass, Queued, QueuedItem, Settle, WatermarkKind};
-use sotto_types::{AccountId, Conversation, DeviceAddress, EntryId, ErrorCode, MessageId, limits};
+use sotto_ports::{Advance, EnvelopeClass, GroupAdvance, Queued, QueuedItem, Settle, StoredEnvelope, WatermarkKind};
+use sotto_types::{AccountId, Conversation, DeviceAddress, EntryId, ErrorCode, GroupId, MessageId, limits};
 
 /// A frame names at most 1,024 entries; the gateway joins the frames that arrive while an ack runs.
 const ENTRIES_MAX: usize = 8 * limits::ACK_ENTRIES;
@@ -20,13 +20,16 @@ pub struct EntryHeader {
     pub class: EnvelopeClass,
     /// False for receipts and failures; the other fields then mean nothing.
     pub is_envelope: bool,
+    /// Of an envelope that belongs to a group.
+    pub group: Option<GroupId>,
 }
 
 impl EntryHeader {
     pub fn of(entry: &Queued) -> Option<Self> {
         match &entry.item {
             QueuedItem::Envelope(envelope) => {
-                Some(Self { sender: envelope.sender, class: envelope.class, is_envelope: true })
+                let StoredEnvelope { sender, class, group, .. } = envelope;
+                Some(Self { sender: *sender, class: *class, is_envelope: true, group: *group })
             }
             QueuedItem::Receipt(_) | QueuedItem::Failure(_) => None,
         }
@@ -45,7 +48,7 @@ impl Domain {
         if ok.len().saturating_add(undecryptable.len()) > ENTRIES_MAX {
             return Err(Refusal::new(ErrorCode::BadRequest, format!("at most {ENTRIES_MAX} entries at once")));
         }
-        let mut delivered: Vec<(AccountId, MessageId)> = Vec::new();
+        let mut delivered: Vec<(Delivered, MessageId)> = Vec::new();
         for entry in &ok {
             if let Some(header) = &entry.header {
                 note_delivered(&mut delivered, of, entry.entry_id, header);
@@ -72,8 +75,14 @@ impl Domain {
             }
         }
         let mut advance = Vec::with_capacity(delivered.len());
-        for (author, up_to) in delivered {
-            advance.extend(self.delivered(of, author, up_to).await?);
+        for (by, up_to) in delivered {
+            match by {
+                Delivered::Of(author) => advance.extend(self.delivered(of, author, up_to).await?),
+                Delivered::In(group) => {
+                    let (member, kind, at) = (of.account, WatermarkKind::Delivered, self.now());
+                    self.book.note_mark(GroupAdvance { group, member, kind, up_to, at });
+                }
+            }
         }
         self.meters.undecryptable.increment(undecryptable.len() as u64);
         self.meters.acked.increment(ok.len() as u64);
@@ -103,9 +112,17 @@ impl Domain {
     }
 }
 
-/// Messages of others tick; control envelopes and copies from own devices do not. One watermark per author, the highest id.
+/// Whose watermark an ack moves: that of an author's messages, or of everybody's in a group.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Delivered {
+    Of(AccountId),
+    In(GroupId),
+}
+
+/// Messages of others tick; control envelopes and copies from own devices do not. One watermark per author or group, the
+/// highest id.
 fn note_delivered(
-    delivered: &mut Vec<(AccountId, MessageId)>,
+    delivered: &mut Vec<(Delivered, MessageId)>,
     of: DeviceAddress,
     entry: EntryId,
     header: &EntryHeader,
@@ -116,9 +133,10 @@ fn note_delivered(
     if !ticks {
         return;
     }
+    let by = header.group.map_or(Delivered::Of(header.sender.account), Delivered::In);
     let id = MessageId::new(entry.get());
-    match delivered.iter_mut().find(|(author, _)| *author == header.sender.account) {
+    match delivered.iter_mut().find(|(noted, _)| *noted == by) {
         Some((_, highest)) => *highest = id.max(*highest),
-        None => delivered.push((header.sender.account, id)),
+        None => delivered.push((by, id)),
     }
 }

@@ -151,11 +151,13 @@ impl Domain {
     }
 }
 
-/// Only a message of somebody else had a tick to wait for.
+/// Only a direct message of somebody else had a tick to wait for: one to a group has not failed because a member was away.
 fn expects_tick(of: DeviceAddress, entry: &Queued) -> Option<&StoredEnvelope> {
     match &entry.item {
         QueuedItem::Envelope(envelope)
-            if envelope.class == EnvelopeClass::Message && envelope.sender.account != of.account =>
+            if envelope.class == EnvelopeClass::Message
+                && envelope.group.is_none()
+                && envelope.sender.account != of.account =>
         {
             Some(envelope)
         }

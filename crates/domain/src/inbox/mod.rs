@@ -10,6 +10,7 @@ pub use ack::{AckedEntry, EntryHeader};
 pub use connect::ConnectionFacts;
 pub(crate) use expire::ExpiryCursor;
 pub use send::{DirectCiphertext, DirectSend, SendRefused};
+pub(crate) use send::{check_ciphertexts, check_sender, fits, push_entries};
 
 use crate::{Domain, Refusal};
 use sotto_types::{AccountId, Conversation, DeviceAddress};

@@ -8,8 +8,9 @@ impl Domain {
     pub async fn read(&self, of: DeviceAddress, conversation: Conversation, up_to: MessageId) -> Result<(), Refusal> {
         let now = self.now();
         self.limiter.check(Subject::Reads(of), now)?;
-        let Conversation::Peer(author) = conversation else {
-            return Err(Refusal::new(ErrorCode::NotFound, "this server has no groups yet"));
+        let author = match conversation {
+            Conversation::Peer(author) => author,
+            Conversation::Group(group) => return self.read_group(of, group, up_to).await,
         };
         // A watermark never falls, so one from the far future would mark everything to come as read.
         // Ids are ahead of the clock when that was set back.

@@ -10,7 +10,7 @@
 
 use crate::limiter::Subject;
 use crate::sign_in::authenticate::{disabled, suspended, unlinked};
-use crate::{Domain, Refusal};
+use crate::{Domain, Refusal, StaleGroup};
 use bytes::Bytes;
 use sotto_ports::{
     CiphertextType, CommitRefused, Committed, EnvelopeClass, NewEntry, Routing, SendCommit, SignedDeviceList,
@@ -49,6 +49,9 @@ pub enum SendRefused {
     /// The current lists of the accounts whose list did not fit. Nothing was stored.
     #[error("the ciphertexts do not fit the current device lists")]
     DeviceMismatch(Vec<SignedDeviceList>),
+    /// The group is another one than the message was encrypted for. Nothing was stored.
+    #[error("the group changed meanwhile")]
+    StaleGroup(StaleGroup),
     #[error(transparent)]
     Refused(#[from] Refusal),
 }
@@ -61,15 +64,22 @@ impl From<StoreError> for SendRefused {
 
 /// Which device ids a list of ciphertexts names, one bit each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Named(u128);
+pub(crate) struct Named(u128);
 
 impl Domain {
     pub async fn send_direct(&self, from: DeviceAddress, send: DirectSend) -> Result<Committed, SendRefused> {
         let id = SendId { from, client_msg_id: send.client_msg_id };
-        let refused = match self.check_and_commit(id, send).await {
-            Err(refused) => refused,
-            committed => return committed,
-        };
+        let result = self.check_and_commit(id, send).await;
+        self.or_first_answer(id, result).await
+    }
+
+    /// What was refused may be a repeat of what was taken.
+    pub(crate) async fn or_first_answer(
+        &self,
+        id: SendId,
+        result: Result<Committed, SendRefused>,
+    ) -> Result<Committed, SendRefused> {
+        let Err(refused) = result else { return result };
         match self.parts.inbox.find_send(&id).await? {
             Some(first) => Ok(self.repeated(first)),
             None => Err(refused),
@@ -120,7 +130,8 @@ impl Domain {
             own_matters.then_some((from.account, own.list_version)),
         ];
         let expect = checked.iter().flatten().copied().collect();
-        let commit = SendCommit { send: id, class: send.class, seen: send.seen, expect, entries, failed, now };
+        let commit =
+            SendCommit { send: id, class: send.class, seen: send.seen, expect, group: None, entries, failed, now };
         match self.parts.inbox.commit_send(commit).await {
             Ok(committed) => {
                 self.meters.sent(send.class);
@@ -132,7 +143,7 @@ impl Domain {
         }
     }
 
-    fn repeated(&self, first: Committed) -> Committed {
+    pub(crate) fn repeated(&self, first: Committed) -> Committed {
         self.meters.sends_repeated.increment(1);
         first
     }
@@ -142,7 +153,10 @@ impl Domain {
         Ok(self.parts.directory.routing(id).await?.ok_or_else(unknown)?)
     }
 
-    async fn mismatch<T>(&self, accounts: impl IntoIterator<Item = Option<AccountId>>) -> Result<T, SendRefused> {
+    pub(crate) async fn mismatch<T>(
+        &self,
+        accounts: impl IntoIterator<Item = Option<AccountId>>,
+    ) -> Result<T, SendRefused> {
         self.meters.sends_mismatched.increment(1);
         let mut lists = Vec::with_capacity(2);
         for account in accounts.into_iter().flatten() {
@@ -174,7 +188,7 @@ impl Domain {
     }
 }
 
-fn check_sender(own: &Routing, device: DeviceId) -> Result<(), Refusal> {
+pub(crate) fn check_sender(own: &Routing, device: DeviceId) -> Result<(), Refusal> {
     if own.disabled {
         return Err(disabled());
     }
@@ -197,25 +211,29 @@ fn check_shape(from: DeviceAddress, send: &DirectSend) -> Result<(Named, Named),
             return bad("a control envelope or resend needs at least one device");
         }
     }
-    for ciphertext in send.to_recipient.iter().chain(&send.to_self) {
+    let (recipient, own) = (check_ciphertexts(&send.to_recipient)?, check_ciphertexts(&send.to_self)?);
+    if own.has(from.device) {
+        return bad("to_self names the sending device");
+    }
+    Ok((recipient, own))
+}
+
+/// Ciphertexts for devices of one account, each at most once.
+pub(crate) fn check_ciphertexts(ciphertexts: &[DirectCiphertext]) -> Result<Named, Refusal> {
+    let bad = |detail: &str| Refusal::new(ErrorCode::BadRequest, detail);
+    for ciphertext in ciphertexts {
         if ciphertext.ciphertext.len() > limits::CIPHERTEXT_BYTES {
             let detail = format!("a ciphertext is over {} bytes", limits::CIPHERTEXT_BYTES);
             return Err(Refusal::new(ErrorCode::TooLarge, detail));
         }
         if ciphertext.ciphertext.is_empty() {
-            return bad("a ciphertext is empty");
+            return Err(bad("a ciphertext is empty"));
         }
         if ciphertext.ciphertext_type == CiphertextType::SenderKey {
-            return bad("sender key messages go to group logs only");
+            return Err(bad("sender key messages go to group logs only"));
         }
     }
-    let (Some(recipient), Some(own)) = (Named::in_list(&send.to_recipient), Named::in_list(&send.to_self)) else {
-        return bad("a device is named twice");
-    };
-    if own.has(from.device) {
-        return bad("to_self names the sending device");
-    }
-    Ok((recipient, own))
+    Named::in_list(ciphertexts).ok_or_else(|| bad("a device is named twice"))
 }
 
 impl Named {
@@ -226,14 +244,14 @@ impl Named {
         })
     }
 
-    fn has(self, device: DeviceId) -> bool {
+    pub(crate) fn has(self, device: DeviceId) -> bool {
         self.0 & (1 << device.get()) != 0
     }
 }
 
 /// Every ciphertext is for a listed device as it is now; with `every_device`, no device (but the sender's own) is left out.
 /// Suspended devices may be included or not.
-fn fits(
+pub(crate) fn fits(
     routing: &Routing,
     ciphertexts: &[DirectCiphertext],
     named: Named,
@@ -251,7 +269,7 @@ fn fits(
 }
 
 /// Suspended devices get nothing: they must link again anyway.
-fn push_entries(entries: &mut Vec<NewEntry>, routing: &Routing, ciphertexts: Vec<DirectCiphertext>) {
+pub(crate) fn push_entries(entries: &mut Vec<NewEntry>, routing: &Routing, ciphertexts: Vec<DirectCiphertext>) {
     let open = |device: DeviceId| routing.devices.iter().any(|(id, _, suspended)| *id == device && !suspended);
     entries.extend(ciphertexts.into_iter().filter(|ciphertext| open(ciphertext.device)).map(|ciphertext| NewEntry {
         to: DeviceAddress::new(routing.account, ciphertext.device),

@@ -3,5 +3,6 @@
 mod take;
 mod upload;
 
+pub(crate) use take::check_asked;
 pub use take::{AccountDevices, TakenBundles};
 pub use upload::{DeviceKeys, NewPreKeys};

@@ -27,13 +27,8 @@ impl Domain {
         devices: &[DeviceId],
     ) -> Result<TakenBundles, Refusal> {
         let own = who.address.account;
+        check_asked(devices)?;
         let count = devices.len();
-        if !(1..=limits::DEVICES_PER_ACCOUNT).contains(&count) {
-            return Err(Refusal::new(ErrorCode::BadRequest, "ask for 1 to 10 devices"));
-        }
-        if devices.iter().enumerate().any(|(at, id)| devices.iter().take(at).any(|earlier| earlier == id)) {
-            return Err(Refusal::new(ErrorCode::BadRequest, "a device is asked for twice"));
-        }
         let list = self.parts.directory.signed_list(of).await?.ok_or_else(unknown_account)?;
         let cost = u32::try_from(count).unwrap_or(u32::MAX);
         self.limiter.check_cost(Subject::Bundles(own), cost, self.now())?;
@@ -53,4 +48,15 @@ impl Domain {
         }
         Ok(TakenBundles { list, bundles })
     }
+}
+
+/// 1 to 10 devices, each once.
+pub(crate) fn check_asked(devices: &[DeviceId]) -> Result<(), Refusal> {
+    if !(1..=limits::DEVICES_PER_ACCOUNT).contains(&devices.len()) {
+        return Err(Refusal::new(ErrorCode::BadRequest, "ask for 1 to 10 devices"));
+    }
+    if devices.iter().enumerate().any(|(at, id)| devices.iter().take(at).any(|earlier| earlier == id)) {
+        return Err(Refusal::new(ErrorCode::BadRequest, "a device is asked for twice"));
+    }
+    Ok(())
 }

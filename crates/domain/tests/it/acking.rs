@@ -176,7 +176,7 @@ async fn impossible_reads_are_refused() {
         assert_eq!(code(refused), ErrorCode::BadRequest);
     }
     let group = Conversation::Group(sotto_types::GroupId::from_bytes([1; 32]));
-    assert_eq!(code(bed.domain.read(bob.address(0), group, MessageId::at(1)).await), ErrorCode::NotFound);
+    assert_eq!(code(bed.domain.read(bob.address(0), group, MessageId::at(1)).await), ErrorCode::UnknownGroup);
     let more = bed.domain.read(bob.address(0), Conversation::Peer(ann.account), MessageId::at(1)).await;
     assert_eq!(code(more), ErrorCode::RateLimited);
     let stranger = Conversation::Peer(Person::new("x").account);

@@ -33,6 +33,7 @@ pub fn dev(id: u32) -> DeviceId {
 pub enum Told {
     Closed(DeviceAddress, ErrorCode),
     Changed { to: DeviceAddress, account: AccountId, version: u32, low: bool },
+    GroupWaits(AccountId),
 }
 
 #[derive(Default)]
@@ -56,6 +57,10 @@ impl Connections for Recorder {
 
     fn account_changed(&self, to: DeviceAddress, account: AccountId, version: u32, low: bool) {
         self.0.lock().push(Told::Changed { to, account, version, low });
+    }
+
+    fn group_waits(&self, to: AccountId) {
+        self.0.lock().push(Told::GroupWaits(to));
     }
 }
 
@@ -108,6 +113,7 @@ impl Bed {
         let parts = DomainParts {
             inbox: store.clone(),
             directory: store.clone(),
+            groups: store.clone(),
             prekeys: store.clone(),
             meta: Arc::new(Generation(store.clone(), generation)),
             ephemeral: Arc::new(MemoryEphemeral::new(10_000, 10_000_000)),
@@ -167,6 +173,33 @@ impl Bed {
 
     pub async fn inbox(&self, of: DeviceAddress) -> Vec<Queued> {
         self.domain.read_inbox(of, EntryId::ZERO, 1000, usize::MAX).await.unwrap()
+    }
+
+    /// Unlinks every device but the first, and gives the account another identity key.
+    pub async fn replace_identity(&self, person: &mut Person) {
+        let who = self.sign_in(person, 0).await;
+        let identity = IdentityKeyPair::generate(&mut rng());
+        let challenge = self.domain.recovery_challenge(&person.name, ip()).await.unwrap().challenge;
+        person.version += 1;
+        person.devices.truncate(1);
+        let replace = ReplaceIdentity {
+            recovery_signature: person.recovery.sign(&challenge).to_vec(),
+            challenge,
+            list: sign(&identity, person.account, person.version, &[&person.devices[0]]),
+            keys: keys_of(&identity, 100, 3),
+            encrypted_name: Bytes::from_static(b"new name"),
+            recovery: person.recovery_keys(),
+        };
+        self.domain.replace_identity(&who, replace).await.unwrap();
+        person.identity = identity;
+    }
+
+    /// Unlinks the second device through the first.
+    pub async fn unlink_second(&self, person: &mut Person) {
+        let who = self.sign_in(person, 0).await;
+        self.domain.remove_device(&who, person.devices[1].id, person.list_without(1)).await.unwrap();
+        person.version += 1;
+        person.devices.remove(1);
     }
 
     pub async fn version_of(&self, person: &Person) -> u32 {
@@ -272,7 +305,7 @@ impl Person {
         }
     }
 
-    fn ciphertexts(&self, except: Option<DeviceId>) -> Vec<DirectCiphertext> {
+    pub fn ciphertexts(&self, except: Option<DeviceId>) -> Vec<DirectCiphertext> {
         let others = self.devices.iter().filter(|device| Some(device.id) != except);
         others
             .map(|device| DirectCiphertext {

@@ -6,6 +6,7 @@ mod acking;
 mod bed;
 mod devices;
 mod expiry;
+mod groups;
 mod keys;
 mod linking;
 mod recovery;

@@ -1,6 +1,7 @@
 //! Sessions against a domain over the memory store, on in-memory sockets. Deadlines are moved by calling the sweeper.
 
 mod delivery;
+mod groups;
 mod hostile;
 mod http;
 mod lifecycle;
@@ -10,11 +11,12 @@ use crate::{GatewayConfig, Router};
 use bytes::Bytes;
 use ed25519_dalek::{Signer as _, SigningKey};
 use prost::Message as _;
+use sotto_crypto::IdentityKeyPair;
 use sotto_domain::{Domain, DomainConfig, DomainParts};
 use sotto_ports::memory::{MemoryEphemeral, MemoryStore};
 use sotto_ports::{
-    Account, CreateAccount, CreateOutcome, DirectoryStore as _, InboxStore as _, ListedDevice, NewDevice, PreKeyUpload,
-    Queued, Recovery, SignedDeviceList,
+    Account, CreateAccount, CreateOutcome, DirectoryStore as _, GroupStore, InboxStore as _, ListedDevice, NewDevice,
+    PreKeyUpload, Queued, Recovery, SignedDeviceList,
 };
 use sotto_types::{AccountId, ClientIp, Clock, DeviceAddress, DeviceId, EntryId, ManualClock, SystemClock, Username};
 use sotto_wire::pb::{self, client_frame::Body as Client, server_frame::Body as Server};
@@ -42,6 +44,7 @@ pub(super) struct Person {
     pub(super) account: AccountId,
     devices: Vec<ListedDevice>,
     key: SigningKey,
+    pub(super) identity: IdentityKeyPair,
 }
 
 impl Person {
@@ -88,12 +91,21 @@ impl World {
     }
 
     pub(super) async fn with(change: impl FnOnce(&mut GatewayConfig)) -> Self {
+        Self::over(|store| store, change).await
+    }
+
+    /// With something between the domain and what the store knows of groups.
+    pub(super) async fn over<G: GroupStore + 'static>(
+        groups: impl FnOnce(Arc<MemoryStore>) -> Arc<G>,
+        change: impl FnOnce(&mut GatewayConfig),
+    ) -> Self {
         let router = Router::new();
         let store = Arc::new(MemoryStore::new(router.clone()));
         let clock = Arc::new(ManualClock::new(SystemClock.now()));
         let parts = DomainParts {
             inbox: store.clone(),
             directory: store.clone(),
+            groups: groups(store.clone()),
             prekeys: store.clone(),
             meta: store.clone(),
             ephemeral: Arc::new(MemoryEphemeral::new(10_000, 1 << 20)),
@@ -111,6 +123,7 @@ impl World {
         let number = self.next_account.fetch_add(1, Ordering::SeqCst);
         let account = AccountId::from_bytes([number; 16]);
         let key = SigningKey::from_bytes(&[number; 32]);
+        let identity = IdentityKeyPair::generate(&mut rand::rng());
         let devices: Vec<_> = (1..=device_count)
             .map(|id| ListedDevice {
                 id: DeviceId::try_from(id).unwrap(),
@@ -130,7 +143,7 @@ impl World {
             account: Account {
                 id: account,
                 username: Username::parse(&format!("user{number}")).unwrap(),
-                identity_key: Bytes::from(vec![5; 33]),
+                identity_key: Bytes::copy_from_slice(identity.public().as_bytes()),
                 recovery: Recovery { auth_key: [0; 32], backup: Bytes::new() },
                 disabled: false,
                 created: now,
@@ -152,7 +165,7 @@ impl World {
             let changed = self.store.change_devices(change).await.unwrap();
             assert_eq!(changed, sotto_ports::DeviceChangeOutcome::Changed { removed: Vec::new() });
         }
-        Person { account, devices, key }
+        Person { account, devices, key, identity }
     }
 
     pub(super) async fn token(&self, person: &Person, index: usize) -> String {

@@ -2,9 +2,9 @@
 
 use super::world::*;
 use super::{Reopen, World};
-use crate::{QueuedItem, StoredFailure, WatermarkKind};
+use crate::{OperationCommit, QueuedItem, StoredFailure, WatermarkKind};
 use bytes::Bytes;
-use sotto_types::{Conversation, SendId};
+use sotto_types::{Conversation, MessageId, SendId};
 use std::time::Duration;
 
 fn open(home: &Reopen) -> World {
@@ -119,6 +119,60 @@ pub async fn buried_entries_stay_buried(home: impl FnOnce() -> Reopen) {
     w.subject.inbox.bury(address(2, 1), vec![id.into()], failed, T0).await.unwrap();
     let [queued] = &w.read(address(1, 1)).await[..] else { panic!("one failure expected") };
     assert_eq!(queued.item, QueuedItem::Failure(failure));
+}
+
+pub async fn groups_and_their_logs_survive(home: impl FnOnce() -> Reopen) {
+    let home = home();
+    let w = open(&home);
+    w.person(1, 1).await;
+    w.person(2, 1).await;
+    w.operate(OperationCommit { details: Some("details".into()), ..operation(1, 1, &[1]) }).await.unwrap();
+    let first = w.post(1, 1).await;
+    w.operate(operation(1, 2, &[1, 2])).await.unwrap();
+    w.change(2, 1, 2, &[1, 2]).await;
+    let g = &w.subject.groups;
+    let (stored, facts) = (g.group(group(1)).await.unwrap(), g.group_facts(group(1)).await.unwrap());
+    let (operations, log) = (g.operations(group(1), 0, 9_999).await.unwrap(), w.log(1).await);
+    assert!(stored.is_some() && facts.is_some() && operations.len() == 2 && log.len() == 3);
+    drop(w);
+    let w = open(&home);
+    let g = &w.subject.groups;
+    assert_eq!((g.group(group(1)).await.unwrap(), g.group_facts(group(1)).await.unwrap()), (stored, facts));
+    assert_eq!((g.operations(group(1), 0, 9_999).await.unwrap(), w.log(1).await), (operations, log.clone()));
+    assert!(w.feed.logged(group(1)).is_empty(), "opening tells no news");
+    let repeated = g.commit_message(group_message(1, 0, 1)).await;
+    assert!(matches!(repeated, Err(crate::CommitRefused::Repeated(answer)) if answer == first), "{repeated:?}");
+    let next = w.post(1, 2).await;
+    assert_eq!(w.log(1).await[3].previous, log[2].id);
+    assert!(next.message_id > log[2].id);
+    w.operate(operation(1, 3, &[1])).await.unwrap();
+}
+
+pub async fn cursors_marks_and_memberships_survive(home: impl FnOnce() -> Reopen) {
+    let home = home();
+    let w = open(&home);
+    w.person(1, 1).await;
+    w.person(2, 1).await;
+    let made = w.found(1, &[1, 2]).await.message_id;
+    w.settle_group(address(1, 1), 1, made, vec![group_advance(1, 1, WatermarkKind::Read, made)]).await;
+    w.operate(operation(1, 2, &[1])).await.unwrap();
+    let g = &w.subject.groups;
+    let memberships = [g.memberships(account(1)).await.unwrap(), g.memberships(account(2)).await.unwrap()];
+    let marks = g.marks(group(1)).await.unwrap();
+    assert!(marks.len() == 1 && memberships[1][0].until.is_some());
+    drop(w);
+    let w = open(&home);
+    let g = &w.subject.groups;
+    assert_eq!([g.memberships(account(1)).await.unwrap(), g.memberships(account(2)).await.unwrap()], memberships);
+    assert_eq!(g.marks(group(1)).await.unwrap(), marks);
+    assert_eq!(w.cursor(address(1, 1), 1).await, Some(made));
+    w.settle_group(address(1, 1), 1, MessageId::new(1), vec![]).await;
+    assert_eq!(w.cursor(address(1, 1), 1).await, Some(made), "still only rising");
+    while g.trim_logs(MessageId::MAX, 100).await.unwrap() > 0 {}
+    drop(w);
+    let w = open(&home);
+    assert!(w.log(1).await.is_empty() && w.subject.groups.memberships(account(2)).await.unwrap().is_empty());
+    assert_eq!(w.subject.groups.operations(group(1), 0, 9_999).await.unwrap().len(), 2);
 }
 
 pub async fn meta_survives(home: impl FnOnce() -> Reopen) {

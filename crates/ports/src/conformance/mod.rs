@@ -12,6 +12,7 @@
 pub mod directory;
 pub mod durable;
 pub mod ephemeral;
+pub mod groups;
 pub mod inbox;
 pub mod meta;
 pub mod model;
@@ -20,7 +21,7 @@ mod world;
 
 pub use world::{Recorder, World};
 
-use crate::{DirectoryStore, EntryFeed, InboxStore, MetaStore, PreKeyStore};
+use crate::{DirectoryStore, EntryFeed, GroupStore, InboxStore, MetaStore, PreKeyStore};
 use std::any::Any;
 use std::fmt;
 use std::sync::Arc;
@@ -29,6 +30,7 @@ use std::sync::Arc;
 #[derive(Clone)]
 pub struct Subject {
     pub inbox: Arc<dyn InboxStore>,
+    pub groups: Arc<dyn GroupStore>,
     pub directory: Arc<dyn DirectoryStore>,
     pub prekeys: Arc<dyn PreKeyStore>,
     pub meta: Arc<dyn MetaStore>,
@@ -40,11 +42,12 @@ impl Subject {
     /// All ports backed by one store.
     pub fn of<S>(store: S, keep: impl Any + Send + Sync) -> Self
     where
-        S: InboxStore + DirectoryStore + PreKeyStore + MetaStore + 'static,
+        S: InboxStore + GroupStore + DirectoryStore + PreKeyStore + MetaStore + 'static,
     {
         let store = Arc::new(store);
         Self {
             inbox: store.clone(),
+            groups: store.clone(),
             directory: store.clone(),
             prekeys: store.clone(),
             meta: store,
@@ -109,6 +112,38 @@ macro_rules! inbox_conformance {
             what_was_acked_meanwhile_has_not_failed
             old_sends_are_forgotten_young_ones_kept
             depth_counts_up_to_its_limit
+        }
+    };
+}
+
+/// Tests of `GroupStore`.
+#[macro_export]
+macro_rules! groups_conformance {
+    ($make:expr) => {
+        $crate::conformance_tests! { groups, $make,
+            a_new_group_reads_back
+            of_racing_operations_one_wins
+            an_operation_replaces_what_it_brings
+            a_message_needs_the_current_roster
+            racing_messages_and_operations_keep_their_order
+            a_repeat_gets_the_first_answer
+            racing_repeats_log_one_message
+            ids_rise_past_what_was_seen_and_entries_chain
+            device_changes_raise_rosters_and_begin_cursors
+            suspended_disabled_and_deleted_accounts_raise_rosters
+            a_device_made_again_begins_anew
+            memberships_begin_end_and_begin_anew
+            a_member_without_an_account_has_no_membership
+            an_account_is_in_so_many_groups_at_most
+            a_log_reads_in_pages
+            operations_read_from_a_revision
+            cursors_and_marks_only_rise
+            racing_settles_leave_the_highest
+            settling_passes_over_what_is_not_there
+            the_feed_hears_a_log_in_order_before_the_answer
+            trimming_keeps_operations_and_the_chain
+            trimming_forgets_memberships_that_ended
+            a_pairwise_message_needs_the_current_roster
         }
     };
 }
@@ -190,6 +225,8 @@ macro_rules! durable_conformance {
             accounts_and_devices_survive
             a_one_time_key_stays_taken
             buried_entries_stay_buried
+            groups_and_their_logs_survive
+            cursors_marks_and_memberships_survive
             meta_survives
         }
     };

@@ -4,7 +4,10 @@
 use super::world::*;
 use super::{Subject, World};
 use crate::QueuedItem;
-use crate::{EntryFeed, PreKeyUpload, Recovery, SendCommit, Settle, StoredFailure, WatermarkKind};
+use crate::{
+    EntryFeed, GroupCommit, GroupSettle, OperationCommit, PreKeyUpload, Recovery, SendCommit, Settle, StoredFailure,
+    WatermarkKind,
+};
 use sotto_types::{Conversation, DeviceAddress, EntryId, MessageId, SendId, Timestamp, limits};
 use std::fmt::Debug;
 use std::sync::Arc;
@@ -12,6 +15,7 @@ use std::time::Duration;
 
 const ACCOUNTS: u64 = 4;
 const DEVICES: u64 = 3;
+const GROUPS: u64 = 3;
 
 /// SplitMix64.
 struct Dice(u64);
@@ -88,7 +92,7 @@ pub async fn same_history(
 
 impl Pair {
     async fn step(&mut self) {
-        match self.dice.below(20) {
+        match self.dice.below(26) {
             0..=6 => self.send().await,
             7..=11 => self.settle().await,
             12 => self.create().await,
@@ -97,6 +101,9 @@ impl Pair {
             16 => self.take().await,
             17 => self.flags().await,
             18 => self.bury().await,
+            19 | 20 => self.operate().await,
+            21 | 22 => self.post().await,
+            23 | 24 => self.settle_groups().await,
             _ => self.rare().await,
         }
         same("feed", &self.a.feed.all().last(), &self.b.feed.all().last());
@@ -105,6 +112,20 @@ impl Pair {
     fn any_id(&mut self) -> MessageId {
         let place = self.dice.below(self.ids.len() as u64);
         self.ids[usize::try_from(place).expect("a place in a list")]
+    }
+
+    fn group(&mut self) -> u8 {
+        self.dice.small(GROUPS) + 1
+    }
+
+    fn kind(&mut self) -> WatermarkKind {
+        if self.dice.below(2) == 0 { WatermarkKind::Read } else { WatermarkKind::Delivered }
+    }
+
+    /// The roster of a group, now and then another one.
+    async fn roster(&mut self, g: u8) -> u64 {
+        let facts = both!(self, s => s.groups.group_facts(group(g))).unwrap();
+        facts.map_or(1, |facts| facts.roster) + u64::from(self.dice.below(4) == 0)
     }
 
     async fn versions(&self, n: u8) -> u32 {
@@ -116,7 +137,14 @@ impl Pair {
         let to = self.dice.account();
         let devices = 1 + self.dice.below(DEVICES);
         let text = "x".repeat(usize::from(self.dice.small(200)));
+        let g = self.group();
+        let roster = self.roster(g).await;
         let send = SendCommit {
+            group: match self.dice.below(6) {
+                0 => Some((group(g), None)),
+                1 => Some((group(g), Some(roster))),
+                _ => None,
+            },
             seen: match self.dice.below(4) {
                 0 => MessageId::at(self.now.as_ms() + self.dice.below(120_000)),
                 _ => self.any_id(),
@@ -155,7 +183,7 @@ impl Pair {
         }
         let mut advances = Vec::new();
         for _ in 0..self.dice.below(4) {
-            let kind = if self.dice.below(2) == 0 { WatermarkKind::Read } else { WatermarkKind::Delivered };
+            let kind = self.kind();
             let up_to = self.any_id().get();
             let (author, notify) = (self.dice.account(), [self.dice.address(), self.dice.address()]);
             let notify = if notify[0] == notify[1] { &notify[..1] } else { &notify[..] };
@@ -166,6 +194,53 @@ impl Pair {
         let settle = Settle { of, envelopes, remove, advance: advances };
         both!(self, s => s.inbox.settle(settle.clone())).unwrap();
         both!(self, s => s.inbox.read(of, EntryId::ZERO, 7usize, 300usize)).unwrap();
+    }
+
+    async fn operate(&mut self) {
+        let g = self.group();
+        let current = both!(self, s => s.groups.group(group(g))).unwrap();
+        let revision = current.as_ref().map_or(0, |current| current.revision) + 1;
+        // One of them never has an account.
+        let members: Vec<u8> = (1..=ACCOUNTS as u8 + 1).filter(|_| self.dice.below(3) > 0).collect();
+        let commit = OperationCommit {
+            follows: if self.dice.below(6) == 0 { Some([9; 32]) } else { current.map(|current| current.head) },
+            sender: self.dice.address(),
+            details: (self.dice.below(3) == 0).then(|| vec![self.dice.small(200); 5].into()),
+            renewed: members.iter().filter(|_| self.dice.below(5) == 0).map(|member| account(*member)).collect(),
+            changes_roster: self.dice.below(3) > 0,
+            now: self.now,
+            ..operation(g, revision, &members)
+        };
+        if let Ok(committed) = both!(self, s => s.groups.commit_operation(commit.clone())) {
+            self.ids.push(committed.message_id);
+        }
+    }
+
+    async fn post(&mut self) {
+        let g = self.group();
+        let commit = GroupCommit {
+            send: SendId { from: self.dice.address(), client_msg_id: client_msg_id(u128::from(self.dice.below(40))) },
+            seen: self.any_id(),
+            now: self.now,
+            ..group_message(g, self.roster(g).await, 0)
+        };
+        if let Ok(committed) = both!(self, s => s.groups.commit_message(commit.clone())) {
+            self.ids.push(committed.message_id);
+        }
+        let (after, up_to) = (self.any_id(), self.any_id());
+        both!(self, s => s.groups.read_log(group(g), after, up_to, 5usize, 100usize)).unwrap();
+    }
+
+    async fn settle_groups(&mut self) {
+        let mut settle = GroupSettle::default();
+        for _ in 0..self.dice.below(4) {
+            settle.cursors.push((self.dice.address(), group(self.group()), self.any_id()));
+        }
+        for _ in 0..self.dice.below(4) {
+            let (g, member, kind) = (self.group(), self.dice.account(), self.kind());
+            settle.advance.push(group_advance(g, member, kind, self.any_id()));
+        }
+        both!(self, s => s.groups.settle_groups(settle.clone())).unwrap();
     }
 
     async fn create(&mut self) {
@@ -241,7 +316,7 @@ impl Pair {
 
     async fn rare(&mut self) {
         let (n, id) = (self.dice.account(), self.any_id());
-        match self.dice.below(6) {
+        match self.dice.below(8) {
             0 => drop(both!(self, s => s.directory.delete_account(account(n), self.now)).unwrap()),
             1 => {
                 let before = self.now.minus(Duration::from_secs(30));
@@ -255,6 +330,13 @@ impl Pair {
                 }
             }
             3 => drop(both!(self, s => s.inbox.expired(EntryId::from(id), None, 2usize))),
+            4 | 5 => {
+                // In steps, because which of a day's go first may differ.
+                let before = if n % 2 == 0 { id } else { MessageId::at(self.now.as_ms()) };
+                for world in [&self.a, &self.b] {
+                    while world.subject.groups.trim_logs(before, 7).await.unwrap() > 0 {}
+                }
+            }
             _ => self.compare().await,
         }
     }
@@ -269,6 +351,7 @@ impl Pair {
             both!(self, s => s.directory.devices(id)).unwrap();
             both!(self, s => s.directory.blocks(id)).unwrap();
             both!(self, s => s.directory.find_username(&username(n))).unwrap();
+            both!(self, s => s.groups.memberships(id)).unwrap();
             for m in 1..=ACCOUNTS as u8 {
                 both!(self, s => s.directory.is_blocked(id, account(m))).unwrap();
                 for kind in [WatermarkKind::Read, WatermarkKind::Delivered] {
@@ -279,6 +362,7 @@ impl Pair {
                 let of = address(n, d);
                 both!(self, s => s.inbox.read(of, EntryId::ZERO, 10_000usize, usize::MAX)).unwrap();
                 both!(self, s => s.inbox.depth(of, 1_000usize)).unwrap();
+                both!(self, s => s.groups.cursors(of, &[group(1), group(2), group(3)])).unwrap();
                 both!(self, s => s.prekeys.key_counts(of)).unwrap();
                 both!(self, s => s.directory.device(of)).unwrap();
                 for c in 0..40 {
@@ -289,5 +373,15 @@ impl Pair {
         }
         both!(self, s => s.directory.list_accounts(None, 100usize)).unwrap();
         same("feed", &self.a.feed.all(), &self.b.feed.all());
+        same("marks told", &self.a.feed.marked(), &self.b.feed.marked());
+        for g in 1..=GROUPS as u8 {
+            let id = group(g);
+            both!(self, s => s.groups.group(id)).unwrap();
+            both!(self, s => s.groups.group_facts(id)).unwrap();
+            both!(self, s => s.groups.operations(id, 0u32, usize::MAX)).unwrap();
+            both!(self, s => s.groups.marks(id)).unwrap();
+            same("log", &self.a.log(g).await, &self.b.log(g).await);
+            same("entries told", &self.a.feed.logged(id), &self.b.feed.logged(id));
+        }
     }
 }

@@ -1,13 +1,16 @@
 use super::Subject;
 use crate::{
     Account, Advance, CiphertextType, CommitRefused, Committed, CreateAccount, CreateOutcome, DeviceChange,
-    DeviceChangeOutcome, EntryFeed, EnvelopeClass, ListedDevice, NewDevice, NewEntry, PreKeyUpload, Queued, QueuedItem,
-    Recovery, SendCommit, SignedDeviceList, StoredEcPreKey, StoredReceipt, StoredSignedPreKey, WatermarkKind,
+    DeviceChangeOutcome, EntryFeed, EnvelopeClass, GroupAdvance, GroupCommit, GroupMark, GroupSettle, ListedDevice,
+    LoggedEntry, NewDevice, NewEntry, OperationCommit, OperationCommitted, OperationRefused, PreKeyUpload, Queued,
+    QueuedItem, Recovery, SendCommit, SignedDeviceList, StoredEcPreKey, StoredReceipt, StoredSignedPreKey,
+    WatermarkKind,
 };
 use bytes::Bytes;
 use parking_lot::Mutex;
 use sotto_types::{
-    AccountId, ClientMsgId, Conversation, DeviceAddress, DeviceId, EntryId, MessageId, SendId, Timestamp, Username,
+    AccountId, ClientMsgId, Conversation, DeviceAddress, DeviceId, EntryId, GroupId, MessageId, SendId, Timestamp,
+    Username,
 };
 use std::sync::Arc;
 
@@ -16,21 +19,42 @@ pub const T0: Timestamp = Timestamp::from_ms(1_800_000_000_000);
 
 /// Remembers what the feed was told.
 #[derive(Debug, Default)]
-pub struct Recorder(Mutex<Vec<(DeviceAddress, Queued)>>);
+pub struct Recorder {
+    published: Mutex<Vec<(DeviceAddress, Queued)>>,
+    logged: Mutex<Vec<LoggedEntry>>,
+    marked: Mutex<Vec<(GroupId, Vec<GroupMark>)>>,
+}
 
 impl EntryFeed for Recorder {
     fn published(&self, to: DeviceAddress, entry: &Queued) {
-        self.0.lock().push((to, entry.clone()));
+        self.published.lock().push((to, entry.clone()));
+    }
+
+    fn logged(&self, entry: &Arc<LoggedEntry>) {
+        self.logged.lock().push(LoggedEntry::clone(entry));
+    }
+
+    fn marked(&self, group: GroupId, marks: &[GroupMark]) {
+        self.marked.lock().push((group, marks.to_vec()));
     }
 }
 
 impl Recorder {
     pub fn all(&self) -> Vec<(DeviceAddress, Queued)> {
-        self.0.lock().clone()
+        self.published.lock().clone()
+    }
+
+    /// The entries of one group's log.
+    pub fn logged(&self, of: GroupId) -> Vec<LoggedEntry> {
+        self.logged.lock().iter().filter(|entry| entry.group == of).cloned().collect()
+    }
+
+    pub fn marked(&self) -> Vec<(GroupId, Vec<GroupMark>)> {
+        self.marked.lock().clone()
     }
 
     pub fn of(&self, device: DeviceAddress) -> Vec<Queued> {
-        self.0.lock().iter().filter(|(to, _)| *to == device).map(|(_, entry)| entry.clone()).collect()
+        self.published.lock().iter().filter(|(to, _)| *to == device).map(|(_, entry)| entry.clone()).collect()
     }
 }
 
@@ -124,6 +148,7 @@ pub fn commit(from: DeviceAddress, n: u128, entries: Vec<NewEntry>) -> SendCommi
         class: EnvelopeClass::Message,
         seen: MessageId::ZERO,
         expect: Vec::new(),
+        group: None,
         entries,
         failed: None,
         now: T0,
@@ -140,6 +165,53 @@ pub fn advance(author: u8, member: u8, kind: WatermarkKind, up_to: u64, notify: 
         at: T0.plus(std::time::Duration::from_millis(up_to)),
         notify: notify.iter().map(|to| (*to, Conversation::Peer(account(member)))).collect(),
     }
+}
+
+pub fn group(n: u8) -> GroupId {
+    GroupId::from_bytes([n; 32])
+}
+
+/// Of the operation that made this revision.
+pub fn head(n: u8, revision: u32) -> [u8; 32] {
+    let mut head = [n; 32];
+    head[..4].copy_from_slice(&revision.to_be_bytes());
+    head
+}
+
+/// The operation of this revision, by the first member. The first revision is 1.
+pub fn operation(n: u8, revision: u32, members: &[u8]) -> OperationCommit {
+    OperationCommit {
+        group: group(n),
+        follows: (revision > 1).then(|| head(n, revision - 1)),
+        sender: address(members.first().copied().unwrap_or(1), 1),
+        head: head(n, revision),
+        revision,
+        payload: Bytes::from(format!("payload {revision}")),
+        signature: vec![9; 64].into(),
+        state: Bytes::from(format!("state {revision}")),
+        details: None,
+        members: members.iter().map(|member| account(*member)).collect(),
+        renewed: Vec::new(),
+        changes_roster: true,
+        now: T0,
+    }
+}
+
+/// A message from account 1 to a group.
+pub fn group_message(g: u8, roster: u64, n: u128) -> GroupCommit {
+    GroupCommit {
+        send: SendId { from: address(1, 1), client_msg_id: client_msg_id(n) },
+        group: group(g),
+        roster,
+        class: EnvelopeClass::Message,
+        seen: MessageId::ZERO,
+        ciphertext: Bytes::from(format!("text {n}")),
+        now: T0,
+    }
+}
+
+pub fn group_advance(g: u8, member: u8, kind: WatermarkKind, up_to: MessageId) -> GroupAdvance {
+    GroupAdvance { group: group(g), member: account(member), kind, up_to, at: T0 }
 }
 
 impl World {
@@ -205,5 +277,40 @@ impl World {
             QueuedItem::Envelope(_) | QueuedItem::Failure(_) => None,
         };
         entries.filter_map(receipt).collect()
+    }
+
+    pub async fn operate(&self, commit: OperationCommit) -> Result<OperationCommitted, OperationRefused> {
+        self.subject.groups.commit_operation(commit).await
+    }
+
+    /// Makes a group of these members, who are there.
+    pub async fn found(&self, n: u8, members: &[u8]) -> OperationCommitted {
+        self.operate(operation(n, 1, members)).await.expect("a new group")
+    }
+
+    /// One text to a group, for the roster it has.
+    pub async fn post(&self, g: u8, n: u128) -> Committed {
+        let roster = self.roster(g).await;
+        self.subject.groups.commit_message(group_message(g, roster, n)).await.expect("the roster is the group's")
+    }
+
+    pub async fn roster(&self, n: u8) -> u64 {
+        self.subject.groups.group_facts(group(n)).await.expect("facts").expect("a group").roster
+    }
+
+    pub async fn log(&self, n: u8) -> Vec<LoggedEntry> {
+        let all = (MessageId::ZERO, MessageId::MAX, 10_000, usize::MAX);
+        self.subject.groups.read_log(group(n), all.0, all.1, all.2, all.3).await.expect("read")
+    }
+
+    pub async fn cursor(&self, of: DeviceAddress, g: u8) -> Option<MessageId> {
+        let cursors = self.subject.groups.cursors(of, &[group(g)]).await.expect("cursors");
+        let [cursor] = cursors[..] else { panic!("one cursor for one group, got {cursors:?}") };
+        cursor
+    }
+
+    pub async fn settle_group(&self, of: DeviceAddress, g: u8, cursor: MessageId, advance: Vec<GroupAdvance>) {
+        let settle = GroupSettle { cursors: vec![(of, group(g), cursor)], advance };
+        self.subject.groups.settle_groups(settle).await.expect("settle");
     }
 }

@@ -87,9 +87,15 @@ impl State {
         }
         account.list = change.list;
         let removed: Vec<DeviceId> = before.into_keys().collect();
-        for id in &emptied {
-            self.inboxes.remove(&DeviceAddress::new(change.account, *id));
+        for id in &removed {
+            self.drop_cursors(DeviceAddress::new(change.account, *id));
         }
+        for id in &emptied {
+            let of = DeviceAddress::new(change.account, *id);
+            self.inboxes.remove(&of);
+            self.begin_cursors(of);
+        }
+        self.raise_rosters(change.account);
         DeviceChangeOutcome::Changed { removed }
     }
 }
@@ -189,6 +195,9 @@ impl DirectoryStore for MemoryStore {
                 }
             }
         }
+        for of in &suspended {
+            state.raise_rosters(of.account);
+        }
         Ok(suspended)
     }
 
@@ -200,8 +209,11 @@ impl DirectoryStore for MemoryStore {
 
     async fn set_disabled(&self, of: AccountId, disabled: bool) -> Result<bool, StoreError> {
         let mut state = self.state.lock();
-        let account = state.accounts.get_mut(&of);
-        Ok(account.map(|state| state.account.disabled = disabled).is_some())
+        let Some(account) = state.accounts.get_mut(&of) else { return Ok(false) };
+        if std::mem::replace(&mut account.account.disabled, disabled) != disabled {
+            state.raise_rosters(of);
+        }
+        Ok(true)
     }
 
     async fn delete_account(&self, id: AccountId, now: Timestamp) -> Result<bool, StoreError> {
@@ -213,6 +225,7 @@ impl DirectoryStore for MemoryStore {
         state.watermarks.retain(|(author, _, _), _| *author != id);
         state.dead_letters.retain(|letter| letter.of.account != id);
         state.blocks.retain(|(owner, _)| *owner != id);
+        state.leave_groups(id);
         Ok(true)
     }
 

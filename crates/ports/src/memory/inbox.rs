@@ -1,7 +1,7 @@
-use super::{MemoryStore, State};
+use super::{MemoryStore, News, State};
 use crate::{
-    Advance, CommitRefused, Committed, EntryFeed, Expired, InboxStore, Queued, QueuedItem, SendCommit, Settle, Step,
-    StoreError, StoredEnvelope, StoredFailure, StoredReceipt, WatermarkKind,
+    Advance, CommitRefused, Committed, Expired, InboxStore, Queued, QueuedItem, SendCommit, Settle, Step, StoreError,
+    StoredEnvelope, StoredFailure, StoredReceipt, WatermarkKind,
 };
 use async_trait::async_trait;
 use sotto_types::{AccountId, Conversation, DeviceAddress, EntryId, MessageId, SendId, Timestamp, limits};
@@ -42,16 +42,7 @@ impl State {
             inbox.receipts.insert((receipt.conversation, receipt.member), id);
         }
         inbox.entries.insert(id, item.clone());
-        self.news.push((to, Queued { entry_id: id, item }));
-    }
-
-    /// Tells the feed what is new, except what the same step replaced again.
-    fn tell(&mut self, feed: &dyn EntryFeed) {
-        for (to, queued) in std::mem::take(&mut self.news) {
-            if self.inboxes.get(&to).is_some_and(|inbox| inbox.entries.contains_key(&queued.entry_id)) {
-                feed.published(to, &queued);
-            }
-        }
+        self.news.push(News::Entry(to, Queued { entry_id: id, item }));
     }
 
     fn remove(&mut self, of: DeviceAddress, id: EntryId) -> Option<QueuedItem> {
@@ -103,6 +94,11 @@ impl InboxStore for MemoryStore {
                 return Err(CommitRefused::ListChanged);
             }
         }
+        if let Some((group, Some(roster))) = commit.group
+            && !state.is_roster(group, roster)
+        {
+            return Err(CommitRefused::ListChanged);
+        }
         crate::inbox::check_targets(&commit.entries)?;
         let (message_id, server_time) = state.ids.next(commit.now, commit.seen);
         let committed = Committed { message_id, server_time };
@@ -114,6 +110,7 @@ impl InboxStore for MemoryStore {
                 ciphertext_type: entry.ciphertext_type,
                 message_id,
                 server_time,
+                group: commit.group.map(|(group, _)| group),
                 ciphertext: entry.ciphertext,
             };
             state.publish(entry.to, message_id.into(), QueuedItem::Envelope(envelope));

@@ -4,21 +4,22 @@
 
 mod directory;
 mod ephemeral;
+mod groups;
 mod inbox;
 mod prekeys;
 
 pub use ephemeral::MemoryEphemeral;
 
-use crate::{EntryFeed, IdClock, Invite, MetaStore, Queued, StoreError};
+use crate::{EntryFeed, GroupMark, IdClock, Invite, LoggedEntry, Membership, MetaStore, Queued, StoreError};
 use async_trait::async_trait;
 use bytes::Bytes;
 use parking_lot::Mutex;
-use sotto_types::{AccountId, DeviceAddress, SendId, Timestamp, Username};
+use sotto_types::{AccountId, DeviceAddress, GroupId, MessageId, SendId, Timestamp, Username};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
 use std::sync::Arc;
 
-/// Inboxes, directory, prekeys and meta of one node, gone when dropped.
+/// Inboxes, groups, directory, prekeys and meta of one node, gone when dropped.
 pub struct MemoryStore {
     feed: Arc<dyn EntryFeed>,
     state: Mutex<State>,
@@ -27,17 +28,28 @@ pub struct MemoryStore {
 #[derive(Default)]
 struct State {
     ids: IdClock,
-    /// New entries of the step in progress, for the feed.
-    news: Vec<(DeviceAddress, Queued)>,
+    /// What the step in progress has for the feed.
+    news: Vec<News>,
     inboxes: BTreeMap<DeviceAddress, inbox::Inbox>,
     sends: HashMap<SendId, crate::Committed>,
     watermarks: HashMap<inbox::WatermarkKey, crate::Step>,
     dead_letters: Vec<inbox::DeadLetter>,
+    groups: BTreeMap<GroupId, groups::GroupState>,
+    /// Of accounts that are there.
+    memberships: BTreeMap<(AccountId, GroupId), Membership>,
+    /// Of listed devices, in groups that their account has a membership of.
+    cursors: HashMap<(DeviceAddress, GroupId), MessageId>,
     accounts: BTreeMap<AccountId, directory::AccountState>,
     names: HashMap<Username, directory::Name>,
     invites: HashMap<[u8; 32], Invite>,
     blocks: BTreeSet<(AccountId, AccountId)>,
     meta: HashMap<String, Bytes>,
+}
+
+enum News {
+    Entry(DeviceAddress, Queued),
+    Logged(Arc<LoggedEntry>),
+    Marked(GroupId, Vec<GroupMark>),
 }
 
 impl MemoryStore {
@@ -73,6 +85,21 @@ impl MetaStore for MemoryStore {
 }
 
 impl State {
+    /// Tells the feed what is new, except what the same step replaced again.
+    fn tell(&mut self, feed: &dyn EntryFeed) {
+        for news in std::mem::take(&mut self.news) {
+            match news {
+                News::Entry(to, queued) => {
+                    if self.inboxes.get(&to).is_some_and(|inbox| inbox.entries.contains_key(&queued.entry_id)) {
+                        feed.published(to, &queued);
+                    }
+                }
+                News::Logged(entry) => feed.logged(&entry),
+                News::Marked(group, marks) => feed.marked(group, &marks),
+            }
+        }
+    }
+
     fn listed(&self, of: DeviceAddress) -> bool {
         self.accounts.get(&of.account).is_some_and(|account| account.devices.contains_key(&of.device))
     }

@@ -235,13 +235,44 @@ pub async fn others(world: &World) -> usize {
     let group = pb::Conversation { of: Some(pb::conversation::Of::Group(vec![1; 32].into())) };
     let read = |conversation, up_to| client_frame::Body::Read(pb::Read { conversation, up_to });
     let ack = |ok: Vec<u64>, undecryptable: Vec<u64>| client_frame::Body::Ack(pb::Ack { ok, undecryptable });
+    let to_group = |group_id: Vec<u8>, ciphertext: Vec<u8>| {
+        client_frame::Body::SendGroup(pb::SendGroup {
+            client_msg_id: vec![7; 16].into(),
+            group_id: group_id.into(),
+            class: 1,
+            ciphertext: ciphertext.into(),
+            ..Default::default()
+        })
+    };
+    let keys = |accounts: u32| {
+        let account = |n: u32| pb::AccountCiphertexts {
+            account_id: [&n.to_be_bytes()[..], &[1; 12]].concat().into(),
+            ..Default::default()
+        };
+        client_frame::Body::SendKeys(pb::SendKeys {
+            client_msg_id: vec![8; 16].into(),
+            group_id: vec![1; 32].into(),
+            to: (1..=accounts).map(account).collect(),
+        })
+    };
+    let group_ack = |groups: usize, bytes: usize| {
+        let cursor = pb::GroupCursor { group_id: vec![1; bytes].into(), up_to: 5, delivered: 0 };
+        client_frame::Body::GroupAck(pb::GroupAck { groups: vec![cursor; groups] })
+    };
     let bob = world.bob.address.account.as_bytes().to_vec();
     let bad: &[ErrorCode] = &[BadRequest, BadFrame];
     let refused: Vec<(&str, client_frame::Body, &[ErrorCode])> = vec![
         ("a read of nothing", read(None, 5), bad),
         ("a read of a conversation without kind", read(Some(pb::Conversation { of: None }), 5), bad),
         ("a read of a peer of 3 bytes", read(Some(peer(vec![1; 3])), 5), bad),
-        ("a read of a group", read(Some(group), 5), bad),
+        ("a read of a group one is not in", read(Some(group), 5), &[UnknownGroup]),
+        ("a message to a group one is not in", to_group(vec![1; 32], vec![2; 80]), &[UnknownGroup]),
+        ("a message to a group of 3 bytes", to_group(vec![1; 3], vec![2; 80]), bad),
+        ("a message of 65,537 bytes to a group", to_group(vec![1; 32], vec![2; 65_537]), &[TooLarge]),
+        ("keys for nobody", keys(0), bad),
+        ("keys for 257 accounts", keys(257), bad),
+        ("an ack of a group of 3 bytes", group_ack(1, 3), bad),
+        ("an ack of 1,025 groups", group_ack(1025, 32), bad),
         ("an ack of 1,025 entries", ack((1..=1025).collect(), vec![]), bad),
         ("an ack of 600 and 600 entries", ack((1..=600).collect(), (1..=600).collect()), bad),
     ];

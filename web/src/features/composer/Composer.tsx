@@ -23,7 +23,7 @@ const encoder = new TextEncoder();
 const enterSends = () => !matchMedia("(pointer: coarse) and (hover: none)").matches;
 
 export function Composer({ view, name }: { view: ConversationView; name: string }) {
-  const { account } = view.contact;
+  const account = view.conversation;
   const [text, setText] = useState(view.draft ?? "");
   const [failure, setFailure] = useState<string | null>(null);
   const [emoji, setEmoji] = useState(false);

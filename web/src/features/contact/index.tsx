@@ -27,7 +27,7 @@ export function ContactPanel({ account }: { account: string }) {
   const { reply, failure } = useReply({ command: "contact", who: { account } }, (happening) =>
     (happening.event === "contact_changed" || happening.event === "key_changed") && happening.contact.account === account,
   );
-  const contact = reply?.contact ?? view?.contact;
+  const contact = reply?.contact ?? view?.contact ?? null;
   return (
     <Pane className="panel" label={t("contact.title")}>
       <div className="panel-bar">
@@ -35,12 +35,12 @@ export function ContactPanel({ account }: { account: string }) {
         <IconButton icon={X} label={t("common.close")} onClick={() => navigate(chatPath(account))} />
       </div>
       <div className="panel-body">
-        {contact === undefined && failure !== null && (
+        {contact === null && failure !== null && (
           <p className="field-error" role="alert">
             {t("contact.failed", { reason: reasonOf(failure) })}
           </p>
         )}
-        {contact !== undefined && (isMe ? <Self contact={contact} view={view} /> : <Person contact={contact} view={view} />)}
+        {contact !== null && (isMe ? <Self contact={contact} view={view} /> : <Person contact={contact} view={view} />)}
       </div>
     </Pane>
   );

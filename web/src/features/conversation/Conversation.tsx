@@ -19,6 +19,7 @@ import { rowMenu } from "../list/row-menu";
 import { Banners } from "../shell/Banners";
 import { chatPath, chatSearchPath, infoPath, navigate, type Panel } from "../shell/route";
 import { Log } from "./Log";
+import { nameOf } from "./naming";
 import "./conversation.css";
 import { PaneHeading } from "../../ui/Pane";
 
@@ -38,7 +39,8 @@ export function Conversation({ account, panel }: { account: string; panel: Panel
     );
   }
   if (view === null) return <main className="sheet" aria-busy="true" />;
-  const isUnknown = !view.is_me && view.last === null && displayName(view.contact) === null;
+  const isKnown = view.contact === null ? view.group !== null : displayName(view.contact) !== null;
+  const isUnknown = !view.is_me && view.last === null && !isKnown;
   if (isUnknown) {
     return (
       <main className="sheet">
@@ -56,16 +58,16 @@ function BackToChats() {
 }
 
 function Open({ view, panel }: { view: ConversationView; panel: Panel | null }) {
-  const { contact } = view;
-  const name = view.is_me ? t("name.me") : (displayName(contact) ?? t("name.unknown"));
+  const { contact, conversation } = view;
+  const name = nameOf(view);
   const generation = useWindow((state) => state.generation);
-  const phase = useWindow((state) => (state.account === contact.account ? state.phase : "loading"));
+  const phase = useWindow((state) => (state.account === conversation ? state.phase : "loading"));
   const failure = useWindow((state) => state.failure);
   return (
     <main className="sheet">
       <Header view={view} name={name} panel={panel} />
       {/* The contact panel says it too, with all that can be done. */}
-      <Banners own={panel?.kind === "info" ? null : <KeyChange view={view} name={name} />} ownNeeded={contact.key_changed} />
+      <Banners own={panel?.kind === "info" ? null : <KeyChange view={view} name={name} />} ownNeeded={contact?.key_changed ?? false} />
       {phase === "ready" && (
         <Log key={generation} view={view} name={name} selected={panel?.kind === "message" ? panel.name : null} />
       )}
@@ -82,7 +84,7 @@ function Open({ view, panel }: { view: ConversationView; panel: Panel | null }) 
 }
 
 function Header({ view, name, panel }: { view: ConversationView; name: string; panel: Panel | null }) {
-  const { account, username, verified } = view.contact;
+  const { contact, conversation: account } = view;
   const info = panel?.kind === "info";
   return (
     <header className="bar">
@@ -90,17 +92,17 @@ function Header({ view, name, panel }: { view: ConversationView; name: string; p
         <Icon icon={ArrowLeft} directional />
       </Link>
       <Link className="who" href={infoPath(account)} title={t("chat.header", { name })}>
-        <Avatar account={account} name={name} size="md" self={view.is_me} />
+        <Avatar account={account} name={name} size="md" group={contact === null} self={view.is_me} />
         <span className="who-text">
           <PaneHeading>
             <bdi>{name}</bdi>
-            {verified && !view.is_me && (
+            {contact?.verified && !view.is_me && (
               <span className="seal" role="img" aria-label={t("chat.verified")} title={t("chat.verified")}>
                 <Icon icon={BadgeCheck} small />
               </span>
             )}
           </PaneHeading>
-          <p>{view.is_me ? t("chat.self_line") : username !== null && <bdi>@{username}</bdi>}</p>
+          <p>{view.is_me ? t("chat.self_line") : contact?.username && <bdi>@{contact.username}</bdi>}</p>
         </span>
       </Link>
       <div className="acts">
@@ -138,7 +140,7 @@ function KeyChange({ view, name }: { view: ConversationView; name: string }) {
       icon={TriangleAlert}
       title={t("keychange.title", { name })}
       action={
-        <Button small onClick={() => navigate(infoPath(view.contact.account))}>
+        <Button small onClick={() => navigate(infoPath(view.conversation))}>
           {t("keychange.compare")}
         </Button>
       }
@@ -158,17 +160,17 @@ function Foot({ view, name }: { view: ConversationView; name: string }) {
       </footer>
     );
   }
-  if (view.contact.blocked) return <Blocked view={view} name={name} />;
-  return <Composer key={view.contact.account} view={view} name={name} />;
+  if (view.contact?.blocked) return <Blocked account={view.contact.account} name={name} />;
+  return <Composer key={view.conversation} view={view} name={name} />;
 }
 
-function Blocked({ view, name }: { view: ConversationView; name: string }) {
+function Blocked({ account, name }: { account: string; name: string }) {
   const [busy, setBusy] = useState(false);
   const unblock = async () => {
     setBusy(true);
     try {
-      await engine.command({ command: "set_blocked", who: { account: view.contact.account }, blocked: false });
-      refreshConversation(view.contact.account);
+      await engine.command({ command: "set_blocked", who: { account }, blocked: false });
+      refreshConversation(account);
     } catch (error) {
       notice(error);
     } finally {

@@ -24,7 +24,7 @@ interface Props {
 
 /** The messages: only those near the sight exist in the page. Where it stands is in `useLogScroll`. */
 export function Log({ view, name, selected }: Props) {
-  const { account } = view.contact;
+  const account = view.conversation;
   const messages = useWindow((state) => state.messages);
   const more = useWindow((state) => state.more);
   const unreadAfter = useWindow((state) => state.unreadAfter);

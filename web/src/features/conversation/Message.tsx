@@ -1,5 +1,5 @@
 import type { MessageView } from "@sotto/engine";
-import { ArchiveRestore, CircleQuestionMark, Lock, TriangleAlert } from "lucide-react";
+import { ArchiveRestore, CircleQuestionMark, Lock, TriangleAlert, Users } from "lucide-react";
 import { memo, useState, type ReactNode } from "react";
 import { useApp } from "../../engine/store";
 import { cancelMessage, retryMessage } from "../../engine/window";
@@ -10,7 +10,8 @@ import { Time } from "../../ui/Time";
 import { timeOfDay } from "../../ui/time";
 import { infoPath, navigate } from "../shell/route";
 import { failureOf } from "./failure";
-import { timeOf } from "./items";
+import { changeText } from "./groupLine";
+import { isLine, timeOf } from "./items";
 import { MessageText } from "./MessageText";
 import { MessageTools } from "./MessageTools";
 
@@ -33,7 +34,7 @@ export const Message = memo(function Message(props: Props) {
   const { message, id, first, last, active, selected, flash, name, isMe } = props;
   // Most messages are never pointed at: drawing the tools of all would be half the work of drawing the log.
   const [tools, setTools] = useState(false);
-  if (message.body.kind === "key_changed" || message.body.kind === "profile_restored") {
+  if (isLine(message)) {
     return <Line message={message} name={name} id={id} active={active} />;
   }
   const classes = ["msg", message.from_me ? "out" : "solo-chat", first ? "first" : "", last ? "last" : ""];
@@ -83,6 +84,7 @@ function Body({ message, meta }: { message: MessageView; meta: ReactNode }) {
     case "unsupported":
     case "key_changed":
     case "profile_restored":
+    case "group_change":
       return (
         <div className="txt">
           <Icon icon={CircleQuestionMark} small />
@@ -120,14 +122,19 @@ function Failed({ message }: { message: MessageView }) {
   );
 }
 
+function lineText(message: MessageView, name: string): string {
+  if (message.body.kind === "group_change") return changeText(message, message.body.change);
+  return message.body.kind === "key_changed" ? t("keychange.line", { name }) : t("restored.line");
+}
+
 /** Something that happened to the conversation. */
 function Line({ message, name, id, active }: { message: MessageView; name: string; id: string; active: boolean }) {
   const changed = message.body.kind === "key_changed";
-  const text = changed ? t("keychange.line", { name }) : t("restored.line");
+  const text = lineText(message, name);
   return (
     <div className="sys-row" data-key={id} tabIndex={active ? 0 : -1} role="note">
       <div className={changed ? "sys amber" : "sys"}>
-        <Icon icon={changed ? TriangleAlert : ArchiveRestore} />
+        <Icon icon={changed ? TriangleAlert : message.body.kind === "group_change" ? Users : ArchiveRestore} />
         <span>{text}</span>
         {changed && (
           <button type="button" onClick={() => navigate(infoPath(message.conversation))}>

@@ -8,6 +8,7 @@ import { IconButton } from "../../ui/IconButton";
 import type { MenuEntry } from "../../ui/Menu";
 import { usePreferences } from "../settings/preferences";
 import { messagePath, navigate } from "../shell/route";
+import { isLine } from "./items";
 
 /** Beside the bubble, on hover and while the focus is in the message (see conversation.css). */
 export function MessageTools({ message, reachable }: { message: MessageView; /** By Tab: only those of one message. */ reachable: boolean }) {
@@ -46,7 +47,7 @@ export function messageMenu(message: MessageView): MenuEntry[] {
   if (message.body.kind === "text") {
     items.push({ label: t("msg.copy"), icon: Copy, onSelect: () => void copyText(message) });
   }
-  if (usePreferences.getState().underTheHood && message.body.kind !== "key_changed" && message.body.kind !== "profile_restored") {
+  if (usePreferences.getState().underTheHood && !isLine(message)) {
     items.push({ label: t("msg.details"), icon: Waypoints, onSelect: () => openDetails(message) });
   }
   if (isCancellable(message)) {

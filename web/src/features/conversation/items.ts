@@ -21,7 +21,7 @@ export const timeOf = (message: MessageView): number => message.server_time_ms ?
 
 /** A line about the conversation, not something that somebody said. */
 export const isLine = (message: MessageView): boolean =>
-  message.body.kind === "key_changed" || message.body.kind === "profile_restored";
+  message.body.kind === "key_changed" || message.body.kind === "profile_restored" || message.body.kind === "group_change";
 
 export function logItems(messages: readonly MessageView[], unreadAfter: string | null): LogItem[] {
   const items: LogItem[] = [];

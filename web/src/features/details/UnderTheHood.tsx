@@ -2,12 +2,13 @@ import type { CopyDetails, MessageDetails, MessageView } from "@sotto/engine";
 import { X } from "lucide-react";
 import { useEffect, useMemo, useRef, useState } from "react";
 import { engine } from "../../engine/engine";
-import { displayName, onHappenings, useApp } from "../../engine/store";
+import { onHappenings, useApp } from "../../engine/store";
 import { t } from "../../strings/later";
 import { reasonOf } from "../../strings/reason";
 import { IconButton } from "../../ui/IconButton";
 import { Segmented } from "../../ui/Segmented";
 import { wholeNumber } from "../../ui/time";
+import { titleOf } from "../conversation/naming";
 import { chatPath, navigate } from "../shell/route";
 import { ConnectionSteps } from "./ConnectionSteps";
 import { hexLines, startOfKey } from "./hex";
@@ -23,9 +24,12 @@ interface Known {
 /** What really happened to a message: its way, the bytes that the server saw, and where it stood in the ratchet. */
 export function UnderTheHood({ account, name }: { account: string; name: string }) {
   const { known, failure } = useMessage(account, name);
-  const contact = useApp((state) => state.conversations[account]?.contact);
+  const title = useApp((state) => {
+    const view = state.conversations[account];
+    return view ? titleOf(view) : t("name.unknown");
+  });
   const isMe = useApp((state) => state.me?.account === account);
-  const who = isMe ? t("name.me") : ((contact && displayName(contact)) ?? t("name.unknown"));
+  const who = isMe ? t("name.me") : title;
   const close = useRef<HTMLButtonElement>(null);
   useEffect(() => close.current?.focus(), []);
   return (

@@ -122,7 +122,7 @@ function Chats({ filter, onFilter, archive, onArchive, selected }: ChatsProps) {
     if (archive) return archived;
     const keep = (view: ConversationView) =>
       // The open one stays, or it would vanish under the reader's eyes.
-      !view.archived && (filter === "all" || isUnread(view) || view.contact.account === selected);
+      !view.archived && (filter === "all" || isUnread(view) || view.conversation === selected);
     return views.filter(keep);
   }, [views, archived, archive, filter, selected]);
 

@@ -1,12 +1,13 @@
 import type { ConversationView } from "@sotto/engine";
 import { BadgeCheck, Ban, BellOff, Pin } from "lucide-react";
 import { memo } from "react";
-import { displayName, isMuted, isUnread } from "../../engine/store";
+import { isMuted, isUnread } from "../../engine/store";
 import { t } from "../../strings";
 import { Avatar } from "../../ui/Avatar";
 import { Icon } from "../../ui/Icon";
 import { Tick } from "../../ui/Tick";
 import { Time } from "../../ui/Time";
+import { nameOf } from "../conversation/naming";
 import { chatPath } from "../shell/route";
 import { oneLine, previewText } from "./preview";
 
@@ -20,33 +21,33 @@ interface Props {
 }
 
 export const ConversationRow = memo(function ConversationRow({ view, selected, active, position, count }: Props) {
-  const { contact, last } = view;
-  const name = view.is_me ? t("name.me") : (displayName(contact) ?? t("name.unknown"));
+  const { contact, conversation, last } = view;
+  const name = nameOf(view);
   const muted = isMuted(view);
   const unread = isUnread(view) && !selected;
   return (
     <a
       className={unread ? "row unread" : "row"}
-      href={chatPath(contact.account)}
+      href={chatPath(conversation)}
       role="option"
       aria-selected={selected}
       aria-posinset={position}
       aria-setsize={count}
       tabIndex={active ? 0 : -1}
-      data-account={contact.account}
+      data-account={conversation}
       draggable={false}
     >
-      <Avatar account={contact.account} name={name} self={view.is_me} />
+      <Avatar account={conversation} name={name} group={contact === null} self={view.is_me} />
       <span className="row-text">
         <span className="top">
           <bdi className="name">{name}</bdi>
-          {contact.verified && !view.is_me && (
+          {contact?.verified && !view.is_me && (
             <span className="seal" role="img" aria-label={t("list.verified")}>
               <Icon icon={BadgeCheck} />
             </span>
           )}
           {muted && <Flag icon={BellOff} label={t("list.muted")} />}
-          {contact.blocked && <Flag icon={Ban} label={t("list.blocked")} />}
+          {contact?.blocked && <Flag icon={Ban} label={t("list.blocked")} />}
           {last && <Time className="time num" ms={last.server_time_ms ?? last.written_ms} as="list" />}
         </span>
         <span className="bot">

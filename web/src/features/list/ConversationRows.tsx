@@ -16,7 +16,7 @@ export function ConversationRows({ views, selected }: { views: readonly Conversa
   const scroller = useRef<HTMLDivElement>(null);
   const virtualizer = useRef<VirtualizerHandle>(null);
   const [moved, setMoved] = useState<string | null>(null);
-  const indexOf = (account: string | null) => views.findIndex((view) => view.contact.account === account);
+  const indexOf = (account: string | null) => views.findIndex((view) => view.conversation === account);
   const movedTo = indexOf(moved);
   const active = movedTo >= 0 ? movedTo : Math.max(0, indexOf(selected));
   const menu = useContextMenu(t("list.menu"), (target) => {
@@ -25,7 +25,7 @@ export function ConversationRows({ views, selected }: { views: readonly Conversa
   });
 
   const focusRow = (at: number) => {
-    const account = views[at]?.contact.account;
+    const account = views[at]?.conversation;
     if (account === undefined) return;
     setMoved(account);
     virtualizer.current?.scrollToIndex(at, { align: "nearest" });
@@ -72,10 +72,10 @@ export function ConversationRows({ views, selected }: { views: readonly Conversa
     >
       <Virtualizer ref={virtualizer} data={views} itemSize={70} keepMounted={[active]}>
         {(view, at) => (
-          <div key={view.contact.account} className="row-slot">
+          <div key={view.conversation} className="row-slot">
             <ConversationRow
               view={view}
-              selected={view.contact.account === selected}
+              selected={view.conversation === selected}
               active={at === active}
               position={at + 1}
               count={views.length}

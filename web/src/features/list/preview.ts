@@ -14,6 +14,8 @@ export function previewText(message: MessageView): string {
       return t("list.key_changed");
     case "profile_restored":
       return t("list.restored");
+    case "group_change":
+      return t("list.group_change");
     case "unsupported":
       return t("list.unsupported");
   }

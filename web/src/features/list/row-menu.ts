@@ -12,7 +12,7 @@ export const MUTED_ALWAYS_MS = 8_640_000_000_000_000;
 
 /** What can be done with a conversation, from the list and from its own menu. */
 export function rowMenu(view: ConversationView): MenuEntry[] {
-  const { account } = view.contact;
+  const account = view.conversation;
   const set = (changes: Parameters<typeof setConversation>[1]) => () => void setConversation(account, changes);
   const muteFor = (ms: number) => () => void setConversation(account, { muted_until_ms: Date.now() + ms });
   return [

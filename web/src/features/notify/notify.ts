@@ -7,11 +7,12 @@
  *   or of the conversation that somebody is looking at, in whichever tab.
  */
 import type { Happening, MessageView } from "@sotto/engine";
-import { displayName, isForeground, isMuted, onHappenings, unreadTotal, useApp } from "../../engine/store";
+import { isForeground, isMuted, onHappenings, unreadTotal, useApp } from "../../engine/store";
 import { useWindow } from "../../engine/window";
 import { t } from "../../strings";
 import { previewText } from "../list/preview";
 import { usePreferences } from "../settings/preferences";
+import { titleOf } from "../conversation/naming";
 import { chatPath, navigate } from "../shell/route";
 import { setFavicon } from "./favicon";
 
@@ -90,7 +91,7 @@ function tell(happenings: readonly Happening[]): void {
   }
   for (const [account, messages] of byConversation) {
     const view = useApp.getState().conversations[account];
-    if ((view && (isMuted(view) || view.contact.blocked)) || isLookedAt(account)) continue;
+    if ((view && (isMuted(view) || view.contact?.blocked)) || isLookedAt(account)) continue;
     notify(account, messages);
   }
 }
@@ -105,7 +106,7 @@ function notify(account: string, messages: readonly MessageView[]): void {
   const names = usePreferences.getState().namesInNotifications;
   const view = useApp.getState().conversations[account];
   const count = (shown.get(account)?.count ?? 0) + messages.length;
-  const title = names ? ((view && displayName(view.contact)) ?? t("name.unknown")) : t("notify.hidden_title");
+  const title = names ? (view ? titleOf(view) : t("name.unknown")) : t("notify.hidden_title");
   const body = !names ? t("notify.hidden_body", { count }) : count > 1 ? `${t("notify.many", { count })}\n${previewText(last)}` : previewText(last);
   const open = () => {
     window.focus();

@@ -1,11 +1,12 @@
 import { Search, X } from "lucide-react";
 import { useDeferredValue, useEffect, useRef, useState } from "react";
-import { displayName, useApp } from "../../engine/store";
+import { useApp } from "../../engine/store";
 import { jumpTo } from "../../engine/window";
 import { t } from "../../strings";
 import { Icon } from "../../ui/Icon";
 import { IconButton } from "../../ui/IconButton";
 import { Time } from "../../ui/Time";
+import { nameOf } from "../conversation/naming";
 import { chatPath, navigate } from "../shell/route";
 import { Snippet } from "./Snippet";
 import { useSearch } from "./useSearch";
@@ -23,7 +24,7 @@ export function ChatSearch({ account }: { account: string }) {
   const found = useSearch(searched, account, LIMIT);
   const field = useRef<HTMLInputElement>(null);
   const box = useRef<HTMLDivElement>(null);
-  const name = view ? (view.is_me ? t("name.me") : (displayName(view.contact) ?? t("name.unknown"))) : "";
+  const name = view ? nameOf(view) : "";
 
   useEffect(() => field.current?.focus(), []);
 

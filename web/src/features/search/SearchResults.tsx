@@ -8,6 +8,7 @@ import { t } from "../../strings";
 import { Avatar } from "../../ui/Avatar";
 import { Icon } from "../../ui/Icon";
 import { Time } from "../../ui/Time";
+import { titleOf } from "../conversation/naming";
 import { chatPath, navigate } from "../shell/route";
 import { Snippet } from "./Snippet";
 import { useSearch } from "./useSearch";
@@ -126,10 +127,10 @@ function Person({ contact, first, onOpen }: { contact: ContactView; first: boole
 function Hit({ hit, first, onOpen }: { hit: SearchHit; first: boolean; onOpen: () => void }) {
   const { message, contact } = hit;
   const isMe = useApp((state) => state.me?.account === message.conversation);
-  const name = isMe ? t("name.me") : (displayName(contact) ?? t("name.unknown"));
+  const name = isMe ? t("name.me") : titleOf(hit);
   return (
     <button type="button" className="found-row" role="option" aria-selected="false" tabIndex={first ? 0 : -1} onClick={onOpen}>
-      <Avatar account={contact.account} name={name} size="md" self={isMe} />
+      <Avatar account={message.conversation} name={name} size="md" group={contact === null} self={isMe} />
       <span className="found-text">
         <span className="found-top">
           <bdi className="name">{name}</bdi>
@@ -164,7 +165,7 @@ function usePeople(query: string): readonly ContactView[] {
   return useMemo(() => {
     const byAccount = new Map<string, ContactView>();
     for (const contact of contacts) byAccount.set(contact.account, contact);
-    for (const view of Object.values(conversations)) byAccount.set(view.contact.account, view.contact);
+    for (const { contact } of Object.values(conversations)) if (contact) byAccount.set(contact.account, contact);
     const wanted = fold(query.replace(/^@/u, ""));
     return [...byAccount.values()]
       .filter((contact) => namesOf(contact, conversations[contact.account]).some((name) => fold(name).includes(wanted)))

@@ -1,7 +1,8 @@
 import { useEffect, useState } from "react";
-import { displayName, isMuted, onHappenings, useApp } from "../../engine/store";
+import { isMuted, onHappenings, useApp } from "../../engine/store";
 import { useWindow } from "../../engine/window";
 import { t } from "../../strings";
+import { titleOf } from "../conversation/naming";
 import { previewText } from "../list/preview";
 
 /** Says new messages to screen readers, a run of arrivals as one sentence. Backlogs and muted chats are not read out. */
@@ -18,7 +19,7 @@ export function Announcer() {
         const view = useApp.getState().conversations[last.conversation];
         const isOpen = useWindow.getState().account === last.conversation;
         if (!view || (isMuted(view) && !isOpen)) return;
-        const name = displayName(view.contact) ?? t("name.unknown");
+        const name = titleOf(view);
         const count = arrived.filter((message) => message.conversation === last.conversation).length;
         setSaid(
           count === 1 && isOpen

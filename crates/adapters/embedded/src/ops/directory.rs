@@ -1,4 +1,5 @@
 use super::Kind;
+use super::groups;
 use super::prekeys::{put_keys, weight};
 use crate::EmbeddedStore;
 use crate::keys::{self, Ending};
@@ -98,10 +99,13 @@ impl DirectoryStore for EmbeddedStore {
         let change = move |txn: &mut Txn| {
             let Some(routing) = txn.routing(of)? else { return Ok(false) };
             let there = change_account(txn, of, |account| account.disabled = disabled)?;
+            if routing.disabled != disabled {
+                groups::raise_rosters(txn, of)?;
+            }
             put_routing(txn, &Routing { disabled, ..Routing::clone(&routing) });
             Ok(there)
         };
-        self.submit(Kind::SHRINKS, change).await
+        self.submit(Kind::SHRINKS.scans(), change).await
     }
 
     async fn delete_account(&self, id: AccountId, now: Timestamp) -> Result<bool, StoreError> {
@@ -286,6 +290,7 @@ fn change_devices(txn: &mut Txn, change: DeviceChange) -> Result<DeviceChangeOut
         let of = keys::of(id, *device);
         clear_keys(txn, of)?;
         txn.remove(Table::Devices, &keys::device(of));
+        groups::drop_cursors(txn, of)?;
     }
     let mut added = change.add;
     let mut devices = Vec::with_capacity(change.list.devices.len());
@@ -300,6 +305,7 @@ fn change_devices(txn: &mut Txn, change: DeviceChange) -> Result<DeviceChangeOut
             }
             (new, _) => {
                 clear_device(txn, of)?;
+                groups::begin_cursors(txn, of)?;
                 add_device(txn, id, *listed, new)?
             }
         };
@@ -321,6 +327,7 @@ fn change_devices(txn: &mut Txn, change: DeviceChange) -> Result<DeviceChangeOut
     }
     txn.put(Table::Lists, id.as_bytes(), &records::put_list(&change.list));
     put_routing(txn, &records::routing_of(&account, change.list.version, &devices));
+    groups::raise_rosters(txn, id)?;
     Ok(DeviceChangeOutcome::Changed { removed })
 }
 
@@ -353,6 +360,7 @@ fn suspend(txn: &mut Txn, absent: Vec<DeviceAddress>, before: Timestamp) -> Resu
             *flag |= *id == of.device;
         }
         put_routing(txn, &routing);
+        groups::raise_rosters(txn, of.account)?;
         suspended.push(of);
     }
     Ok(suspended)
@@ -390,6 +398,7 @@ fn delete_account(txn: &mut Txn, id: AccountId, now: Timestamp, letters: &[Slice
     for letter in letters {
         txn.remove(Table::Expiry, letter);
     }
+    groups::leave_groups(txn, id)?;
     txn.remove(Table::Accounts, &short);
     for table in [Table::Lists, Table::Routing] {
         txn.remove(table, id.as_bytes());

@@ -18,7 +18,7 @@ const EXPIRED_BYTES_MAX: usize = 4 << 20;
 const EXPIRED_BYTES_ENOUGH: usize = 16 << 20;
 
 /// What one operation forgets at most: others wait for it.
-const FORGOTTEN_AT_ONCE: usize = 5_000;
+pub(super) const FORGOTTEN_AT_ONCE: usize = 5_000;
 
 #[async_trait]
 impl InboxStore for EmbeddedStore {
@@ -160,10 +160,13 @@ fn commit_send(txn: &mut Txn, commit: SendCommit) -> Result<Committed, CommitRef
             return Err(CommitRefused::ListChanged);
         }
     }
+    if let Some((group, Some(roster))) = commit.group
+        && super::groups::head(txn, group)?.map(|head| head.roster) != Some(roster)
+    {
+        return Err(CommitRefused::ListChanged);
+    }
     let (message_id, server_time) = txn.next_id(commit.now, commit.seen);
-    let generation = Table::dedup_at(server_time);
-    txn.tables.ensure_dedup(generation).map_err(failed)?;
-    txn.put(Table::Dedup(generation), &send, &records::two(message_id.get(), server_time.as_ms()));
+    put_send(txn, &send, message_id, server_time)?;
     for entry in commit.entries {
         let envelope = StoredEnvelope {
             sender: commit.send.from,
@@ -171,6 +174,7 @@ fn commit_send(txn: &mut Txn, commit: SendCommit) -> Result<Committed, CommitRef
             ciphertext_type: entry.ciphertext_type,
             message_id,
             server_time,
+            group: commit.group.map(|(group, _)| group),
             ciphertext: entry.ciphertext,
         };
         put_entry(txn, entry.to, message_id.into(), QueuedItem::Envelope(envelope));
@@ -184,6 +188,19 @@ fn commit_send(txn: &mut Txn, commit: SendCommit) -> Result<Committed, CommitRef
         }
     }
     Ok(Committed { message_id, server_time })
+}
+
+/// Writes the dedup record of a send.
+pub(super) fn put_send(
+    txn: &mut Txn,
+    send: &[u8],
+    message_id: MessageId,
+    server_time: Timestamp,
+) -> Result<(), StoreError> {
+    let generation = Table::dedup_at(server_time);
+    txn.tables.ensure_dedup(generation).map_err(failed)?;
+    txn.put(Table::Dedup(generation), send, &records::two(message_id.get(), server_time.as_ms()));
+    Ok(())
 }
 
 /// Writes a new entry and notes it for the feed.

@@ -1,6 +1,7 @@
 //! The ports, one file each: reads run on the caller's thread, changes are operations for the committer.
 
 mod directory;
+mod groups;
 mod inbox;
 pub(crate) mod meta;
 pub(crate) mod prekeys;

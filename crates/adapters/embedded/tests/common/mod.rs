@@ -4,10 +4,11 @@
 use bytes::Bytes;
 use sotto_embedded::{EmbeddedConfig, EmbeddedStore};
 use sotto_ports::{
-    Account, CiphertextType, CreateAccount, EnvelopeClass, ListedDevice, NewDevice, NewEntry, NoFeed, PreKeyUpload,
-    Recovery, SendCommit, SignedDeviceList, StoredEcPreKey, StoredSignedPreKey,
+    Account, CiphertextType, CreateAccount, EnvelopeClass, GroupAdvance, GroupCommit, GroupSettle, ListedDevice,
+    NewDevice, NewEntry, NoFeed, OperationCommit, PreKeyUpload, Recovery, SendCommit, SignedDeviceList, StoredEcPreKey,
+    StoredSignedPreKey, WatermarkKind,
 };
-use sotto_types::{AccountId, ClientMsgId, DeviceAddress, DeviceId, MessageId, SendId, Timestamp, Username};
+use sotto_types::{AccountId, ClientMsgId, DeviceAddress, DeviceId, GroupId, MessageId, SendId, Timestamp, Username};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -28,6 +29,7 @@ pub fn open(dir: &Path) -> EmbeddedStore {
 /// A send of 300 bytes from account 1 to each of these.
 pub fn send(n: u128, to: &[DeviceAddress], now: Timestamp) -> SendCommit {
     SendCommit {
+        group: None,
         send: SendId { from: address(1), client_msg_id: ClientMsgId::from_bytes((n + 1).to_be_bytes()) },
         class: EnvelopeClass::Message,
         seen: MessageId::ZERO,
@@ -78,4 +80,45 @@ pub fn new_account(n: u8, keys: PreKeyUpload) -> CreateAccount {
         device: NewDevice { id: DeviceId::FIRST, encrypted_name: Bytes::new(), keys, now: T0 },
         invite: None,
     }
+}
+
+pub fn group(n: u8) -> GroupId {
+    GroupId::from_bytes([n; 32])
+}
+
+/// A group's first operation, by the first of its members.
+pub fn new_group(n: u8, members: Vec<AccountId>) -> OperationCommit {
+    OperationCommit {
+        group: group(n),
+        follows: None,
+        sender: DeviceAddress::new(members[0], DeviceId::FIRST),
+        head: [n; 32],
+        revision: 1,
+        payload: vec![n; 50].into(),
+        signature: vec![n; 64].into(),
+        state: vec![n; 40].into(),
+        details: Some(vec![n; 30].into()),
+        members,
+        renewed: Vec::new(),
+        changes_roster: true,
+        now: T0,
+    }
+}
+
+/// A message of 300 bytes from account 1 to a group.
+pub fn group_message(n: u8, roster: u64, client_msg_id: u128) -> GroupCommit {
+    GroupCommit {
+        send: SendId { from: address(1), client_msg_id: ClientMsgId::from_bytes((client_msg_id + 1).to_be_bytes()) },
+        group: group(n),
+        roster,
+        class: EnvelopeClass::Message,
+        seen: MessageId::ZERO,
+        ciphertext: vec![n; 300].into(),
+        now: T0,
+    }
+}
+
+pub fn group_settle(n: u8, of: DeviceAddress, up_to: MessageId) -> GroupSettle {
+    let advance = GroupAdvance { group: group(n), member: of.account, kind: WatermarkKind::Delivered, up_to, at: T0 };
+    GroupSettle { cursors: vec![(of, group(n), up_to)], advance: vec![advance] }
 }
