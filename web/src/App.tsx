@@ -1,8 +1,10 @@
 import { lazy, Suspense, useEffect } from "react";
 import { navigate } from "wouter/use-browser-location";
 import { reload, useApp } from "./engine/store";
+import { holdInvite } from "./features/newchat/link";
 import { useGatePending } from "./features/gate/pending";
 import { Boundary } from "./features/shell/Boundary";
+import { joinPath } from "./features/shell/route";
 import { Shell } from "./features/shell/Shell";
 import { Splash } from "./features/shell/Splash";
 
@@ -12,7 +14,7 @@ const Failure = lazy(async () => ({ default: (await import("./features/failure")
 
 /** Which of the four worlds is shown: a failure, nothing yet, the gate, or the chats. */
 export function App() {
-  useContactLink();
+  useLinks();
   return (
     <Boundary>
       <Suspense fallback={<Splash />}>
@@ -38,8 +40,11 @@ function World() {
   return <Shell />;
 }
 
-/** `#/u/ann` is how people share their name: opens the dialog that finds them. Keeps for later while there is no account. */
-function useContactLink(): void {
+/**
+ * `#/u/ann` is how people share their name, `#/g/CODE` is a way into a group: opens the dialog for it. Keeps for later while there is
+ * no account.
+ */
+function useLinks(): void {
   const signedIn = useApp((state) => Boolean(state.me));
   const pending = useGatePending();
   const ready = signedIn && !pending;
@@ -47,6 +52,8 @@ function useContactLink(): void {
     const open = () => {
       const name = /^#\/u\/([^/?#]+)$/u.exec(location.hash)?.[1];
       if (ready && name !== undefined) navigate(`/new?with=${name}`, { replace: true });
+      // The code lets people in: out of the address with it.
+      if (holdInvite(location.href) && ready) navigate(joinPath, { replace: true });
     };
     open();
     addEventListener("hashchange", open);

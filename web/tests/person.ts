@@ -97,6 +97,12 @@ export class Person {
     await expect(this.composer).toBeVisible();
   }
 
+  /** Of which nothing is known but its row: one may not be allowed to write. */
+  async openChatRow(name: string | RegExp): Promise<void> {
+    await this.row(name).first().click();
+    await expect(this.log).toBeVisible();
+  }
+
   get composer(): Locator {
     return this.page.getByRole("textbox", { name: /^Message/ });
   }

@@ -3,6 +3,7 @@ import { expect, test, type Browser } from "@playwright/test";
 import { Person } from "./person.js";
 import { afternoon, take } from "./scenes/album.js";
 import { asAnotherMachine, failProfile } from "./scenes/failures.js";
+import { aboutMember, lakePicture, line, makeGroup, openDialog, openInfo, pickPeople } from "./scenes/groups.js";
 import { Server } from "./server.js";
 
 test.use({ timezoneId: afternoon(), deviceScaleFactor: 2, trace: "off", viewport: { width: 1440, height: 900 } });
@@ -386,6 +387,140 @@ test("chats", async ({ browser }) => {
   await expect(page.getByText("This device was erased")).toBeVisible();
   await take(page, "erased");
   await noor.close();
+});
+
+test("groups", async ({ browser }) => {
+  for (const name of ["elif.demir", "aiko.mori", "otto.brandt", "papa"]) await server.cli(name, "register", name, "--yes");
+  const noor = await Person.register(browser, server, "noor");
+  const mira = await Person.register(browser, server, "mira.lindqvist");
+  const tomas = await Person.register(browser, server, "tomas.berg");
+  const { page } = noor;
+  for (const name of ["elif.demir", "otto.brandt", "papa"]) await server.cli(name, "send", "noor", "Hello");
+  await expect(noor.row(/papa/)).toBeVisible();
+
+  await page.keyboard.press("Alt+g");
+  await pickPeople(page, ["mira.lindqvist", "tomas.berg", "elif.demir"]);
+  await take(page, "new-group-people");
+  await pickPeople(page, ["aiko.mori"]);
+  await openDialog(page).getByRole("button", { name: /^Go on with/ }).click();
+  await openDialog(page).getByLabel("Title", { exact: true }).fill("Lake house");
+  await openDialog(page).getByLabel("Description", { exact: true }).fill("Saturday to Monday. Ferry at 11:10, keys are with Mira.");
+  const chooser = page.waitForEvent("filechooser");
+  await page.getByRole("button", { name: "Add a picture" }).click();
+  await (await chooser).setFiles({ name: "lake.png", mimeType: "image/png", buffer: await lakePicture(page) });
+  await expect(page.getByRole("button", { name: "Use it" })).toBeVisible();
+  await take(page, "group-picture");
+  await page.getByRole("button", { name: "Use it" }).click();
+  await expect(page.getByRole("button", { name: "Remove the picture" })).toBeVisible();
+  await take(page, "new-group");
+  await openDialog(page).getByText("Who may do what").click();
+  await take(page, "new-group-advanced");
+  await openDialog(page).getByRole("button", { name: "Make the group" }).click();
+  await expect(noor.composer).toBeVisible();
+  const chat = new URL(page.url()).pathname;
+
+  await mira.openChat(/Lake house/);
+  await tomas.openChat(/Lake house/);
+  await mira.send("Ferry at 9:40 or 11:10? No running with the canoe.");
+  await expect(noor.bubble("Ferry at")).toBeVisible();
+  await noor.send("11:10. We have learned something since last year.");
+  await tomas.send("Sleeping bags: I have four. Who still needs one?");
+  await expect(noor.bubble("Sleeping bags")).toBeVisible();
+  await aboutMember(noor, "tomas.berg", "Make admin");
+  await expect(line(tomas, "made you an admin")).toBeVisible();
+  await tomas.composer.pressSequentially("@noor");
+  await expect(tomas.page.getByRole("listbox", { name: "Mention somebody" }).getByRole("option")).toHaveCount(1);
+  await tomas.page.keyboard.press("Enter");
+  await tomas.composer.pressSequentially("the grey one is yours if you want it. It’s the warm one, and the zip works again");
+  await tomas.page.keyboard.press("Enter");
+  await expect(noor.bubble("the grey one is yours").locator("mark")).toBeVisible();
+  await noor.send("Yes please. The grey one.");
+  await expect(mira.bubble("The grey one.")).toBeVisible();
+  await noor.send("Bringing coffee and the small stove");
+  await expect(tomas.bubble("small stove")).toBeVisible();
+  await page.goto(`${server.url}${chat}`);
+  await expect(noor.bubble("small stove")).toBeVisible();
+  await take(page, "chat-group");
+
+  await noor.composer.pressSequentially("I can take the early shift, @");
+  await expect(page.getByRole("listbox", { name: "Mention somebody" })).toBeVisible();
+  await take(page, "chat-group-mention", {
+    before: async () => {
+      await noor.composer.focus();
+      if (await page.getByRole("listbox", { name: "Mention somebody" }).isHidden()) {
+        await page.keyboard.press("Backspace");
+        await noor.composer.pressSequentially("@");
+      }
+      await expect(page.getByRole("listbox", { name: "Mention somebody" })).toBeVisible();
+    },
+  });
+  await noor.composer.fill("");
+
+  const panel = await openInfo(noor);
+  await panel.getByRole("button", { name: /^Invite links/ }).click();
+  await page.getByRole("button", { name: "New invite link" }).click();
+  await openDialog(page).getByRole("switch").click();
+  await take(page, "group-invite-new");
+  await openDialog(page).getByRole("button", { name: "Make the link" }).click();
+  await expect(page.getByRole("img", { name: /^QR code with the invite link/ })).toBeVisible();
+  await take(page, "group-invite");
+  const link = await openDialog(page).getByText(/#\/g\//).innerText();
+  await openDialog(page).getByRole("button", { name: "Close" }).click();
+  await take(page, "group-invites");
+
+  const jonas = await Person.register(browser, server, "jonas.weil");
+  await jonas.page.goto(link.trim());
+  await expect(jonas.page.getByRole("button", { name: "Ask to join" })).toBeVisible();
+  await take(jonas.page, "join-group");
+  await jonas.page.getByRole("button", { name: "Ask to join" }).click();
+  await expect(jonas.page.getByText("You asked to join")).toBeVisible();
+  await take(jonas.page, "join-group-waiting");
+  await jonas.close();
+
+  await noor.bubble("The grey one.").click({ button: "right" });
+  await page.getByRole("menuitem", { name: "Who has it" }).click();
+  await expect(page.getByRole("region", { name: "Read by" })).toContainText("2 of 4");
+  await take(page, "message-receipts");
+
+  await page.goto(`${server.url}${chat}/info`);
+  await expect(page.getByText("Requests to join")).toBeVisible();
+  await take(page, "group-info");
+  await take(page, "group-member-menu", {
+    before: async () => {
+      if ((await page.locator(".menu").count()) > 0) await page.keyboard.press("Escape");
+      await expect(page.locator(".menu")).toHaveCount(0);
+      await page.getByRole("button", { name: /^mira\.lindqvist/ }).click();
+      await expect(page.getByRole("menuitem", { name: "Make admin" })).toBeVisible();
+    },
+  });
+  await page.keyboard.press("Escape");
+  await page.getByRole("button", { name: /^Who may do what/ }).click();
+  await take(page, "group-permissions");
+  await page.keyboard.press("Escape");
+  await page.getByRole("button", { name: "Edit", exact: true }).click();
+  await take(page, "group-edit");
+  await page.keyboard.press("Escape");
+  await page.getByRole("button", { name: "Leave the group" }).click();
+  await take(page, "group-leave");
+  await page.keyboard.press("Escape");
+
+  // Named in two of several chats; and what somebody sees who is out.
+  await mira.page.goto(server.url);
+  await makeGroup(tomas, { title: "Thursday choir", people: ["mira.lindqvist", "noor"] });
+  await tomas.send("Bar 32 again, altos softer please");
+  await expect(mira.row(/Thursday choir/)).toContainText("Bar 32");
+  await noor.composer.pressSequentially("@all");
+  await page.keyboard.press("Enter");
+  await noor.composer.pressSequentially("who brings the rope?");
+  await page.keyboard.press("Enter");
+  await expect(mira.row(/Lake house/).getByRole("img", { name: "Mentions you" })).toBeVisible();
+  await take(mira.page, "list-groups");
+  await mira.openChat(/Lake house/);
+  await aboutMember(noor, "mira\\.lindqvist", "Remove from the group");
+  await openDialog(page).getByRole("button", { name: "Remove" }).click();
+  await expect(mira.page.getByText("You are not a member of this group any more.")).toBeVisible();
+  await take(mira.page, "chat-group-left");
+  for (const person of [noor, mira, tomas]) await person.close();
 });
 
 test("failures", async ({ browser }) => {

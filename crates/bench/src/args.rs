@@ -1,5 +1,6 @@
 //! The command line.
 
+use crate::group::Strategy;
 use crate::server::ServerOptions;
 use clap::{Args, Parser, Subcommand};
 use std::ffi::OsString;
@@ -26,6 +27,12 @@ pub enum Command {
     Offline(Offline),
     /// Challenge, token, WebSocket and Hello: sign-ins per second.
     Signin(SignIn),
+    /// A group with members online: time to the last member, deliveries per second, processor time per delivery.
+    Group(Group),
+    /// One device in many groups comes back to what it missed: time until it has everything.
+    Reconnect(Reconnect),
+    /// Both fan-outs over sizes of groups, side by side: writes, bytes, processor time, latency, and where they break even.
+    Fanout(Fanout),
     /// The standard set, as the table of docs/benchmarks.md. Each row has a server of its own.
     Suite(Suite),
     /// A worker process (used by the others).
@@ -166,6 +173,95 @@ pub struct SignIn {
 }
 
 #[derive(Debug, Clone, Args)]
+pub struct Group {
+    /// Members of the group, one device each. With the pairwise fan-out at most 128.
+    #[arg(long, default_value_t = 1024, value_parser = clap::value_parser!(u32).range(2..=1024))]
+    pub members: u32,
+    /// Which part of the members is connected, above 0 and at most 1; senders are among them. Times are until the last of these
+    /// has a message.
+    #[arg(long, default_value_t = 1.0, value_parser = share)]
+    pub online: f64,
+    /// How many of them send.
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1024))]
+    pub senders: u32,
+    /// Messages per second of the whole group, on a fixed schedule. 0: a closed loop, as fast as it goes.
+    #[arg(long, default_value_t = 0.0, value_parser = rate_or_none)]
+    pub rate: f64,
+    /// Messages under way per sender (not yet accepted, and at every online member) in the closed loop.
+    #[arg(long, default_value_t = 8, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub window: u32,
+    /// How messages reach the members.
+    #[arg(long, value_enum, default_value = "log")]
+    pub strategy: Strategy,
+    /// Bytes of text in a message; what is sent is as large as its ciphertext.
+    #[arg(long, default_value_t = 200, value_parser = clap::value_parser!(u32).range(1..=32_768))]
+    pub size: u32,
+    /// Seconds that are measured.
+    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=600))]
+    pub seconds: u32,
+    /// Seconds before that which are not.
+    #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u32).range(0..=600))]
+    pub warm_up: u32,
+    /// Client processes.
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=64))]
+    pub processes: u32,
+    #[command(flatten)]
+    pub common: Common,
+}
+
+#[derive(Debug, Clone, Args)]
+pub struct Reconnect {
+    /// Groups that the device is in.
+    #[arg(long, default_value_t = 500, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub groups: u32,
+    /// Messages it missed each time, spread over the groups.
+    #[arg(long, default_value_t = 1000, value_parser = clap::value_parser!(u64).range(0..=1_000_000))]
+    pub messages: u64,
+    /// Members of each group. With the pairwise fan-out at most 128.
+    #[arg(long, default_value_t = 8, value_parser = clap::value_parser!(u32).range(2..=1024))]
+    pub members: u32,
+    /// How often it comes back.
+    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub repeats: u32,
+    /// How messages reach the members.
+    #[arg(long, value_enum, default_value = "log")]
+    pub strategy: Strategy,
+    /// Bytes of text in a message; what is sent is as large as its ciphertext.
+    #[arg(long, default_value_t = 200, value_parser = clap::value_parser!(u32).range(1..=32_768))]
+    pub size: u32,
+    #[command(flatten)]
+    pub common: Common,
+}
+
+#[derive(Debug, Clone, Args)]
+pub struct Fanout {
+    /// Sizes of groups to compare.
+    #[arg(long, value_delimiter = ',', default_values_t = [2, 4, 8, 16, 32, 64, 128, 256, 512, 1024],
+        value_parser = clap::value_parser!(u32).range(2..=1024))]
+    pub sizes: Vec<u32>,
+    /// Messages that who comes back has missed.
+    #[arg(long, default_value_t = 500, value_parser = clap::value_parser!(u64).range(1..=100_000))]
+    pub missed: u64,
+    /// How many come back, one after another.
+    #[arg(long, default_value_t = 128, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub readers: u32,
+    /// Bytes of text in a message; what is sent is as large as its ciphertext.
+    #[arg(long, default_value_t = 200, value_parser = clap::value_parser!(u32).range(1..=32_768))]
+    pub size: u32,
+    /// Seconds of each of the two timed phases of a row: on a schedule, and as fast as it goes.
+    #[arg(long, default_value_t = 8, value_parser = clap::value_parser!(u32).range(1..=600))]
+    pub seconds: u32,
+    /// Few sizes, and short: to see that everything works, not for publishing.
+    #[arg(long, conflicts_with_all = ["sizes", "missed", "readers", "seconds"])]
+    pub quick: bool,
+    /// Write fanout.md and fanout.svg into this folder.
+    #[arg(long, value_name = "DIR")]
+    pub docs: Option<PathBuf>,
+    #[command(flatten)]
+    pub common: Common,
+}
+
+#[derive(Debug, Clone, Args)]
 pub struct Suite {
     /// Shorter and smaller: to see that everything works, not for publishing.
     #[arg(long)]
@@ -185,6 +281,17 @@ fn rate(text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {
         Ok(rate) if rate.is_finite() && rate > 0.0 && rate <= 10_000_000.0 => Ok(rate),
         _ => Err("a rate is a number of messages per second above 0".into()),
+    }
+}
+
+fn rate_or_none(text: &str) -> Result<f64, String> {
+    if text.parse::<f64>() == Ok(0.0) { Ok(0.0) } else { rate(text) }
+}
+
+fn share(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(share) if share > 0.0 && share <= 1.0 => Ok(share),
+        _ => Err("a share is a number above 0, at most 1".into()),
     }
 }
 
@@ -209,6 +316,16 @@ mod tests {
             ("idle -n 100 --server http://x --server-pid 5", true),
             ("exec-server sottod serve --json", true),
             ("suite --quick", true),
+            ("group --online 0.5 --rate 0 --strategy pairwise", true),
+            ("group --online 0", false),
+            ("group --online 1.1", false),
+            ("group --members 1", false),
+            ("group --members 1025", false),
+            ("group --strategy both", false),
+            ("reconnect --groups 500 --messages 1000", true),
+            ("fanout --sizes 2,4,1024", true),
+            ("fanout --sizes 2,4,2000", false),
+            ("fanout --quick --sizes 2", false),
         ] {
             let words = std::iter::once("sotto-bench").chain(line.split(' '));
             assert_eq!(Cli::try_parse_from(words).is_ok(), good, "{line}");

@@ -4,7 +4,8 @@ use crate::outcome::Outcome;
 use crate::plan::{Go, Plan, Say};
 use crate::server::Probe;
 use anyhow::{Context, Result, bail};
-use std::collections::HashSet;
+use serde_json::Value;
+use std::collections::{BTreeMap, HashSet};
 use std::process::Stdio;
 use std::time::Duration;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
@@ -18,13 +19,16 @@ pub struct Fleet {
     said: mpsc::Receiver<(usize, Option<Say>)>,
     /// Those whose last word was said: their end is no fault.
     done: HashSet<usize>,
+    /// What workers said for all, until the last of them has.
+    shared: BTreeMap<usize, Value>,
 }
 
 impl Fleet {
     pub async fn start(plans: &[Plan]) -> Result<Self> {
         // Full: the workers' pipes fill and they wait, which only a flood of progress could cause.
         let (tell, said) = mpsc::channel(64);
-        let mut fleet = Self { children: Vec::new(), orders: Vec::new(), said, done: HashSet::new() };
+        let mut fleet =
+            Self { children: Vec::new(), orders: Vec::new(), said, done: HashSet::new(), shared: BTreeMap::new() };
         for (number, plan) in plans.iter().enumerate() {
             let mut command = Command::new(std::env::current_exe().context("this executable has no path")?);
             command.arg("worker").stdin(Stdio::piped()).stdout(Stdio::piped()).kill_on_drop(true);
@@ -68,6 +72,19 @@ impl Fleet {
         Ok(())
     }
 
+    /// Once all have said it, each gets what all said.
+    async fn share(&mut self, number: usize, value: Value) -> Result<()> {
+        self.shared.insert(number, value);
+        if self.shared.len() < self.orders.len() {
+            return Ok(());
+        }
+        let all = Value::from_iter(std::mem::take(&mut self.shared).into_values());
+        for number in 0..self.orders.len() {
+            self.order(number, &all).await?;
+        }
+        Ok(())
+    }
+
     /// Waits until every worker is at the next boundary (or done); their measurements so far, as one.
     pub async fn boundary(&mut self, patience: Duration) -> Result<Outcome> {
         let mut outcome = Outcome::default();
@@ -88,6 +105,7 @@ impl Fleet {
                     outcome.merge(&part);
                     waiting -= 1;
                 }
+                (number, Some(Say::Share(value))) => self.share(number, value).await?,
                 (number, Some(Say::Failed(error))) => bail!("worker {}: {error}", number + 1),
                 (number, None) if self.done.contains(&number) => {}
                 (number, None) => bail!("worker {} ended without a result", number + 1),

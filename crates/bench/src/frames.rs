@@ -3,7 +3,10 @@
 //! Always true: what the scanner does not know goes through `sotto_wire` (`Incoming::Other`), so nothing is overlooked; the
 //! tests hold both fast paths to the real codec.
 
+pub mod group;
+
 use bytes::Bytes;
+use group::LogEntry;
 use prost::Message as _;
 use sotto_types::limits::ACK_ENTRIES;
 use sotto_types::{AccountId, ClientMsgId, DeviceAddress};
@@ -26,6 +29,7 @@ pub enum Incoming<'a> {
         message_id: u64,
     },
     Envelope(Envelope<'a>),
+    LogEntry(LogEntry<'a>),
     /// A receipt or a failed send: to be acknowledged, otherwise not our concern.
     OtherEntry {
         entry_id: u64,
@@ -41,6 +45,8 @@ pub struct Envelope<'a> {
     pub message_id: u64,
     pub r#type: u32,
     pub ciphertext: &'a [u8],
+    /// Empty if it belongs to no group.
+    pub group: &'a [u8],
 }
 
 enum Value<'a> {
@@ -99,6 +105,7 @@ impl<'a> Fields<'a> {
 const ACCEPTED: u64 = 3;
 const DELIVER: u64 = 5;
 const QUEUE_DRAINED: u64 = 6;
+const GROUP_ENTRY: u64 = 12;
 
 /// Reads one frame of the server.
 pub fn scan(bytes: &[u8]) -> Result<Incoming<'_>, FrameError> {
@@ -108,6 +115,7 @@ pub fn scan(bytes: &[u8]) -> Result<Incoming<'_>, FrameError> {
             (ACCEPTED, Value::Bytes(body)) => return accepted(body),
             (DELIVER, Value::Bytes(body)) => return deliver(body),
             (QUEUE_DRAINED, Value::Bytes(_)) => return Ok(Incoming::Drained),
+            (GROUP_ENTRY, Value::Bytes(body)) => return group::log_entry(body).map(Incoming::LogEntry),
             (1, Value::Varint(_)) => {}
             _ => break,
         }
@@ -138,7 +146,7 @@ fn deliver(body: &[u8]) -> Result<Incoming<'_>, FrameError> {
     }
     let Some(body) = envelope else { return Ok(Incoming::OtherEntry { entry_id }) };
     let none = &body[..0];
-    let mut envelope = Envelope { entry_id, sender: none, message_id: 0, r#type: 0, ciphertext: none };
+    let mut envelope = Envelope { entry_id, sender: none, message_id: 0, r#type: 0, ciphertext: none, group: none };
     let mut fields = Fields(body);
     while let Some((field, value)) = fields.next()? {
         match (field, value) {
@@ -146,6 +154,7 @@ fn deliver(body: &[u8]) -> Result<Incoming<'_>, FrameError> {
             (4, Value::Varint(kind)) => envelope.r#type = u32::try_from(kind).map_err(|_| FrameError::Malformed)?,
             (5, Value::Bytes(ciphertext)) => envelope.ciphertext = ciphertext,
             (6, Value::Fixed64(id)) => envelope.message_id = id,
+            (8, Value::Bytes(group)) => envelope.group = group,
             _ => {}
         }
     }
@@ -330,7 +339,7 @@ mod tests {
             Incoming::Accepted { client_msg_id: id.as_bytes(), message_id: 77 }
         );
         let item = pb::deliver::Item::Envelope(pb::Envelope {
-            group_id: Bytes::new(),
+            group_id: Bytes::from_static(&[8; 32]),
             sender_account: Bytes::from_static(&[4; 16]),
             sender_device: 1,
             class: 1,
@@ -340,7 +349,8 @@ mod tests {
             server_time_ms: 1,
         });
         let envelope = server(Body::Deliver(pb::Deliver { entry_id: 88, item: Some(item) }));
-        let want = Envelope { entry_id: 88, sender: &[4; 16], message_id: 88, r#type: 2, ciphertext: &b"sealed"[..] };
+        let ciphertext = &b"sealed"[..];
+        let want = Envelope { entry_id: 88, sender: &[4; 16], message_id: 88, r#type: 2, ciphertext, group: &[8; 32] };
         assert_eq!(scan(&envelope).expect("a frame"), Incoming::Envelope(want));
         let receipt = pb::deliver::Item::Receipt(pb::Receipt::default());
         let receipt = server(Body::Deliver(pb::Deliver { entry_id: 89, item: Some(receipt) }));

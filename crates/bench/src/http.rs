@@ -74,7 +74,17 @@ impl HttpConn {
         request.push_str(&format!("content-type: application/json\r\ncontent-length: {}\r\n\r\n", body.len()));
         let mut request = request.into_bytes();
         request.extend_from_slice(&body);
-        self.stream.write_all(&request).await?;
+        self.ask(&request, path).await
+    }
+
+    /// Reads JSON. `bearer` is an access token.
+    pub async fn get<A: DeserializeOwned>(&mut self, path: &str, bearer: &str) -> Result<A, HttpError> {
+        let request = format!("GET {path} HTTP/1.1\r\nhost: {}\r\nauthorization: Bearer {bearer}\r\n\r\n", self.host);
+        self.ask(request.as_bytes(), path).await
+    }
+
+    async fn ask<A: DeserializeOwned>(&mut self, request: &[u8], path: &str) -> Result<A, HttpError> {
+        self.stream.write_all(request).await?;
         let (status, body) = self.answer().await?;
         if (200..300).contains(&status) {
             return Ok(serde_json::from_slice(&body)?);

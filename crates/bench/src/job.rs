@@ -1,9 +1,14 @@
 //! The shares of a run that a worker does: one module per subcommand.
 
 mod direct;
+mod fanout;
+mod group;
 mod idle;
 mod offline;
+mod reconnect;
 mod sign_in;
+
+pub use reconnect::GROUPS_PER_OWNER;
 
 use crate::accounts::{Member, register_all, sign_in_all};
 use crate::link::Link;
@@ -22,6 +27,9 @@ pub async fn run(plan: Plan, parent: Rc<Parent>) -> Result<Outcome> {
         Job::Idle(job) => idle::run(&plan, &job, &parent).await,
         Job::Offline(job) => offline::run(&plan, &job, &parent).await,
         Job::SignIn(job) => sign_in::run(&plan, &job, &parent).await,
+        Job::Group(job) => group::run(&plan, &job, &parent).await,
+        Job::Reconnect(job) => reconnect::run(&plan, &job, &parent).await,
+        Job::Fanout(job) => fanout::run(&plan, &job, &parent).await,
     }
 }
 

@@ -2,9 +2,11 @@
 //! costs little more than its socket.
 //! Flow: `poll_incoming` (read until the socket is empty; what one read brought is acknowledged in one frame) -> the caller
 //!       -> `send` -> `poll_flush`.
-//! Always true: every entry that was handed out is acknowledged; what waits to be written is bounded by the callers, who
+//! Always true: every entry that was handed out is acknowledged, those of group logs by a cursor per group and gathered a moment, as
+//! the engine does it; what waits to be written is bounded by the callers, who
 //! stop sending at `OUT_FULL`.
 
+use crate::frames::group::Cursors;
 use crate::frames::{self, Incoming, SendTemplate};
 use crate::target::Target;
 use crate::ws::{Event, Reader, Writer};
@@ -13,20 +15,24 @@ use prost::Message as _;
 use sotto_types::{ClientMsgId, ErrorCode};
 use sotto_wire::pb;
 use std::cell::{Cell, RefCell};
-use std::future::poll_fn;
+use std::future::{Future as _, poll_fn};
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
-use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::net::TcpStream;
 
 const READ_BYTES: usize = 64 * 1024;
 const WELCOME_TIMEOUT: Duration = Duration::from_secs(30);
+const GOODBYE_TIMEOUT: Duration = Duration::from_secs(5);
 /// No new sends are encoded while so much waits to be written.
 pub const OUT_FULL: usize = 128 * 1024;
 /// Under the server's 30 s, so that a late timer is no missed heartbeat.
 pub const HEARTBEAT: Duration = Duration::from_secs(25);
+/// How long acks of group logs are gathered, and how many entries at most: the engine's numbers.
+const GATHER_MS: std::ops::Range<u64> = 50..250;
+const GATHER_MAX: u32 = 64;
 pub const WS_PATH: &str = "/v1/ws";
 
 thread_local! {
@@ -42,6 +48,12 @@ pub struct Link {
     out: Vec<u8>,
     written: usize,
     unacked: Vec<u64>,
+    cursors: Cursors,
+    /// Entries behind `cursors`, and when they are acknowledged.
+    gathered: u32,
+    gather_until: Option<Pin<Box<tokio::time::Sleep>>>,
+    /// Of the WebSocket, frames and all.
+    pub bytes_read: u64,
 }
 
 impl Link {
@@ -71,6 +83,10 @@ impl Link {
             out: Vec::new(),
             written: 0,
             unacked: Vec::new(),
+            cursors: Cursors::default(),
+            gathered: 0,
+            gather_until: None,
+            bytes_read: 0,
         }
     }
 
@@ -105,10 +121,14 @@ impl Link {
         on: &mut impl FnMut(Incoming<'_>) -> Result<()>,
     ) -> Result<()> {
         READ.with_borrow_mut(|buffer| {
+            self.poll_gathered(cx);
             loop {
                 let mut read = ReadBuf::new(buffer);
                 match Pin::new(&mut self.stream).poll_read(cx, &mut read) {
-                    Poll::Pending => return Ok(()),
+                    Poll::Pending => {
+                        self.poll_gathered(cx);
+                        return Ok(());
+                    }
                     Poll::Ready(Err(error)) => return Err(error).context("the connection broke"),
                     Poll::Ready(Ok(())) if read.filled().is_empty() => {
                         bail!("the server dropped the connection without closing it")
@@ -120,7 +140,8 @@ impl Link {
     }
 
     fn take(&mut self, bytes: &[u8], on: &mut impl FnMut(Incoming<'_>) -> Result<()>) -> Result<()> {
-        let (writer, out, unacked) = (&mut self.writer, &mut self.out, &mut self.unacked);
+        self.bytes_read += bytes.len() as u64;
+        let Self { writer, out, unacked, cursors, gathered, .. } = self;
         self.reader.take(bytes, |event| -> Result<()> {
             match event {
                 Event::Ping(payload) => writer.pong(out, payload),
@@ -129,6 +150,10 @@ impl Link {
                     match &incoming {
                         Incoming::Envelope(envelope) => unacked.push(envelope.entry_id),
                         Incoming::OtherEntry { entry_id } => unacked.push(*entry_id),
+                        Incoming::LogEntry(entry) => {
+                            cursors.note(entry.group, entry.message_id);
+                            *gathered += 1;
+                        }
                         _ => {}
                     }
                     on(incoming)?;
@@ -141,7 +166,31 @@ impl Link {
                 write(&mut self.writer, &mut self.out, &ack);
             }
         }
+        if self.gathered >= GATHER_MAX {
+            self.ack_gathered();
+        }
         Ok(())
+    }
+
+    fn ack_gathered(&mut self) {
+        self.gathered = 0;
+        self.gather_until = None;
+        for ack in self.cursors.acks() {
+            write(&mut self.writer, &mut self.out, &ack);
+        }
+    }
+
+    /// Acknowledges what was gathered once it is time, and sees to it that the task is woken then.
+    fn poll_gathered(&mut self, cx: &mut Context<'_>) {
+        if self.gathered == 0 {
+            return;
+        }
+        let until = self
+            .gather_until
+            .get_or_insert_with(|| Box::pin(tokio::time::sleep(Duration::from_millis(rand::random_range(GATHER_MS)))));
+        if until.as_mut().poll(cx).is_ready() {
+            self.ack_gathered();
+        }
     }
 
     pub fn send(&mut self, frame: &pb::ClientFrame) {
@@ -152,9 +201,9 @@ impl Link {
         self.writer.message(&mut self.out, template.len(), |out| template.write(out, id, seen, ciphertext));
     }
 
-    /// Bytes that wait to be written.
+    /// Bytes that wait to be written; not zero while something is still to be acknowledged.
     pub fn waiting(&self) -> usize {
-        self.out.len() - self.written
+        self.out.len() - self.written + self.gathered as usize
     }
 
     /// Writes what the socket takes; wakes the task when it takes more.
@@ -203,6 +252,19 @@ impl Link {
         self.stream.write_all(&out).await?;
         self.stream.shutdown().await
     }
+
+    /// Says goodbye and waits until the server has closed too: it has read everything that was said.
+    pub async fn close_in_peace(mut self) -> io::Result<()> {
+        let mut out = self.out.split_off(self.written);
+        self.writer.close(&mut out);
+        self.stream.write_all(&out).await?;
+        let mut rest = vec![0; 4096];
+        let reading = async {
+            while self.stream.read(&mut rest).await? > 0 {}
+            Ok(())
+        };
+        tokio::time::timeout(GOODBYE_TIMEOUT, reading).await.unwrap_or(Ok(()))
+    }
 }
 
 fn write(writer: &mut Writer, out: &mut Vec<u8>, frame: &pb::ClientFrame) {
@@ -213,7 +275,7 @@ fn write(writer: &mut Writer, out: &mut Vec<u8>, frame: &pb::ClientFrame) {
 pub fn unexpected(frame: &pb::ServerFrame) -> Result<()> {
     use pb::server_frame::Body;
     match &frame.body {
-        Some(Body::HeartbeatAck(_) | Body::AccountChanged(_) | Body::Welcome(_)) => Ok(()),
+        Some(Body::HeartbeatAck(_) | Body::AccountChanged(_) | Body::Welcome(_) | Body::GroupMarks(_)) => Ok(()),
         Some(Body::Error(error)) => {
             let name = ErrorCode::from_number(error.code).map_or("unknown", ErrorCode::slug);
             let hint = match ErrorCode::from_number(error.code) {

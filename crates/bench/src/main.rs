@@ -11,8 +11,10 @@
 mod accounts;
 mod args;
 mod clock;
+mod fanout;
 mod fleet;
 mod frames;
+mod group;
 mod http;
 mod job;
 mod latency;
@@ -77,6 +79,9 @@ async fn measure(command: Command) -> Result<bool> {
         Command::Idle(args) => (scenario::idle(args).await?, args.common.json),
         Command::Offline(args) => (scenario::offline(args).await?, args.common.json),
         Command::Signin(args) => (scenario::sign_in(args).await?, args.common.json),
+        Command::Group(args) => (scenario::group(args).await?, args.common.json),
+        Command::Reconnect(args) => (scenario::reconnect(args).await?, args.common.json),
+        Command::Fanout(args) => return fanout::run(args).await,
         Command::Suite(args) => return suite::run(args).await,
         Command::Worker | Command::ExecServer { .. } => anyhow::bail!("handled before the runtime"),
     };

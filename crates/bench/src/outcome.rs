@@ -1,5 +1,7 @@
 //! What one process of a run measured, and how the measurements of several become one.
 
+use crate::group::hall::Spread;
+use crate::group::visit::Visit;
 use crate::latency::Latency;
 use crate::tally::Tally;
 use serde::{Deserialize, Serialize};
@@ -23,6 +25,25 @@ pub struct Outcome {
     pub connect_latency: Latency,
     /// The last thing that counted happened then (`clock::now_ns`).
     pub last_ns: u64,
+    #[serde(default)]
+    pub group: GroupOutcome,
+}
+
+/// What runs with groups measure besides. `delivered_latency` is the time to the last online member.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct GroupOutcome {
+    /// That reached their last online member within the measured time.
+    pub messages: u64,
+    pub first: Latency,
+    pub median: Latency,
+    /// Not folded yet: several processes have the members.
+    pub spreads: Vec<Spread>,
+    /// Reconnects of devices that were away: how many, how long, and what they read.
+    pub reconnects: u64,
+    pub welcome: Latency,
+    pub reconnect: Latency,
+    pub reconnect_bytes: u64,
+    pub reconnect_messages: u64,
 }
 
 impl Outcome {
@@ -38,6 +59,30 @@ impl Outcome {
         self.connects += other.connects;
         self.connect_latency.merge(&other.connect_latency);
         self.last_ns = self.last_ns.max(other.last_ns);
+        self.group.merge(&other.group);
+    }
+}
+
+impl GroupOutcome {
+    /// A device came back and got so many messages.
+    pub fn visited(&mut self, visit: &Visit, messages: u64) {
+        self.reconnects += 1;
+        self.welcome.record_ns(visit.welcome_ns);
+        self.reconnect.record_ns(visit.drained_ns);
+        self.reconnect_bytes += visit.bytes;
+        self.reconnect_messages += messages;
+    }
+
+    fn merge(&mut self, other: &Self) {
+        self.messages += other.messages;
+        self.first.merge(&other.first);
+        self.median.merge(&other.median);
+        self.spreads.extend_from_slice(&other.spreads);
+        self.reconnects += other.reconnects;
+        self.welcome.merge(&other.welcome);
+        self.reconnect.merge(&other.reconnect);
+        self.reconnect_bytes += other.reconnect_bytes;
+        self.reconnect_messages += other.reconnect_messages;
     }
 }
 

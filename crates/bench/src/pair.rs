@@ -153,6 +153,7 @@ impl Sender {
             Incoming::Envelope(envelope) => {
                 bail!("a message of {} was delivered to a sender", frames::shown_account(envelope.sender))
             }
+            Incoming::LogEntry(_) => bail!("an entry of a group came to a pair"),
             Incoming::Other(frame) => unexpected(&frame),
         })
     }
@@ -227,6 +228,7 @@ impl Inbox {
             }
             Incoming::OtherEntry { .. } => Ok(()),
             Incoming::Accepted { .. } => bail!("an answer to a send that was never made"),
+            Incoming::LogEntry(_) => bail!("an entry of a group came to a pair"),
             Incoming::Other(frame) => unexpected(&frame),
         }
     }
@@ -352,4 +354,4 @@ impl Future for &mut Pair {
 }
 
 #[cfg(test)]
-mod tests;
+pub mod tests;

@@ -10,7 +10,8 @@ use crate::link::Link;
 use anyhow::{Context, Result, anyhow, bail, ensure};
 use bytes::Bytes;
 use prost::Message as _;
-use rand::RngCore;
+use rand::rngs::StdRng;
+use rand::{RngCore, SeedableRng};
 use sotto_crypto::prekeys::{EcPreKeyId, KyberPreKeyId, SignedPreKeyId};
 use sotto_crypto::session::{self, CiphertextType};
 use sotto_crypto::store::{BaseKeyUse, DistributionId, KyberPreKeyRecord, ProtocolStore, StoreFailure};
@@ -40,7 +41,14 @@ impl Default for Pool {
 }
 
 impl Pool {
-    fn cut(&self, seed: u64, len: usize) -> Option<&[u8]> {
+    /// The same bytes wherever it is made.
+    pub fn seeded(seed: u64) -> Self {
+        let mut bytes = vec![0; POOL_BYTES];
+        StdRng::seed_from_u64(seed).fill_bytes(&mut bytes);
+        Self(bytes)
+    }
+
+    pub fn cut(&self, seed: u64, len: usize) -> Option<&[u8]> {
         // Steps of a large odd number: neighbours never overlap, and a slice comes again only after the whole pool.
         let room = self.0.len().checked_sub(len)?;
         let at = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 16;
@@ -119,10 +127,15 @@ impl Payload {
 /// The size of the ciphertext that a text of `text_len` bytes becomes.
 pub fn ciphertext_len(text_len: usize) -> usize {
     let content = content(&ClientMsgId::from_bytes([1; 16]), 0, 1, "x".repeat(text_len));
-    padding::pad(addressed(content).encode_to_vec()).len() + RATCHET_OVERHEAD
+    sealed_len(addressed(content))
 }
 
-fn content(id: &ClientMsgId, seq: u64, sent_at_ms: u64, filler: String) -> pb::Content {
+/// The same for any content.
+pub fn sealed_len(content: pb::Content) -> usize {
+    padding::pad(content.encode_to_vec()).len() + RATCHET_OVERHEAD
+}
+
+pub fn content(id: &ClientMsgId, seq: u64, sent_at_ms: u64, filler: String) -> pb::Content {
     let mut body = filler;
     let number = format!("{seq:016x}");
     if body.len() > number.len() {
@@ -133,13 +146,13 @@ fn content(id: &ClientMsgId, seq: u64, sent_at_ms: u64, filler: String) -> pb::C
     pb::Content {
         name: Bytes::copy_from_slice(id.as_bytes()),
         sent_at_ms,
-        body: Some(pb::content::Body::Text(pb::Text { body })),
+        body: Some(pb::content::Body::Text(pb::Text { body, ..Default::default() })),
         ..Default::default()
     }
 }
 
 /// With the address fields that encryption fills in.
-fn addressed(mut content: pb::Content) -> pb::Content {
+pub fn addressed(mut content: pb::Content) -> pb::Content {
     content.sender_account = Bytes::from_static(&[1; 16]);
     content.recipient_account = Bytes::from_static(&[1; 16]);
     content.sender_device = 1;
@@ -224,7 +237,7 @@ fn exchange(from: &mut Device, to: &mut Device) -> Result<()> {
 
 /// A device's protocol state in memory: enough for one conversation.
 #[derive(Debug)]
-struct Device {
+pub struct Device {
     address: DeviceAddress,
     registration_id: u32,
     identity: IdentityKeyPair,
@@ -233,10 +246,11 @@ struct Device {
     last_resort: (KyberPreKeyId, Secret<Vec<u8>>),
     sessions: HashMap<DeviceAddress, Secret<Vec<u8>>>,
     used: HashSet<BaseKeyUse>,
+    sender_keys: HashMap<(DeviceAddress, DistributionId), Secret<Vec<u8>>>,
 }
 
 impl Device {
-    fn new(own: &Member, peer: &Member) -> Self {
+    pub fn new(own: &Member, peer: &Member) -> Self {
         let prekeys = &own.keys.prekeys;
         Self {
             address: own.address,
@@ -247,6 +261,7 @@ impl Device {
             last_resort: (KyberPreKeyId(prekeys.last_resort.id), prekeys.last_resort.record.clone()),
             sessions: HashMap::new(),
             used: HashSet::new(),
+            sender_keys: HashMap::new(),
         }
     }
 }
@@ -307,17 +322,22 @@ impl ProtocolStore for Device {
         Ok(())
     }
 
-    fn load_sender_key(&self, _: DeviceAddress, _: DistributionId) -> Result<Option<Secret<Vec<u8>>>, StoreFailure> {
-        Ok(None)
+    fn load_sender_key(
+        &self,
+        of: DeviceAddress,
+        distribution: DistributionId,
+    ) -> Result<Option<Secret<Vec<u8>>>, StoreFailure> {
+        Ok(self.sender_keys.get(&(of, distribution)).cloned())
     }
 
     fn store_sender_key(
         &mut self,
-        _: DeviceAddress,
-        _: DistributionId,
-        _: &Secret<Vec<u8>>,
+        of: DeviceAddress,
+        distribution: DistributionId,
+        record: &Secret<Vec<u8>>,
     ) -> Result<(), StoreFailure> {
-        Err(StoreFailure("the bench has no groups".into()))
+        self.sender_keys.insert((of, distribution), record.clone());
+        Ok(())
     }
 }
 
@@ -364,7 +384,7 @@ mod tests {
 
     fn envelope<'a>(sealed: &'a pb::DeviceCiphertext) -> Envelope<'a> {
         let r#type = u32::try_from(sealed.r#type).expect("a type");
-        Envelope { entry_id: 1, sender: &[], message_id: 1, r#type, ciphertext: &sealed.ciphertext }
+        Envelope { entry_id: 1, sender: &[], message_id: 1, r#type, ciphertext: &sealed.ciphertext, group: &[] }
     }
 
     #[test]
@@ -405,7 +425,7 @@ mod tests {
         let opaque = Opaque::new(&target_of(&recipient), Rc::clone(&pool), 9, 200);
         let message = |seq| [&opaque.header(seq)[..], opaque.filler(seq)].concat();
         let check = |ciphertext: &[u8]| {
-            opaque.check(&Envelope { entry_id: 1, sender: &[], message_id: 1, r#type: 1, ciphertext })
+            opaque.check(&Envelope { entry_id: 1, sender: &[], message_id: 1, r#type: 1, ciphertext, group: &[] })
         };
         for seq in [0, 1, u64::from(u32::MAX) * 5] {
             let good = message(seq);

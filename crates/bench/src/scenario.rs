@@ -1,6 +1,10 @@
 //! The parent's side of each run: start the server and the workers, measure the server between the phases, make the report.
 //! Always true: every wait has an end; whatever fails, dropping the run ends the workers and our own server.
 
+mod groups;
+
+pub use groups::{FanoutRow, PACED_DELIVERIES, PACED_MESSAGES, fanout_row, group, reconnect};
+
 use crate::accounts::Registration;
 use crate::args::{Common, Direct, Idle, Offline, SignIn};
 use crate::clock::{NS_PER_S, now_ns, sleep_until};

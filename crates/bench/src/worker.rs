@@ -6,6 +6,8 @@ use crate::outcome::Outcome;
 use crate::plan::{Go, Plan, Say};
 use anyhow::{Context, Result};
 use rustix::process::{Signal, set_parent_process_death_signal};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use std::cell::Cell;
 use std::io::Write;
 use std::rc::Rc;
@@ -34,6 +36,12 @@ impl Parent {
         let go: Go = serde_json::from_str(&self.line().await?)?;
         sleep_until(go.start_ns).await;
         Ok(go)
+    }
+
+    /// Tells the other workers of the run something; returns what each of them told, in their order.
+    pub async fn share<T: Serialize + DeserializeOwned>(&self, mine: &T) -> Result<Vec<T>> {
+        say(&Say::Share(serde_json::to_value(mine)?))?;
+        Ok(serde_json::from_str(&self.line().await?)?)
     }
 
     /// For the person; at most every two seconds.

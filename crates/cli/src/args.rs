@@ -1,12 +1,16 @@
 //! The command line: what people type. Only words and defaults; what they do is in `commands`.
 
+pub mod group;
+
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use sotto_types::ClientMsgId;
 use std::path::PathBuf;
 
 const EXAMPLES: &str = "\
 Examples:
   sotto register ann                       make an account on the server at http://127.0.0.1:8080
   sotto send bob 'hello'                   send, and wait for the server's tick
+  sotto group create 'Lunch' @bob @cem     make a group; `sotto group --help` says what else
   sotto chat                               open the terminal app
   sotto listen --json                      one event per line, for scripts and bots
   sotto --profile bob register bob         a second person on the same machine
@@ -76,6 +80,7 @@ pub enum Command {
     },
     /// Send a message
     #[command(after_help = "Examples:\n  sotto send ann 'see you at 8'\n  date | sotto send me -\n  \
+                            sotto send 'Lunch' 'pizza, @bob?'          to a group, telling bob\n  \
                             sotto send --stdin --json < messages.jsonl\n\n\
                             A line of --stdin --json is {\"to\":\"ann\",\"text\":\"hi\",\"name\":\"<uuid>\"}; \
                             name is optional and makes a repeated line the same message.")]
@@ -86,8 +91,22 @@ pub enum Command {
     Listen(Listen),
     /// Print a conversation
     History(History),
+    /// Show what happened to a message; of your own in a group, who has received and read it
+    #[command(after_help = "Example:\n  sotto history Lunch --limit 1 --json     shows names\n  \
+                            sotto show 0193f3c1-e000-7000-8000-000000000001")]
+    Show {
+        /// Its name, as --json shows it
+        #[arg(value_name = "MESSAGE")]
+        name: ClientMsgId,
+    },
     /// Find messages by their words
     Search(Search),
+    /// Groups: make, change, invite, join, leave
+    #[command(after_help = group::EXAMPLES)]
+    Group {
+        #[command(subcommand)]
+        action: group::Group,
+    },
     /// Write everything in an open format: one JSON object per line
     Export {
         /// Where to; without it, to the terminal
@@ -143,7 +162,7 @@ one, so that losing a device loses nothing. If you lose every device too, only a
     Completions { shell: clap_complete::Shell },
     /// Open the terminal app
     Chat {
-        /// Whom to open
+        /// Whom to open, or which group
         name: Option<String>,
     },
 }
@@ -203,12 +222,15 @@ pub enum DevicesAction {
 
 #[derive(Debug, Args)]
 pub struct Send {
-    /// A username, an account id, or "me" for a note to yourself
+    /// A username, an account id, a group (title or id), or "me" for a note to yourself
     #[arg(required_unless_present = "stdin")]
     pub name: Option<String>,
     /// The message; "-" reads it from stdin
     #[arg(required_unless_present = "stdin")]
     pub text: Option<String>,
+    /// In a group: leave @names and @all plain text
+    #[arg(long)]
+    pub no_mentions: bool,
     /// One JSON message per line on stdin
     #[arg(long, conflicts_with_all = ["name", "text"])]
     pub stdin: bool,
@@ -253,7 +275,7 @@ pub struct Listen {
 
 #[derive(Debug, Args)]
 pub struct History {
-    /// A username, an account id, or "me"
+    /// A username, an account id, a group (title or id), or "me"
     pub name: String,
     /// How many messages
     #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=100_000))]
@@ -268,7 +290,7 @@ pub struct Search {
     /// All must match; the last one may be a beginning
     #[arg(required = true)]
     pub words: Vec<String>,
-    /// Only with this person
+    /// Only with this person, or in this group
     #[arg(long = "in", value_name = "NAME")]
     pub person: Option<String>,
     #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=1_000))]

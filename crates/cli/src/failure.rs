@@ -23,7 +23,7 @@ pub enum Exit {
 #[derive(Debug, Clone)]
 pub struct Failure {
     pub exit: Exit,
-    /// For scripts, stable: an `ErrorKind` in snake case, or "usage", "locked", "passphrase", "timeout", "io".
+    /// For scripts, stable: an `ErrorKind` in snake case, or "usage", "ambiguous", "locked", "passphrase", "timeout", "io".
     pub kind: String,
     pub text: String,
 }

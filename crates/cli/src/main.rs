@@ -10,12 +10,14 @@
 mod args;
 mod commands;
 mod failure;
+mod mentions;
 mod out;
 mod qr;
 mod session;
 mod text;
 mod ticks;
 mod tui;
+mod who;
 
 use clap::Parser;
 use failure::{Exit, Failure};

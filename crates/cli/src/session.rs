@@ -3,9 +3,10 @@
 use crate::args::Global;
 use crate::failure::{Exit, Failure};
 use crate::out::{Out, can_ask};
+use crate::text::clean_line;
 use sotto_engine::api::{Command, ContactView, Reply, Who};
 use sotto_engine_native::{Client, HostConfig, ProfileError, ProfileOptions};
-use sotto_types::{AccountId, Conversation, Secret, Username};
+use sotto_types::{AccountId, Conversation, GroupId, Secret, Username};
 use std::collections::HashMap;
 use std::path::PathBuf;
 
@@ -17,12 +18,14 @@ pub struct Session {
     pub out: Out,
     pub global: Global,
     names: std::sync::Mutex<HashMap<AccountId, Option<Username>>>,
+    titles: std::sync::Mutex<HashMap<GroupId, String>>,
 }
 
 impl Session {
     pub async fn open(global: Global) -> Result<Self, Failure> {
         let client = open_client(&global).await?;
-        Ok(Self { client, out: Out::new(global.json), global, names: std::sync::Mutex::default() })
+        let (names, titles) = Default::default();
+        Ok(Self { client, out: Out::new(global.json), global, names, titles })
     }
 
     pub async fn ask(&self, command: Command) -> Result<Reply, Failure> {
@@ -73,15 +76,38 @@ impl Session {
         name
     }
 
-    /// That of the person of a conversation; a group's has none.
+    /// The name of a conversation's person; a group has none.
     pub async fn username_of(&self, conversation: Conversation) -> Option<Username> {
         self.username(conversation.peer()?).await
     }
 
-    /// "@ann", or the beginning of the id.
+    /// What a group is called, remembered; none for a person, or if nobody has told this device yet.
+    pub async fn title_of(&self, conversation: Conversation) -> Option<String> {
+        let group = conversation.group()?;
+        if let Some(title) = self.titles.lock().expect("no panic while held").get(&group) {
+            return Some(title.clone());
+        }
+        let reply = self.ask(Command::Conversation { conversation }).await;
+        let Ok(Reply::Conversation { conversation: view }) = reply else { return None };
+        let title = view.group?.title?;
+        self.titles.lock().expect("no panic while held").insert(group, title.clone());
+        Some(title)
+    }
+
+    /// It may be called something else by now.
+    pub fn forget_title(&self, conversation: Conversation) {
+        if let Some(group) = conversation.group() {
+            self.titles.lock().expect("no panic while held").remove(&group);
+        }
+    }
+
+    /// "@ann", a group's title, or the beginning of the id.
     pub async fn display(&self, conversation: Conversation) -> String {
-        match self.username_of(conversation).await {
-            Some(name) => format!("@{name}"),
+        if let Some(name) = self.username_of(conversation).await {
+            return format!("@{name}");
+        }
+        match self.title_of(conversation).await {
+            Some(title) => clean_line(&title),
             None => conversation.to_string().chars().take(8).collect(),
         }
     }
@@ -89,21 +115,6 @@ impl Session {
     pub async fn close(self) {
         self.client.close().await;
     }
-}
-
-/// "me", a username with or without "@", or the id of an account or a group.
-pub fn parse_who(text: &str) -> Result<Who, Failure> {
-    let text = text.trim();
-    if text.eq_ignore_ascii_case("me") {
-        return Ok(Who::Me);
-    }
-    if let Ok(account) = text.parse() {
-        return Ok(Who::Account(account));
-    }
-    if let Ok(group) = text.parse() {
-        return Ok(Who::Group(group));
-    }
-    Username::parse(text).map(Who::Name).map_err(|error| Failure::usage(format!("{text:?} is no name: {error}")))
 }
 
 /// Only http and https; no trailing slash.
@@ -201,23 +212,6 @@ pub async fn stop_signal() {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn people_and_groups_are_named() {
-        let group = "a5".repeat(32);
-        let id = "018f3c1e-0000-7000-8000-000000000001";
-        for (text, want) in [
-            ("me", Some(Who::Me)),
-            ("@Ann", Some(Who::Name(Username::parse("ann").expect("valid")))),
-            ("ann", Some(Who::Name(Username::parse("ann").expect("valid")))),
-            (id, Some(Who::Account(id.parse().expect("valid")))),
-            (&group, Some(Who::Group(group.parse().expect("valid")))),
-            ("a b", None),
-            ("", None),
-        ] {
-            assert_eq!(parse_who(text).ok(), want, "{text}");
-        }
-    }
 
     #[test]
     fn server_addresses_are_http_or_https() {

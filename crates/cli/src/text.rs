@@ -61,6 +61,11 @@ pub fn date_time(ms: u64) -> String {
     format(ms, "%Y-%m-%d %H:%M")
 }
 
+/// "2026-11-22 14:05:09"
+pub fn seconds(ms: u64) -> String {
+    format(ms, "%Y-%m-%d %H:%M:%S")
+}
+
 /// "Sun 22 Nov 2026"
 pub fn day(ms: u64) -> String {
     format(ms, "%a %-d %b %Y")

@@ -22,7 +22,6 @@ use prost::Message;
 use rand::{CryptoRng, Rng};
 use sotto_types::{AccountId, DeviceId, Secret, Username};
 use sotto_wire::pb;
-use std::convert::Infallible;
 use std::fmt;
 
 const INFO: &[u8] = b"sotto link v1\0";
@@ -209,13 +208,13 @@ pub fn seal<R: CryptoRng + Rng>(invitation: &LinkInvitation, provisioning: &Prov
     };
     let plaintext = Secret::new(message.encode_to_vec());
     let public = parse_public(&invitation.public_key).expect("the key was parsed when the invitation was made");
-    let (encapsulated, ciphertext) = hpke::single_shot_seal_with_rng::<ChaCha20Poly1305, HkdfSha256, X25519HkdfSha256>(
+    let (encapsulated, ciphertext) = hpke::single_shot_seal::<ChaCha20Poly1305, HkdfSha256, X25519HkdfSha256, _>(
         &OpModeS::Base,
         &public,
         INFO,
         plaintext.expose(),
         &invitation.associated_data(),
-        &mut HpkeRng(rng),
+        rng,
     )
     .expect("sealing a short message to a key that is not of low order cannot fail");
     [&[VERSION], &encapsulated.to_bytes()[..], &ciphertext].concat()
@@ -230,7 +229,7 @@ pub struct LinkKeyPair {
 
 impl LinkKeyPair {
     pub fn generate<R: CryptoRng + Rng>(rng: &mut R) -> Self {
-        let (private, public) = X25519HkdfSha256::gen_keypair_with_rng(&mut HpkeRng(rng));
+        let (private, public) = X25519HkdfSha256::gen_keypair(rng);
         Self { private, public }
     }
 
@@ -281,28 +280,6 @@ pub(crate) fn parse_provisioning(plaintext: &[u8]) -> Result<Provisioning, Provi
         device_list: list.into(),
     })
 }
-
-/// hpke asks for the next generation of `rand`'s traits.
-struct HpkeRng<'a, R>(&'a mut R);
-
-impl<R: Rng> hpke::rand_core::TryRng for HpkeRng<'_, R> {
-    type Error = Infallible;
-
-    fn try_next_u32(&mut self) -> Result<u32, Infallible> {
-        Ok(self.0.next_u32())
-    }
-
-    fn try_next_u64(&mut self) -> Result<u64, Infallible> {
-        Ok(self.0.next_u64())
-    }
-
-    fn try_fill_bytes(&mut self, bytes: &mut [u8]) -> Result<(), Infallible> {
-        self.0.fill_bytes(bytes);
-        Ok(())
-    }
-}
-
-impl<R: CryptoRng + Rng> hpke::rand_core::TryCryptoRng for HpkeRng<'_, R> {}
 
 #[cfg(test)]
 mod tests;

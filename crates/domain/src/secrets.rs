@@ -6,7 +6,7 @@ use crate::Refusal;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bytes::Bytes;
-use hmac::{Hmac, KeyInit, Mac};
+use hmac::{Hmac, Mac};
 use sha2::Sha256;
 use sotto_ports::{MetaStore, StoreError};
 use sotto_types::{AccountId, Secret};

@@ -39,9 +39,11 @@ fn view(name: ClientMsgId, body: &str) -> MessageView {
         message_id: None,
         conversation: AccountId::from_bytes([2; 16]).into(),
         from: AccountId::from_bytes([1; 16]),
+        from_name: "ann".into(),
         from_me: true,
+        mentions_me: false,
         from_device: DeviceId::FIRST,
-        body: MessageBody::Text { body: body.into() },
+        body: MessageBody::Text { body: body.into(), mentions: Vec::new() },
         status: MessageStatus::Pending,
         written_ms: 0,
         server_time_ms: None,
@@ -122,7 +124,7 @@ async fn client(dir: &Path) -> Client {
 }
 
 fn text(body: &str, name: Option<ClientMsgId>) -> Command {
-    Command::SendText { to: Who::Me, body: body.into(), name }
+    Command::SendText { to: Who::Me, body: body.into(), name, mentions: Vec::new() }
 }
 
 async fn outbox(client: &Client) -> u32 {
@@ -147,7 +149,7 @@ async fn until(happenings: &mut Happenings, wanted: impl Fn(&Happening) -> bool)
 fn body_of(happening: &Happening) -> Option<&str> {
     match happening {
         Happening::Event(event) => match event.as_ref() {
-            Event::MessageAdded { message: MessageView { body: MessageBody::Text { body }, .. }, .. } => Some(body),
+            Event::MessageAdded { message: MessageView { body: MessageBody::Text { body, .. }, .. }, .. } => Some(body),
             Event::Notice { text } => Some(text),
             _ => None,
         },

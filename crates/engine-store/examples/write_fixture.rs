@@ -17,7 +17,7 @@ fn main() {
         .transaction(|tx| {
             let (ann, bob) = (AccountId::from_bytes([1; 16]), AccountId::from_bytes([2; 16]));
             let content = pb::Content {
-                body: Some(pb::content::Body::Text(pb::Text { body: "written long ago".into() })),
+                body: Some(pb::content::Body::Text(pb::Text { body: "written long ago".into(), ..pb::Text::default() })),
                 ..pb::Content::default()
             };
             let content = Secret::new(content.encode_to_vec());
@@ -40,6 +40,7 @@ fn main() {
                 server_time: Some(Timestamp::from_ms(6)),
                 note: None,
             })?;
+            tx.raise_mention(bob.into(), MessageId::new(7))?;
             let group = GroupId::from_bytes([3; 32]);
             tx.put_group(&Group {
                 revision: 1,

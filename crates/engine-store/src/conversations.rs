@@ -17,6 +17,8 @@ pub struct ConversationRow {
     pub marked_unread: bool,
     /// Text not sent yet.
     pub draft: Option<Secret<String>>,
+    /// The newest message that names this account.
+    pub mention: MessageId,
 }
 
 impl ConversationRow {
@@ -30,11 +32,12 @@ impl ConversationRow {
             muted_until: Timestamp::ZERO,
             marked_unread: false,
             draft: None,
+            mention: MessageId::ZERO,
         }
     }
 }
 
-const COLUMNS: &str = "peer, read_up_to, pinned IS NOT NULL, archived, muted_until_ms, marked_unread, draft";
+const COLUMNS: &str = "peer, read_up_to, pinned IS NOT NULL, archived, muted_until_ms, marked_unread, draft, mention";
 const DRAFT: &str = "conversation.draft";
 
 struct RawConversation {
@@ -53,6 +56,7 @@ fn raw(row: &Row<'_>) -> rusqlite::Result<RawConversation> {
             muted_until: Timestamp::from_ms(uint(row.get(4)?)),
             marked_unread: row.get(5)?,
             draft: None,
+            mention: MessageId::new(uint(row.get(7)?)),
         },
     })
 }
@@ -163,6 +167,14 @@ impl Tx<'_> {
         self.sql
             .prepare_cached("INSERT OR IGNORE INTO conversation(peer, active_ms) VALUES (?1, ?2)")?
             .execute((conversation.as_bytes(), int(at.as_ms())))?;
+        Ok(())
+    }
+
+    /// A message names this account.
+    pub fn raise_mention(&self, conversation: Conversation, id: MessageId) -> Result<(), StoreError> {
+        self.sql
+            .prepare_cached("UPDATE conversation SET mention = max(mention, ?2) WHERE peer = ?1")?
+            .execute((conversation.as_bytes(), int(id.get())))?;
         Ok(())
     }
 

@@ -6,12 +6,12 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, TransactionBehavior};
 
 /// The format this build writes; kept in SQLite's `user_version`.
-pub const VERSION: u32 = 4;
+pub const VERSION: u32 = 5;
 
 /// Marks the file as a Sotto profile ("Sott").
 const APPLICATION_ID: i64 = 0x536f_7474;
 
-pub(crate) const MIGRATIONS: &[&str] = &[V1, V2, V3, V4];
+pub(crate) const MIGRATIONS: &[&str] = &[V1, V2, V3, V4, V5];
 
 const V1: &str = "
 -- Not sealed: how to get at the data key.
@@ -161,6 +161,11 @@ CREATE TABLE invite_seed(
 
 -- Message ids of group logs and of inboxes come from one sequence: the key stays.
 ALTER TABLE placeholder ADD COLUMN group_id BLOB;
+";
+
+const V5: &str = "
+-- The newest message that names this account.
+ALTER TABLE conversation ADD COLUMN mention INTEGER NOT NULL DEFAULT 0;
 ";
 
 pub(crate) fn configure(sql: &Connection, journal: Journal) -> Result<(), StoreError> {

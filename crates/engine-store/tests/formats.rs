@@ -26,6 +26,9 @@ fn stores_of_every_version_open_with_all_they_hold() {
                 if version >= 4 {
                     groups(tx, bob)?;
                 }
+                if version >= 5 {
+                    assert_eq!(tx.conversation(bob.into())?.expect("there").mention, MessageId::new(7));
+                }
                 Ok::<_, StoreError>(())
             })
             .expect("reads");

@@ -25,7 +25,7 @@ fn content(name: u8, body: Body) -> pb::Content {
 }
 
 fn text(name: u8) -> pb::Content {
-    content(name, Body::Text(pb::Text { body: "a text".into() }))
+    content(name, Body::Text(pb::Text { body: "a text".into(), ..pb::Text::default() }))
 }
 
 fn sync(of: pb::sync::Of) -> Vec<u8> {

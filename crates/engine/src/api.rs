@@ -158,6 +158,9 @@ pub enum Command {
         body: String,
         #[serde(default)]
         name: Option<ClientMsgId>,
+        /// In a group: parts of the text that name members, ascending and apart from each other; at most 64.
+        #[serde(default)]
+        mentions: Vec<Mention>,
     },
     /// Makes a group with these people; the own account owns it. Reply: `Group`.
     CreateGroup {
@@ -171,6 +174,14 @@ pub enum Command {
     /// Reply: `Group`.
     Group {
         group: GroupId,
+    },
+    /// What an invite link leads to. Reply: `GroupInvitation`.
+    LookAtInvite {
+        link: String,
+    },
+    /// Joins by an invite link, or asks to. Reply: `GroupInvitation`, as it is then: a member, or waiting.
+    JoinGroup {
+        link: String,
     },
     /// Try a failed or waiting message again. Reply: `Queued` under its old name (a failed id stays failed; the copy is new).
     RetryMessage {
@@ -322,6 +333,9 @@ pub enum Reply {
     Group {
         group: Box<GroupView>,
     },
+    GroupInvitation {
+        invitation: Box<GroupInvitation>,
+    },
     Conversations {
         conversations: Vec<ConversationView>,
     },
@@ -435,17 +449,15 @@ pub enum MessageStatus {
 pub enum MessageBody {
     Text {
         body: String,
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        mentions: Vec<Mention>,
     },
     /// "Waiting for this message".
     Undecryptable,
     /// A system line: the contact's safety number changed.
-    KeyChanged {
-        identity_key: String,
-    },
+    KeyChanged { identity_key: String },
     /// A system line: what the message's author changed about the group, as they signed it.
-    GroupChange {
-        change: GroupChangeView,
-    },
+    GroupChange { change: GroupChangeView },
     /// Something a newer version sent.
     Unsupported,
     /// A system line: this profile was restored from an old copy and is repairing itself.
@@ -468,7 +480,12 @@ pub struct MessageView {
     pub late_id: Option<MessageId>,
     pub conversation: Conversation,
     pub from: AccountId,
+    /// Display name, username, or the beginning of the id.
+    pub from_name: String,
     pub from_me: bool,
+    /// Names this account, or everybody.
+    #[serde(default)]
+    pub mentions_me: bool,
     pub from_device: DeviceId,
     pub body: MessageBody,
     pub status: MessageStatus,
@@ -550,6 +567,9 @@ pub struct MessageDetails {
     pub resends: u32,
     pub attempts: u32,
     pub times: MessageTimes,
+    /// Of an own message in a group: how far each other member is.
+    #[serde(default)]
+    pub members: Vec<MemberReceipt>,
 }
 
 /// When each step of a message's way was taken. What was not measured is none.
@@ -616,12 +636,14 @@ pub struct ConversationView {
     /// The person; none: it is a group's.
     pub contact: Option<ContactView>,
     /// The group; none: it is a person's.
-    pub group: Option<Box<GroupView>>,
+    pub group: Option<Box<GroupSummary>>,
     /// What it is called: the name of the person (display name, username or the beginning of the id) or of the group.
     pub title: String,
     pub is_me: bool,
     pub last: Option<MessageView>,
     pub unread: u32,
+    /// An unread message names this account, or everybody.
+    pub mentioned: bool,
     /// Message id read up to by this person.
     pub read_up_to: MessageId,
     pub pinned: bool,
@@ -738,6 +760,12 @@ pub enum Event {
         device: DeviceId,
         done: u64,
         total: u64,
+    },
+    /// The keys that a message to a group needs are on their way to devices that lack them; `done` is `total` once all have them.
+    GroupKeys {
+        group: GroupId,
+        done: u32,
+        total: u32,
     },
     DevicesChanged,
     /// This device is out: unlinked, suspended, account deleted or disabled.

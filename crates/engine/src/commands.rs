@@ -22,7 +22,7 @@ pub(crate) fn run(cx: &mut Cx<'_, '_>, id: CommandId, command: Command) -> Resul
             recovery::start(cx, id, &server, username, &code, device_name)
         }
         Command::SetOnline { online } => {
-            connection::set_online(cx, online);
+            connection::set_online(cx, online)?;
             cx.reply(id, Ok(Reply::Done));
             Ok(())
         }
@@ -42,8 +42,8 @@ fn with_account(cx: &mut Cx<'_, '_>, id: CommandId, command: Command) -> Result<
     }
     if let Some(Who::Group(_)) = person(&command) {
         match command {
-            Command::SendText { to: Who::Group(group), body, name } if cx.tx.has_group(group)? => {
-                outbox::send_text(cx, id, group.into(), body, name)?;
+            Command::SendText { to: Who::Group(group), body, name, mentions } if cx.tx.has_group(group)? => {
+                outbox::send_text(cx, id, group.into(), body, &mentions, name)?;
             }
             Command::SendText { .. } => cx.fail(id, ErrorKind::NotFound, NO_GROUP),
             _ => cx.fail(id, ErrorKind::Invalid, NO_PERSON),
@@ -65,6 +65,8 @@ fn with_account(cx: &mut Cx<'_, '_>, id: CommandId, command: Command) -> Result<
     }
     match command {
         Command::Group { group } => groups::show(cx, id, group)?,
+        Command::LookAtInvite { link } => groups::look_at_invite(cx, id, &link)?,
+        Command::JoinGroup { link } => groups::join(cx, id, &link)?,
         Command::ChangeGroup { group, change } => groups::change(cx, id, group, &change, Vec::new())?,
         Command::ApproveLink { link_text } => link::approve(cx, id, &link_text),
         Command::WhoAmI => cx.reply(id, Ok(Reply::Me { me: own.to_view() })),
@@ -168,9 +170,9 @@ fn with_person(
 ) -> Result<(), StoreError> {
     match command {
         Command::FindPerson { .. } => contacts::find(cx, id, account),
-        Command::SendText { body, name, .. } => {
+        Command::SendText { body, name, mentions, .. } => {
             crate::inbox::list_contact(cx, account)?;
-            outbox::send_text(cx, id, account.into(), body, name)
+            outbox::send_text(cx, id, account.into(), body, &mentions, name)
         }
         Command::Contact { .. } => contacts::show(cx, id, account),
         Command::SafetyNumber { .. } => contacts::safety_number(cx, id, account),

@@ -205,14 +205,16 @@ pub(crate) fn note_time(core: &mut Core, now: Timestamp) {
     core.wake = None;
 }
 
-pub(crate) fn set_online(cx: &mut Cx<'_, '_>, online: bool) {
+pub(crate) fn set_online(cx: &mut Cx<'_, '_>, online: bool) -> Result<(), StoreError> {
     cx.core.link.want_online = online;
     if !online && cx.core.link.phase != Phase::Off {
+        groups::send_acks(cx)?;
         cx.effect(Effect::Disconnect);
         forget_transport(cx.core);
         cx.core.link.phase = Phase::Off;
         cx.core.link.attempt = 0;
     }
+    Ok(())
 }
 
 pub(crate) fn on_network_up(cx: &mut Cx<'_, '_>) {
@@ -527,11 +529,11 @@ fn on_error(cx: &mut Cx<'_, '_>, reference: u32, error: &pb::Error) -> Result<()
         }
         Some(ErrorCode::Replaced) => {
             cx.notice("another program took over this device's connection: is a copy of this profile in use?");
-            set_online(cx, false);
+            set_online(cx, false)?;
         }
         Some(ErrorCode::ProtocolVersion) => {
             cx.notice("the server no longer speaks this version's protocol; please update");
-            set_online(cx, false);
+            set_online(cx, false)?;
         }
         Some(ErrorCode::RateLimited | ErrorCode::BadRequest | ErrorCode::NotFound) => {
             tracing::warn!(code = error.code, detail = error.detail, "the server refused a frame");

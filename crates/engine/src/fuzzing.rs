@@ -318,7 +318,7 @@ mod tests {
         replies
             .iter()
             .flat_map(of)
-            .filter_map(|message| if let MessageBody::Text { body } = message.body { Some(body) } else { None })
+            .filter_map(|message| if let MessageBody::Text { body, .. } = message.body { Some(body) } else { None })
             .collect()
     }
 
@@ -326,7 +326,7 @@ mod tests {
         pb::Content {
             name: vec![name; 16].into(),
             sent_at_ms: START.as_ms(),
-            body: Some(pb::content::Body::Text(pb::Text { body: body.into() })),
+            body: Some(pb::content::Body::Text(pb::Text { body: body.into(), ..pb::Text::default() })),
             ..pb::Content::default()
         }
     }
@@ -347,7 +347,12 @@ mod tests {
             ..pb::HistoryChunk::default()
         };
         let history = pb::Content { body: Some(pb::content::Body::HistoryChunk(history)), ..pb::Content::default() };
-        let command = Command::SendText { to: crate::api::Who::Account(PEER), body: "own".into(), name: None };
+        let command = Command::SendText {
+            to: crate::api::Who::Account(PEER),
+            body: "own".into(),
+            name: None,
+            mentions: Vec::new(),
+        };
         let script = [
             item(What::FromPeer, 0, &text(1, "received").encode_to_vec()),
             item(What::FromOwn, 1, &history.encode_to_vec()),

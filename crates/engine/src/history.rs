@@ -8,12 +8,12 @@
 use crate::api::Event;
 use crate::core::Cx;
 use crate::inbox::{Meta, id_bytes};
-use crate::{devices, outbox};
+use crate::{devices, groups, outbox};
 use bytes::Bytes;
 use prost::Message as _;
 use rand::Rng;
 use sotto_engine_store::{Contact, HistoryJob, MessageKind, NewMessage, PENDING_PLACE, StoreError, StoredMessage};
-use sotto_types::{AccountId, ClientMsgId, Conversation, DeviceId, MessageId, Secret, Timestamp, limits};
+use sotto_types::{AccountId, ClientMsgId, Conversation, DeviceId, GroupId, MessageId, Secret, Timestamp, limits};
 use sotto_wire::pb;
 use std::time::Duration;
 
@@ -23,6 +23,7 @@ const CHUNK_BYTES: usize = 48 * 1024;
 /// More than anybody's text has; alone in a chunk it still fits into a ciphertext.
 const MESSAGE_BYTES_MAX: usize = 56 * 1024;
 const PAGE: u32 = 200;
+const GROUPS_AT_ONCE: usize = 64;
 /// The cursor of a job whose last chunk is under way.
 const END: (u64, i64) = (i64::MAX.unsigned_abs(), i64::MAX);
 
@@ -81,10 +82,17 @@ fn send_chunk(cx: &mut Cx<'_, '_>, mut job: HistoryJob) -> Result<(), StoreError
     if job.next_index == 0 {
         chunk.contacts = contacts(cx, own.account())?;
     }
+    let (groups, more_groups) = groups_of(cx, job.next_index)?;
+    chunk.groups = groups;
     let mut bytes = chunk.encoded_len();
     let page = cx.tx.messages_since(job.since, job.after, PAGE)?;
-    let mut is_end = page.len() < PAGE as usize;
+    let mut is_end = page.len() < PAGE as usize && !more_groups;
     for message in page {
+        if matches!(message.kind, MessageKind::GroupChange | MessageKind::KeyChanged | MessageKind::ProfileRestored) {
+            // Lines of this device: the other one draws its own.
+            job.after = (message.place, message.id);
+            continue;
+        }
         let given = give(&message);
         // A tag and a length come on top.
         let more = given.encoded_len() + 8;
@@ -137,6 +145,17 @@ fn contacts(cx: &Cx<'_, '_>, own: AccountId) -> Result<Vec<pb::HistoryContact>, 
         given.push(contact);
     }
     Ok(given)
+}
+
+/// The groups of one chunk, and whether there are more for the next.
+fn groups_of(cx: &mut Cx<'_, '_>, index: u32) -> Result<(Vec<pb::HistoryGroup>, bool), StoreError> {
+    let all = cx.tx.group_cursors()?;
+    let from = (index as usize).saturating_mul(GROUPS_AT_ONCE);
+    let mut given = Vec::new();
+    for (group, _) in all.iter().skip(from).take(GROUPS_AT_ONCE) {
+        given.extend(groups::for_history(cx, *group)?);
+    }
+    Ok((given, all.len() > from.saturating_add(GROUPS_AT_ONCE)))
 }
 
 fn give(message: &StoredMessage) -> pb::HistoryMessage {
@@ -194,6 +213,9 @@ pub(crate) fn on_failed(cx: &mut Cx<'_, '_>, client_msg_id: ClientMsgId, note: &
 pub(crate) fn on_chunk(cx: &mut Cx<'_, '_>, chunk: &pb::HistoryChunk) -> Result<(), StoreError> {
     for contact in &chunk.contacts {
         take_contact(cx, contact)?;
+    }
+    for group in &chunk.groups {
+        groups::from_history(cx, group)?;
     }
     let mut touched = Vec::new();
     for message in &chunk.messages {
@@ -260,8 +282,12 @@ fn take_contact(cx: &mut Cx<'_, '_>, given: &pb::HistoryContact) -> Result<(), S
 }
 
 fn take_message(cx: &mut Cx<'_, '_>, given: &pb::HistoryMessage) -> Result<Option<Conversation>, StoreError> {
-    let (Ok(peer), Ok(author), Ok(device), Some(content)) = (
-        AccountId::try_from(&given.peer[..]),
+    let conversation = match GroupId::try_from(&given.group_id[..]) {
+        Ok(group) => Ok(Conversation::Group(group)),
+        Err(_) => AccountId::try_from(&given.peer[..]).map(Conversation::Peer),
+    };
+    let (Ok(conversation), Ok(author), Ok(device), Some(content)) = (
+        conversation,
         AccountId::try_from(&given.sender_account[..]),
         DeviceId::try_from(given.sender_device),
         &given.content,
@@ -280,7 +306,7 @@ fn take_message(cx: &mut Cx<'_, '_>, given: &pb::HistoryMessage) -> Result<Optio
         author,
         author_device: device,
         name,
-        conversation: peer.into(),
+        conversation,
         message_id: Some(MessageId::new(given.message_id)),
         after: None,
         kind,
@@ -300,5 +326,5 @@ fn take_message(cx: &mut Cx<'_, '_>, given: &pb::HistoryMessage) -> Result<Optio
             cx.tx.set_failed(id, true, Some("not delivered: nobody was there to take it for 30 days"))?;
         }
     }
-    Ok(new.map(|_| peer.into()))
+    Ok(new.map(|_| conversation))
 }

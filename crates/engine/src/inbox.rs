@@ -13,14 +13,15 @@
 use crate::api::{CopyDetails, Event};
 use crate::core::Cx;
 use crate::keys::Protocol;
-use crate::{connection, conversations, devices, groups, history, prekeys, receipts, repair, sync, trust};
+use crate::{connection, conversations, devices, groups, history, outbox, prekeys, receipts, repair, sync, trust};
 use bytes::Bytes;
 use prost::Message as _;
 use sotto_crypto::IdentityKey;
 use sotto_crypto::session::{self, CiphertextType, DecryptAction, DecryptError};
 use sotto_engine_store::{Contact, LocalTimes, MessageKind, NewMessage, PENDING_PLACE, StoreError};
 use sotto_types::{
-    AccountId, ClientMsgId, Conversation, DeviceAddress, DeviceId, EntryId, MessageId, Secret, Timestamp, limits,
+    AccountId, ClientMsgId, Conversation, DeviceAddress, DeviceId, EntryId, GroupId, MessageId, Secret, Timestamp,
+    limits,
 };
 use sotto_wire::pb;
 
@@ -172,7 +173,7 @@ fn on_envelope(
             .and_then(|kind| session::inspect(kind, &envelope.ciphertext).ok())
             .map(|info| info.ratchet_key.to_vec())
             .unwrap_or_default(),
-        group: None,
+        group: GroupId::try_from(&envelope.group_id[..]).ok().filter(|_| class == outbox::MESSAGE),
     };
     let Some(kind) = kind else {
         repair::on_undecryptable(cx, &failed, true)?;
@@ -318,23 +319,11 @@ pub(crate) fn on_content(cx: &mut Cx<'_, '_>, meta: &Meta, content: pb::Content)
         Some(Body::Null(_)) => Ok(()),
         Some(Body::SenderKeyDistribution(given)) => groups::on_distribution(cx, meta.from, given),
         Some(Body::GroupContext(context)) => groups::on_context(cx, meta.from.account, context),
-        _ if is_message && content.group.is_some() => on_group_message(cx, meta, content),
+        // A message to a group that came pairwise: again, or because the group is one of few.
+        _ if is_message && content.group.is_some() => groups::on_pairwise(cx, meta, content),
         Some(Body::Profile(notice)) if !from_own => on_profile(cx, meta.from.account, notice),
         _ if from_own || !is_message => Ok(()),
         _ => store_message(cx, meta, meta.from.account, meta.from.account.into(), content),
-    }
-}
-
-/// A message to a group that came pairwise: again, or because the group is one of few.
-fn on_group_message(cx: &mut Cx<'_, '_>, meta: &Meta, content: pb::Content) -> Result<(), StoreError> {
-    let Some(place) = content.group.clone() else { return Ok(()) };
-    match groups::may_say(cx, meta.from.account, &place)? {
-        Some(group) => store_message(cx, meta, meta.from.account, Conversation::Group(group), content),
-        None => {
-            tracing::warn!(from = %meta.from, "a message to a group of somebody with no right to it was dropped");
-            cx.tx.count("count.dropped", 1)?;
-            Ok(())
-        }
     }
 }
 
@@ -379,6 +368,10 @@ pub(crate) fn store_message(
     // A resend stands where the first one belongs, if we know that it was asked for.
     let message_id = waiting.as_ref().map_or(meta.message_id, |waiting| waiting.message_id);
     let kind = kind_of(&content);
+    let names_me = match &mut content.body {
+        Some(pb::content::Body::Text(text)) => groups::keep_allowed(cx, conversation, author, text)?,
+        _ => false,
+    };
     let id = cx.tx.insert_message(&NewMessage {
         author,
         author_device: meta.from.device,
@@ -396,6 +389,9 @@ pub(crate) fn store_message(
     let Some(id) = id else { return Ok(()) };
     if waiting.is_some() {
         cx.tx.set_late(id, meta.message_id)?;
+    }
+    if names_me {
+        cx.tx.raise_mention(conversation, meta.message_id)?;
     }
     let json = serde_json::to_vec(&[&meta.copy]).expect("plain data serializes");
     cx.tx.set_copies(id, 1, &json, &LocalTimes { received: Some(cx.now), ..LocalTimes::default() })?;

@@ -8,7 +8,7 @@
 //! - one conversation sends in order, one message at a time; conversations never wait for each other.
 //! Elsewhere: device lists in `trust`, bundles in `devices`, retry times in `backoff`.
 
-use crate::api::{CommandId, CopyDetails, ErrorKind, Event, Reply};
+use crate::api::{CommandId, CopyDetails, ErrorKind, Event, Mention, Reply};
 use crate::connection::ReadTold;
 use crate::core::Cx;
 use crate::http::Failure;
@@ -65,6 +65,7 @@ pub(crate) fn send_text(
     command: CommandId,
     to: Conversation,
     body: String,
+    mentions: &[Mention],
     name: Option<ClientMsgId>,
 ) -> Result<(), StoreError> {
     let Some(own) = cx.own() else { return Ok(()) };
@@ -82,10 +83,17 @@ pub(crate) fn send_text(
         cx.reply(command, Ok(Reply::Queued { message }));
         return Ok(());
     }
+    let mentions = match groups::mentions_to_wire(cx, to, &body, mentions)? {
+        Ok(mentions) => mentions,
+        Err(why) => {
+            cx.fail(command, ErrorKind::Invalid, why);
+            return Ok(());
+        }
+    };
     let content = pb::Content {
         name: Bytes::copy_from_slice(name.as_bytes()),
         sent_at_ms: cx.now.as_ms(),
-        body: Some(pb::content::Body::Text(pb::Text { body })),
+        body: Some(pb::content::Body::Text(pb::Text { body, mentions })),
         ..pb::Content::default()
     };
     let content = Secret::new(content.encode_to_vec());
@@ -124,7 +132,7 @@ pub(crate) fn send_text(
 /// Puts control content into the outbox. Returns its name.
 pub(crate) fn enqueue_control(
     cx: &mut Cx<'_, '_>,
-    recipient: AccountId,
+    recipient: impl Into<Conversation>,
     devices: Vec<DeviceId>,
     body: pb::content::Body,
     keep: bool,
@@ -167,7 +175,10 @@ pub(crate) fn retry(cx: &mut Cx<'_, '_>, command: CommandId, name: ClientMsgId) 
     }
     match views::text(&message) {
         // A failed id stays failed, whatever arrives later: the copy is a message of its own.
-        Some(body) => send_text(cx, command, message.conversation, body, None),
+        Some(text) => {
+            let mentions = groups::of_text(&text);
+            send_text(cx, command, message.conversation, text.body, &mentions, None)
+        }
         None => {
             cx.fail(command, ErrorKind::Invalid, "this message cannot be sent again");
             Ok(())
@@ -276,14 +287,14 @@ fn try_send(cx: &mut Cx<'_, '_>, entry: &OutboxEntry) -> Result<bool, StoreError
 
 fn try_send_to_group(cx: &mut Cx<'_, '_>, entry: &OutboxEntry, group: GroupId) -> Result<bool, StoreError> {
     match groups::make(cx, entry, group)? {
-        groups::Made::Ready { send, copy, ciphertext } => {
+        groups::Made::Ready { send, copies, ciphertexts } => {
             let sent = InFlight {
                 recipient: entry.recipient,
                 class: entry.class,
                 since: cx.now,
                 sealed_at: cx.now,
-                copies: vec![*copy],
-                ciphertexts: vec![ciphertext],
+                copies,
+                ciphertexts,
             };
             cx.core.in_flight.insert(entry.client_msg_id, sent);
             note_attempts(cx, entry, entry.attempts.saturating_add(1))?;
@@ -411,7 +422,7 @@ fn seal(cx: &mut Cx<'_, '_>, entry: &OutboxEntry) -> Result<Sealed, StoreError> 
     Ok(Sealed::Ready { send, copies, ciphertexts })
 }
 
-fn copy_details(to: DeviceAddress, sealed: &session::SealedMessage) -> CopyDetails {
+pub(crate) fn copy_details(to: DeviceAddress, sealed: &session::SealedMessage) -> CopyDetails {
     let protocol = match sealed.kind {
         session::CiphertextType::PreKey => "prekey",
         session::CiphertextType::Ratchet => "ratchet",

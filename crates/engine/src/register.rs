@@ -280,7 +280,7 @@ pub(crate) fn on_deleted(
         return Ok(());
     }
     let online = cx.core.link.want_online;
-    connection::set_online(cx, false);
+    connection::set_online(cx, false)?;
     // For an account that is made next.
     cx.core.link.want_online = online;
     cx.core.link.drop_token();

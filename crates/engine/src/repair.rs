@@ -116,7 +116,8 @@ fn renew(cx: &mut Cx<'_, '_>, with: DeviceAddress) -> Result<(), StoreError> {
 /// Asks for what is due.
 pub(crate) fn drive(cx: &mut Cx<'_, '_>) -> Result<(), StoreError> {
     for mut waiting in cx.tx.due_placeholders(cx.now, ATTEMPTS_MAX)? {
-        if waiting.group.is_none() || waiting.attempts > 0 {
+        // Without a ratchet key it was a sender key that was missing, not a session.
+        if waiting.group.is_none() || waiting.attempts > 0 || !waiting.ratchet_key.is_empty() {
             renew(cx, waiting.from)?;
         }
         waiting.attempts += 1;

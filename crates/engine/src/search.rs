@@ -17,7 +17,7 @@ pub(crate) fn run(
     for hit in cx.tx.search(query, conversation, limit)? {
         let conversation = hit.message.conversation;
         let contact = views::peer(cx, conversation)?;
-        let title = views::title(conversation, contact.as_ref());
+        let title = views::title_of(cx, conversation, contact.as_ref())?;
         hits.push(SearchHit { message: cx.message_view(&hit.message)?, contact, title, snippet: hit.snippet });
     }
     cx.reply(id, Ok(Reply::Found { hits }));

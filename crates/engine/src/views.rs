@@ -1,8 +1,8 @@
 //! What people and programs see of rows.
 
 use crate::api::{
-    ContactView, ConversationView, CopyDetails, GroupView, MessageBody, MessageDetails, MessageStatus, MessageTimes,
-    MessageView,
+    ContactView, ConversationView, CopyDetails, Mention, MessageBody, MessageDetails, MessageStatus, MessageTimes,
+    MessageView, PersonView,
 };
 use crate::core::Cx;
 use crate::profile::hex;
@@ -18,6 +18,11 @@ pub(crate) fn message(cx: &Cx<'_, '_>, message: &StoredMessage) -> Result<Messag
     let from_me = own == Some(message.author);
     let is_line =
         matches!(message.kind, MessageKind::KeyChanged | MessageKind::ProfileRestored | MessageKind::GroupChange);
+    let body = body(cx, message)?;
+    let mentions_me = match &body {
+        MessageBody::Text { mentions, .. } if !from_me => mentions.iter().any(|mention| names(mention, own)),
+        _ => false,
+    };
     Ok(MessageView {
         position: message.place,
         name: message.name,
@@ -25,9 +30,11 @@ pub(crate) fn message(cx: &Cx<'_, '_>, message: &StoredMessage) -> Result<Messag
         late_id: message.late_id,
         conversation: message.conversation,
         from: message.author,
+        from_name: name_of(cx, message.author)?,
         from_me,
+        mentions_me,
         from_device: message.author_device,
-        body: body(message),
+        body,
         status: if is_line { MessageStatus::Received } else { status(cx, message, from_me)? },
         written_ms: message.written.as_ms(),
         server_time_ms: message.server_time.map(Timestamp::as_ms),
@@ -35,6 +42,26 @@ pub(crate) fn message(cx: &Cx<'_, '_>, message: &StoredMessage) -> Result<Messag
         read_ms: message.read.map(Timestamp::as_ms),
         note: message.note.clone(),
     })
+}
+
+fn names(mention: &Mention, own: Option<AccountId>) -> bool {
+    mention.account.is_none() || mention.account == own
+}
+
+/// Display name, username, or the beginning of the id.
+fn name_of(cx: &Cx<'_, '_>, account: AccountId) -> Result<String, StoreError> {
+    if let Some(own) = cx.core.own.as_ref().filter(|own| own.account() == account) {
+        return Ok(own.username.to_string());
+    }
+    let contact = cx.tx.contact(account)?;
+    let name = contact.and_then(|contact| contact.display_name.or(contact.username));
+    Ok(name.unwrap_or_else(|| account.to_string().chars().take(SHORT_ID).collect()))
+}
+
+/// Somebody in a line.
+pub(crate) fn person(cx: &Cx<'_, '_>, account: AccountId) -> Result<PersonView, StoreError> {
+    let is_me = cx.core.own.as_ref().is_some_and(|own| own.account() == account);
+    Ok(PersonView { account, name: name_of(cx, account)?, is_me })
 }
 
 fn status(cx: &Cx<'_, '_>, message: &StoredMessage, from_me: bool) -> Result<MessageStatus, StoreError> {
@@ -57,31 +84,31 @@ fn status(cx: &Cx<'_, '_>, message: &StoredMessage, from_me: bool) -> Result<Mes
     })
 }
 
-fn body(message: &StoredMessage) -> MessageBody {
-    match message.kind {
+fn body(cx: &Cx<'_, '_>, message: &StoredMessage) -> Result<MessageBody, StoreError> {
+    Ok(match message.kind {
         MessageKind::Text => match text(message) {
-            Some(body) => MessageBody::Text { body },
+            Some(text) => MessageBody::Text { mentions: groups::of_text(&text), body: text.body },
             None => MessageBody::Unsupported,
         },
         MessageKind::Undecryptable => MessageBody::Undecryptable,
         MessageKind::KeyChanged => MessageBody::KeyChanged { identity_key: hex(message.content.expose()) },
         MessageKind::Unsupported => MessageBody::Unsupported,
-        MessageKind::GroupChange => match groups::change_text(message.content.expose()) {
+        MessageKind::GroupChange => match groups::change_text(cx, message)? {
             Some(change) => MessageBody::GroupChange { change },
             None => MessageBody::Unsupported,
         },
         MessageKind::ProfileRestored => MessageBody::ProfileRestored,
-    }
+    })
 }
 
-pub(crate) fn text(message: &StoredMessage) -> Option<String> {
+pub(crate) fn text(message: &StoredMessage) -> Option<pb::Text> {
     match pb::Content::decode(&message.content.expose()[..]).ok()?.body? {
-        pb::content::Body::Text(text) => Some(text.body),
+        pb::content::Body::Text(text) => Some(text),
         _ => None,
     }
 }
 
-pub(crate) fn details(cx: &Cx<'_, '_>, message: &StoredMessage) -> Result<MessageDetails, StoreError> {
+pub(crate) fn details(cx: &mut Cx<'_, '_>, message: &StoredMessage) -> Result<MessageDetails, StoreError> {
     let stored: Vec<CopyDetails> =
         message.copies.as_ref().and_then(|json| serde_json::from_slice(json).ok()).unwrap_or_default();
     let times = cx.tx.local_times(message.id)?;
@@ -107,7 +134,8 @@ pub(crate) fn details(cx: &Cx<'_, '_>, message: &StoredMessage) -> Result<Messag
         read_ms: message.read.map(Timestamp::as_ms),
         received_ms: times.received.map(Timestamp::as_ms),
     };
-    Ok(MessageDetails { copies, resends: message.resends, attempts: message.attempts, times })
+    let members = groups::receipts(cx, message)?;
+    Ok(MessageDetails { copies, resends: message.resends, attempts: message.attempts, times, members })
 }
 
 pub(crate) fn contact(cx: &Cx<'_, '_>, account: AccountId) -> Result<ContactView, StoreError> {
@@ -137,37 +165,44 @@ pub(crate) fn peer(cx: &Cx<'_, '_>, conversation: Conversation) -> Result<Option
 }
 
 /// What a conversation is called.
-pub(crate) fn title(conversation: Conversation, contact: Option<&ContactView>) -> String {
+pub(crate) fn title_of(
+    cx: &Cx<'_, '_>,
+    conversation: Conversation,
+    contact: Option<&ContactView>,
+) -> Result<String, StoreError> {
+    let title = conversation.group().map(|group| groups::title(cx, group)).transpose()?.flatten();
+    Ok(title.unwrap_or_else(|| self::title(conversation, contact)))
+}
+
+fn title(conversation: Conversation, contact: Option<&ContactView>) -> String {
     let name = contact.and_then(|contact| {
         contact.display_name.clone().or_else(|| contact.username.as_ref().map(|name| name.as_str().to_owned()))
     });
     name.unwrap_or_else(|| conversation.to_string().chars().take(SHORT_ID).collect())
 }
 
-fn group_of(cx: &Cx<'_, '_>, conversation: Conversation) -> Result<Option<Box<GroupView>>, StoreError> {
-    let group = conversation.group().map(|group| groups::group_view(cx, group)).transpose()?.flatten();
-    Ok(group.map(Box::new))
-}
-
 /// Of an id that stands for a name.
 const SHORT_ID: usize = 8;
 
-pub(crate) fn conversation(cx: &Cx<'_, '_>, row: ConversationRow) -> Result<ConversationView, StoreError> {
+pub(crate) fn conversation(cx: &mut Cx<'_, '_>, row: ConversationRow) -> Result<ConversationView, StoreError> {
     let own = cx.core.own.as_ref().map(|own| own.account());
     let conversation = row.conversation;
     let last = cx.tx.newest(conversation)?.map(|last| message(cx, &last)).transpose()?;
     let contact = peer(cx, conversation)?;
+    let group = conversation.group().map(|group| groups::summary(cx, group)).transpose()?.flatten();
+    let unread = own.map_or(Ok(0), |own| cx.tx.unread(own, conversation, row.read_up_to))?;
     Ok(ConversationView {
         conversation,
-        title: match conversation.group().map(|group| groups::title(cx, group)).transpose()?.flatten() {
+        title: match group.as_ref().and_then(|group| group.title.clone()) {
             Some(title) => title,
             None => title(conversation, contact.as_ref()),
         },
         is_me: own.is_some() && conversation.peer() == own,
         contact,
-        group: group_of(cx, conversation)?,
+        group: group.map(Box::new),
         last,
-        unread: own.map_or(Ok(0), |own| cx.tx.unread(own, conversation, row.read_up_to))?,
+        unread,
+        mentioned: unread > 0 && row.mention > row.read_up_to,
         read_up_to: row.read_up_to,
         pinned: row.pinned,
         archived: row.archived,

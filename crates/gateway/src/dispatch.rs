@@ -86,6 +86,8 @@ struct State {
     waiting: usize,
     waiting_bytes: usize,
     marks: HashMap<GroupId, HashMap<AccountId, GroupMark>>,
+    /// Who wrote in pairwise groups, whose messages do not come by here.
+    wrote: Vec<(GroupId, AccountId)>,
 }
 
 #[derive(Debug, Default)]
@@ -137,6 +139,15 @@ impl DispatchQueue {
         self.filled.notify_one();
     }
 
+    /// A message of a pairwise group went to a device: its author wants to know how far it got.
+    pub(crate) fn note_author(&self, group: GroupId, author: AccountId) {
+        let mut state = self.state.lock();
+        // One message is noted for each device; its entries come one after another.
+        if state.wrote.last() != Some(&(group, author)) && state.wrote.len() < AUTHORS_OF {
+            state.wrote.push((group, author));
+        }
+    }
+
     /// The next group's turn.
     fn next(&self) -> Option<(GroupId, Waiting)> {
         let mut state = self.state.lock();
@@ -172,6 +183,18 @@ struct Memory {
     /// Groups that could not be read.
     unread: HashSet<GroupId>,
     marks_at: Option<Instant>,
+}
+
+impl Memory {
+    fn note_author(&mut self, group: GroupId, author: AccountId) {
+        if self.authors.len() >= AUTHORS_OF {
+            self.authors.clear();
+        }
+        let authors = self.authors.entry(group).or_default();
+        authors.retain(|known| *known != author);
+        authors.push_front(author);
+        authors.truncate(AUTHORS);
+    }
 }
 
 impl Gateway {
@@ -225,14 +248,8 @@ impl Gateway {
             }
             return;
         }
-        if memory.authors.len() >= AUTHORS_OF {
-            memory.authors.clear();
-        }
         for (entry, committed_us) in waiting.entries {
-            let authors = memory.authors.entry(id).or_default();
-            authors.retain(|author| *author != entry.sender.account);
-            authors.push_front(entry.sender.account);
-            authors.truncate(AUTHORS);
+            memory.note_author(id, entry.sender.account);
             let dispatched = Arc::new(Dispatched::new(entry, committed_us));
             for (account, since) in &group.members {
                 if *since <= dispatched.entry.id {
@@ -250,6 +267,9 @@ impl Gateway {
     fn hand_out_marks(&self, memory: &mut Memory) {
         let now = Instant::now();
         memory.marks_at = Some(now);
+        for (group, author) in std::mem::take(&mut self.router.dispatch.state.lock().wrote) {
+            memory.note_author(group, author);
+        }
         let news = self.clock.now().minus(READ_IS_NEWS);
         memory.told.retain(|_, told| *told + MARKS_EVERY > now);
         for (group, marks) in self.router.dispatch.take_marks(|group| !memory.told.contains_key(group)) {
@@ -286,6 +306,20 @@ mod tests {
             sender: DeviceAddress::new(AccountId::from_bytes([1; 16]), DeviceId::FIRST),
             item: GroupItem::Message { class: EnvelopeClass::Message, ciphertext: Bytes::from_static(b"x") },
         })
+    }
+
+    #[test]
+    fn an_author_of_a_pairwise_message_is_noted_once_for_all_its_entries() {
+        let queue = DispatchQueue::default();
+        let (group, [ann, bob]) = (GroupId::from_bytes([1; 32]), [1, 2].map(|n| AccountId::from_bytes([n; 16])));
+        for author in [ann, ann, ann, bob, bob, ann] {
+            queue.note_author(group, author);
+        }
+        let wrote = std::mem::take(&mut queue.state.lock().wrote);
+        assert_eq!(wrote, [(group, ann), (group, bob), (group, ann)]);
+        let mut memory = Memory::default();
+        wrote.into_iter().for_each(|(group, author)| memory.note_author(group, author));
+        assert_eq!(memory.authors[&group], [ann, bob]);
     }
 
     #[test]

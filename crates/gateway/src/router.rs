@@ -7,7 +7,7 @@ use crate::dispatch::DispatchQueue;
 use crate::handle::{Handle, Notice};
 use parking_lot::RwLock;
 use sotto_domain::Connections;
-use sotto_ports::{EntryFeed, GroupMark, LoggedEntry, Queued};
+use sotto_ports::{EntryFeed, EnvelopeClass, GroupMark, LoggedEntry, Queued, QueuedItem, StoredEnvelope};
 use sotto_types::{AccountId, DeviceAddress, DeviceId, ErrorCode, GroupId};
 use std::collections::BTreeMap;
 use std::hash::{BuildHasher, RandomState};
@@ -98,6 +98,12 @@ impl Router {
 
 impl EntryFeed for Router {
     fn published(&self, to: DeviceAddress, entry: &Queued) {
+        if let QueuedItem::Envelope(StoredEnvelope {
+            group: Some(group), class: EnvelopeClass::Message, sender, ..
+        }) = &entry.item
+        {
+            self.dispatch.note_author(*group, sender.account);
+        }
         self.with(&to, |handle| handle.publish(entry, self.now_us()));
     }
 

@@ -12,7 +12,7 @@
 #![allow(clippy::doc_lazy_continuation)]
 
 mod hub;
-mod scenes;
+pub mod scenes;
 mod server;
 
 use rand::rngs::StdRng;
@@ -54,7 +54,7 @@ pub enum Fate {
 pub type FrameHook = Box<dyn FnMut(Device, &mut pb::ServerFrame) -> Fate>;
 pub type AnswerHook = Box<dyn FnMut(Device, &str, &mut sotto_engine::HttpAnswer)>;
 /// Answers a frame of a device instead of the server; none: the server does.
-pub type RefuseHook = Box<dyn FnMut(Device, &pb::ClientFrame) -> Option<pb::ServerFrame>>;
+pub type RefuseHook = Box<dyn FnMut(Device, &mut pb::ClientFrame) -> Option<pb::ServerFrame>>;
 
 enum ToDevice {
     Opened,
@@ -312,7 +312,7 @@ impl Sim {
 
     pub fn send(&mut self, from: Device, to: &str, body: &str) {
         let to = Who::Name(Username::parse(to).expect("a good name"));
-        self.command(from, Command::SendText { to, body: body.into(), name: None });
+        self.command(from, Command::SendText { to, body: body.into(), name: None, mentions: Vec::new() });
     }
 
     /// Until nothing is left to do without time passing, and then as long as timers are due within two minutes.
@@ -413,12 +413,13 @@ impl Sim {
 
     fn pass_to_server(&mut self, at: usize) {
         let slot = &mut self.slots[at];
-        let (Some(frame), Some(connection)) = (slot.to_server.pop_front(), &mut slot.connection) else { return };
+        let (Some(mut frame), Some(connection)) = (slot.to_server.pop_front(), &mut slot.connection) else { return };
         if let Some(hook) = &mut self.refuse_hook {
-            let read = sotto_wire::decode_client_frame(frame.clone()).expect("an engine sends frames");
-            if let Some(answer) = hook(Device(at), &read) {
+            let mut read = sotto_wire::decode_client_frame(frame.clone()).expect("an engine sends frames");
+            if let Some(answer) = hook(Device(at), &mut read) {
                 return self.push_frame(at, answer);
             }
+            frame = prost::Message::encode_to_vec(&read).into();
         }
         let answers = self.server.on_frame(connection, frame);
         for answer in answers {
@@ -452,7 +453,12 @@ impl Sim {
     fn deliver_news(&mut self) {
         for news in self.server.hub.take() {
             match news {
-                hub::News::Entry(to, entry) => self.push_to(to, || server::deliver(&entry)),
+                hub::News::Entry(to, entry) => {
+                    if let Some((group, author)) = server::author_in_group(&entry) {
+                        self.note_author(group, author);
+                    }
+                    self.push_to(to, || server::deliver(&entry));
+                }
                 hub::News::Changed { to, account, list_version, prekeys_low } => {
                     self.push_to(to, || server::account_changed(account, list_version, prekeys_low));
                 }
@@ -467,10 +473,7 @@ impl Sim {
                     }
                 }
                 hub::News::Logged(entry) => {
-                    let authors = self.authors.entry(entry.group).or_default();
-                    authors.retain(|author| *author != entry.sender.account);
-                    authors.push_front(entry.sender.account);
-                    authors.truncate(AUTHORS);
+                    self.note_author(entry.group, entry.sender.account);
                     for (account, since) in self.server.members(entry.group) {
                         for to in self.server.hub.devices_of(account).into_iter().filter(|_| since <= entry.id) {
                             self.push_to(to, || server::group_entry(&entry, to));
@@ -500,6 +503,13 @@ impl Sim {
                 }
             }
         }
+    }
+
+    fn note_author(&mut self, group: GroupId, author: AccountId) {
+        let authors = self.authors.entry(group).or_default();
+        authors.retain(|known| *known != author);
+        authors.push_front(author);
+        authors.truncate(AUTHORS);
     }
 
     fn connected_at(&self, of: DeviceAddress) -> Option<usize> {
@@ -651,7 +661,7 @@ impl Sim {
         self.history(device, with)
             .into_iter()
             .filter_map(|message| match message.body {
-                MessageBody::Text { body } => Some(body),
+                MessageBody::Text { body, .. } => Some(body),
                 _ => None,
             })
             .collect()

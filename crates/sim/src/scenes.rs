@@ -1,6 +1,8 @@
 //! What many tests begin with or do.
 
 use crate::{Device, Fate, Sim};
+use sotto_engine::{Command, GroupChange, GroupFanout, GroupPermission, GroupView, NewGroup, Reply, Who};
+use sotto_types::{GroupId, Username};
 use sotto_wire::http::KeyCounts;
 use sotto_wire::pb::{self, deliver::Item, server_frame::Body};
 use std::cell::Cell;
@@ -53,4 +55,47 @@ pub fn signed_prekeys(sim: &mut Sim) -> Rc<Cell<u32>> {
         }
     }));
     newest
+}
+
+pub fn named(name: &str) -> Who {
+    Who::Name(Username::parse(name).expect("a good name"))
+}
+
+pub fn new_group(title: &str, members: &[&str]) -> NewGroup {
+    NewGroup {
+        title: title.into(),
+        description: String::new(),
+        picture: None,
+        picture_type: None,
+        members: members.iter().map(|name| named(name)).collect(),
+        post: GroupPermission::Members,
+        add: GroupPermission::Members,
+        change_details: GroupPermission::Members,
+        fanout: GroupFanout::Log,
+    }
+}
+
+pub fn create(sim: &mut Sim, by: Device, title: &str, members: &[&str]) -> GroupId {
+    let reply = sim.ask(by, Command::CreateGroup { group: new_group(title, members) });
+    let Ok(Reply::Group { group }) = reply else { panic!("no group: {reply:?}") };
+    sim.run();
+    group.group
+}
+
+pub fn change(sim: &mut Sim, by: Device, group: GroupId, change: GroupChange) -> GroupView {
+    let reply = sim.ask(by, Command::ChangeGroup { group, change });
+    let Ok(Reply::Group { group }) = reply else { panic!("not changed: {reply:?}") };
+    sim.run();
+    *group
+}
+
+pub fn view(sim: &mut Sim, of: Device, group: GroupId) -> GroupView {
+    match sim.ask(of, Command::Group { group }) {
+        Ok(Reply::Group { group }) => *group,
+        other => panic!("no group: {other:?}"),
+    }
+}
+
+pub fn say(sim: &mut Sim, by: Device, group: GroupId, body: &str) {
+    sim.command(by, Command::SendText { to: Who::Group(group), body: body.into(), name: None, mentions: Vec::new() });
 }

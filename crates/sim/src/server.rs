@@ -393,6 +393,16 @@ pub(crate) fn account_changed(account: AccountId, list_version: u32, prekeys_low
     frame_of(Frame::AccountChanged(pb::AccountChanged { account_id, device_list_version: list_version, prekeys_low }))
 }
 
+/// Who wrote a pairwise group's message.
+pub(crate) fn author_in_group(entry: &Queued) -> Option<(GroupId, AccountId)> {
+    match &entry.item {
+        QueuedItem::Envelope(envelope) if envelope.class == EnvelopeClass::Message => {
+            Some((envelope.group?, envelope.sender.account))
+        }
+        _ => None,
+    }
+}
+
 pub(crate) fn deliver(entry: &Queued) -> pb::ServerFrame {
     let item = match &entry.item {
         QueuedItem::Envelope(envelope) => pb::deliver::Item::Envelope(pb::Envelope {

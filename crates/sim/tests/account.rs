@@ -347,7 +347,8 @@ fn an_account_that_a_sibling_deleted_signs_all_devices_out() {
     let error = signed_out(&sim, ann).expect("told");
     assert_eq!(error.kind, ErrorKind::SignedOut, "{error}");
     let ann_id = sim.account(ann);
-    let send = Command::SendText { to: Who::Account(ann_id), body: "to nobody".into(), name: None };
+    let send =
+        Command::SendText { to: Who::Account(ann_id), body: "to nobody".into(), name: None, mentions: Vec::new() };
     assert_eq!(sim.ask(ann, send).map_err(|error| error.kind).err(), Some(ErrorKind::SignedOut));
 }
 

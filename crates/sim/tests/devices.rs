@@ -164,11 +164,11 @@ fn notes_to_self_reach_the_own_devices() {
     let mut sim = Sim::new(22);
     let ann = sim.register("ann");
     let ann_id = sim.account(ann);
-    sim.command(ann, Command::SendText { to: Who::Me, body: "alone".into(), name: None });
+    sim.command(ann, Command::SendText { to: Who::Me, body: "alone".into(), name: None, mentions: Vec::new() });
     sim.run();
     assert_eq!(sim.statuses(ann, ann_id), [MessageStatus::Sent]);
     let second = sim.link(ann);
-    sim.command(ann, Command::SendText { to: Who::Me, body: "together".into(), name: None });
+    sim.command(ann, Command::SendText { to: Who::Me, body: "together".into(), name: None, mentions: Vec::new() });
     sim.run();
     assert_eq!(sim.texts(second, ann_id), ["alone", "together"]);
 }
@@ -191,7 +191,10 @@ fn a_removed_device_is_out_at_once() {
     let bob_id = sim.account(bob);
     assert_eq!(sim.texts(ann, bob_id), ["for both", "for one"]);
     assert_eq!(sim.texts(second, bob_id), ["for both"], "its history stays readable");
-    let refused = sim.ask(second, Command::SendText { to: Who::Account(bob_id), body: "no".into(), name: None });
+    let refused = sim.ask(
+        second,
+        Command::SendText { to: Who::Account(bob_id), body: "no".into(), name: None, mentions: Vec::new() },
+    );
     assert_eq!(refused.map_err(|error| error.kind).err(), Some(ErrorKind::SignedOut));
     assert_eq!(sim.texts(bob, ann_id), ["for both", "for one"]);
 }

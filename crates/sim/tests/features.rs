@@ -230,7 +230,7 @@ fn what_may_be_at_the_server_is_not_taken_back() {
         _ => Fate::Pass,
     }));
     sim.send(ann, "bob", "sent");
-    let is_sent = |body: &MessageBody| matches!(body, MessageBody::Text { body } if body == "sent");
+    let is_sent = |body: &MessageBody| matches!(body, MessageBody::Text { body, .. } if body == "sent");
     sim.run_until(|sim| {
         let mut events = sim.events(bob).iter();
         events.any(|event| matches!(event, Event::MessageAdded { message, .. } if is_sent(&message.body)))
@@ -337,8 +337,12 @@ fn a_repeated_command_is_one_message() {
     let mut sim = Sim::new(54);
     let (ann, bob) = (sim.register("ann"), sim.register("bob"));
     let ann_id = sim.account(ann);
-    let send =
-        || Command::SendText { to: name("bob"), body: "once".into(), name: Some(ClientMsgId::from_bytes([7; 16])) };
+    let send = || Command::SendText {
+        to: name("bob"),
+        body: "once".into(),
+        name: Some(ClientMsgId::from_bytes([7; 16])),
+        mentions: Vec::new(),
+    };
     for _ in 0..3 {
         assert!(matches!(sim.ask(ann, send()), Ok(Reply::Queued { .. })));
         sim.run();
@@ -376,7 +380,8 @@ fn search_and_export_see_both_sides() {
 fn people_are_told_what_is_wrong() {
     let mut sim = Sim::new(56);
     let ann = sim.register("ann");
-    let send = |to: &str, body: &str| Command::SendText { to: name(to), body: body.into(), name: None };
+    let send =
+        |to: &str, body: &str| Command::SendText { to: name(to), body: body.into(), name: None, mentions: Vec::new() };
     assert_eq!(kind(sim.ask(ann, send("nobody", "x"))), Some(ErrorKind::NotFound));
     assert_eq!(kind(sim.ask(ann, send("ann", ""))), Some(ErrorKind::Invalid));
     assert_eq!(kind(sim.ask(ann, send("ann", &"x".repeat(40_000)))), Some(ErrorKind::Invalid));

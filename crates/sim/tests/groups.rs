@@ -1,56 +1,11 @@
 //! Groups: one signed list, every message once and in order for every device of every member, and a server that cannot cheat.
 
-use sotto_engine::{
-    Command, ErrorKind, GroupChange, GroupChangeView, GroupPermission, GroupRole, GroupView, MessageBody,
-    MessageStatus, NewGroup, Reply, Who,
-};
-use sotto_sim::{Device, Sim};
-use sotto_types::{GroupId, Username};
+use sotto_engine::{Command, ErrorKind, GroupChange, GroupChangeView, GroupRole, MessageBody, MessageStatus};
+use sotto_sim::Sim;
+use sotto_sim::scenes::{change, create, named, say, view};
 #[cfg(target_arch = "wasm32")]
 use sotto_wasm_test::test;
 use std::time::Duration;
-
-fn named(name: &str) -> Who {
-    Who::Name(Username::parse(name).expect("a good name"))
-}
-
-fn new_group(title: &str, members: &[&str]) -> NewGroup {
-    NewGroup {
-        title: title.into(),
-        description: String::new(),
-        picture: None,
-        picture_type: None,
-        members: members.iter().map(|name| named(name)).collect(),
-        post: GroupPermission::Members,
-        add: GroupPermission::Members,
-        change_details: GroupPermission::Members,
-    }
-}
-
-fn create(sim: &mut Sim, by: Device, title: &str, members: &[&str]) -> GroupId {
-    let reply = sim.ask(by, Command::CreateGroup { group: new_group(title, members) });
-    let Ok(Reply::Group { group }) = reply else { panic!("no group: {reply:?}") };
-    sim.run();
-    group.group
-}
-
-fn change(sim: &mut Sim, by: Device, group: GroupId, change: GroupChange) -> GroupView {
-    let reply = sim.ask(by, Command::ChangeGroup { group, change });
-    let Ok(Reply::Group { group }) = reply else { panic!("not changed: {reply:?}") };
-    sim.run();
-    *group
-}
-
-fn view(sim: &mut Sim, of: Device, group: GroupId) -> GroupView {
-    match sim.ask(of, Command::Group { group }) {
-        Ok(Reply::Group { group }) => *group,
-        other => panic!("no group: {other:?}"),
-    }
-}
-
-fn say(sim: &mut Sim, by: Device, group: GroupId, body: &str) {
-    sim.command(by, Command::SendText { to: Who::Group(group), body: body.into(), name: None });
-}
 
 #[test]
 fn a_group_has_its_members_title_and_messages() {
@@ -77,7 +32,7 @@ fn a_group_has_its_members_title_and_messages() {
     let created = &lines[0];
     assert_eq!(created.from, sim.account(ann));
     assert!(
-        matches!(&created.body, MessageBody::GroupChange { change: GroupChangeView::Created { members } } if members.len() == 2)
+        matches!(&created.body, MessageBody::GroupChange { change: GroupChangeView::Created { members, .. } } if members.len() == 2)
     );
 }
 
@@ -112,6 +67,11 @@ fn who_comes_later_reads_what_comes_later_and_who_goes_nothing_more() {
     say(&mut sim, bob, group, "with cem");
     sim.run();
     assert_eq!(sim.texts(cem, group), ["with cem"]);
+    let line = sim.history(bob, group).into_iter().rev().find_map(|line| match line.body {
+        MessageBody::GroupChange { change: GroupChangeView::Added { members, .. } } => Some(members),
+        _ => None,
+    });
+    assert_eq!(line.expect("a line")[0].name, "cem", "who never wrote to bob is shown by name");
     assert_eq!(view(&mut sim, cem, group).title.as_deref(), Some("comings"));
     change(&mut sim, ann, group, GroupChange::Remove { members: vec![named("bob")] });
     say(&mut sim, ann, group, "without bob");

@@ -3,7 +3,7 @@
 use prost::Message as _;
 use rand::SeedableRng;
 use sotto_crypto::IdentityKeyPair;
-use sotto_engine::{Command, GroupChange, GroupPermission, GroupView, NewGroup, Reply, Who};
+use sotto_engine::{Command, GroupChange, GroupPermission, GroupView, MessageBody, NewGroup, Reply, Who};
 use sotto_sim::{Bytes, Device, Fate, Sim};
 use sotto_types::{AccountId, GroupId, Username};
 #[cfg(target_arch = "wasm32")]
@@ -11,7 +11,7 @@ use sotto_wasm_test::test;
 use sotto_wire::http::{GroupPage, OperationAccepted};
 use sotto_wire::pb::{self, client_frame, server_frame::Body};
 use sotto_wire::{GROUP_OPERATION_DOMAIN, pb::group_entry::Item};
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -29,6 +29,7 @@ fn create(sim: &mut Sim, by: Device, members: &[&str]) -> GroupView {
         post: GroupPermission::Members,
         add: GroupPermission::Members,
         change_details: GroupPermission::Members,
+        fanout: sotto_engine::GroupFanout::Log,
     };
     let reply = sim.ask(by, Command::CreateGroup { group });
     let Ok(Reply::Group { group }) = reply else { panic!("no group: {reply:?}") };
@@ -50,7 +51,7 @@ fn view(sim: &mut Sim, of: Device, group: GroupId) -> GroupView {
 }
 
 fn say(sim: &mut Sim, by: Device, group: GroupId, body: &str) {
-    sim.command(by, Command::SendText { to: Who::Group(group), body: body.into(), name: None });
+    sim.command(by, Command::SendText { to: Who::Group(group), body: body.into(), name: None, mentions: Vec::new() });
     sim.run();
 }
 
@@ -171,6 +172,47 @@ fn a_hidden_operation_shows_with_the_next_message_of_a_member() {
     sim.run_for(Duration::from_secs(600));
     assert!(has_alarm(&mut sim, bob, group, "hides changes"));
     assert_eq!(sim.texts(bob, group), ["cem is gone"], "what ann said is shown all the same");
+}
+
+#[test]
+fn a_message_sent_under_an_old_roster_says_so_and_the_lie_shows_with_the_next_one() {
+    let mut sim = Sim::new(18);
+    let [ann, bob, cem] = ["ann", "bob", "cem"].map(|name| sim.register(name));
+    let group = create(&mut sim, ann, &["bob", "cem"]).group;
+    say(&mut sim, bob, group, "before");
+    sim.run();
+    // The server goes on as if cem were in: to bob it shows the old list, and it takes what he encrypts for it.
+    hide_operations(&mut sim, bob, 1);
+    let hide = sim.answer_hook.take();
+    let newest = Rc::new(Cell::new(0_u64));
+    let (seen, mut hide) = (Rc::clone(&newest), hide.expect("set above"));
+    sim.answer_hook = Some(Box::new(move |device, path, answer| {
+        if let Ok(page) = serde_json::from_slice::<GroupPage>(&answer.body) {
+            seen.set(seen.get().max(page.roster.parse().unwrap_or(0)));
+        }
+        hide(device, path, answer);
+    }));
+    let current = Rc::clone(&newest);
+    sim.refuse_hook = Some(Box::new(move |device, frame| {
+        if let Some(pb::client_frame::Body::SendGroup(send)) = &mut frame.body
+            && device == bob
+        {
+            send.roster = send.roster.max(current.get());
+        }
+        None
+    }));
+    change(&mut sim, ann, group, GroupChange::Remove { members: vec![named("cem")] });
+    say(&mut sim, ann, group, "cem is gone");
+    sim.run();
+    assert!(newest.get() > 0, "ann asked how the server counts");
+    let before = sim.texts(cem, group);
+    say(&mut sim, bob, group, "is he?");
+    sim.run_for(Duration::from_secs(600));
+    let heard = sim.history(ann, group).pop().expect("a message");
+    assert!(matches!(&heard.body, MessageBody::Text { body, .. } if body == "is he?"));
+    assert!(heard.note.is_some_and(|note| note.contains("had not seen the newest change")));
+    assert!(has_alarm(&mut sim, bob, group, "hides changes"));
+    assert_eq!(sim.texts(cem, group), before);
 }
 
 #[test]

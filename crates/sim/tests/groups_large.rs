@@ -21,7 +21,7 @@ fn said(sim: &mut Sim, device: Device, group: GroupId) -> Vec<(MessageId, String
     let texts = sim.history(device, group).into_iter().filter_map(|message| {
         let id = message.message_id?;
         match message.body {
-            sotto_engine::MessageBody::Text { body } => Some((id, body)),
+            sotto_engine::MessageBody::Text { body, .. } => Some((id, body)),
             _ => None,
         }
     });
@@ -43,6 +43,7 @@ fn every_message_reaches_every_device_of_every_member_once_and_in_order() {
         post: GroupPermission::Members,
         add: GroupPermission::Admins,
         change_details: GroupPermission::Admins,
+        fanout: sotto_engine::GroupFanout::Log,
     };
     let reply = sim.ask(people[0], Command::CreateGroup { group });
     let Ok(Reply::Group { group }) = reply else { panic!("no group: {reply:?}") };
@@ -64,7 +65,7 @@ fn every_message_reaches_every_device_of_every_member_once_and_in_order() {
         let by = people[n % SENDERS];
         let text = format!("message {n}");
         ledger.insert(text.clone(), n);
-        sim.command(by, Command::SendText { to: Who::Group(group), body: text, name: None });
+        sim.command(by, Command::SendText { to: Who::Group(group), body: text, name: None, mentions: Vec::new() });
         // Sometimes all is quiet before the next, mostly not.
         let steps = sim.chance(2_000);
         for _ in 0..steps {

@@ -58,7 +58,10 @@ fn a_new_device_gets_thirty_days_and_nothing_older() {
     let say = |sim: &mut Sim, text: &str| {
         sim.send(ann, "bob", &format!("{text} from ann"));
         sim.send(bob, "ann", &format!("{text} from bob"));
-        sim.command(ann, Command::SendText { to: Who::Me, body: format!("{text} note"), name: None });
+        sim.command(
+            ann,
+            Command::SendText { to: Who::Me, body: format!("{text} note"), name: None, mentions: Vec::new() },
+        );
         sim.run();
     };
     say(&mut sim, "ancient word");
@@ -139,7 +142,7 @@ fn history_is_said_to_be_complete_once_and_last() {
         let mut sim = Sim::new(53);
         let ann = sim.register("ann");
         for n in 0..count {
-            sim.command(ann, Command::SendText { to: Who::Me, body: n.to_string(), name: None });
+            sim.command(ann, Command::SendText { to: Who::Me, body: n.to_string(), name: None, mentions: Vec::new() });
         }
         sim.run();
         let second = sim.link(ann);
@@ -165,7 +168,7 @@ fn a_message_too_large_for_a_chunk_does_not_stop_the_history() {
     let name = ClientMsgId::from_bytes([7; 16]);
     let content = pb::Content {
         name: name.as_bytes().to_vec().into(),
-        body: Some(pb::content::Body::Text(pb::Text { body: "x".repeat(65_000) })),
+        body: Some(pb::content::Body::Text(pb::Text { body: "x".repeat(65_000), ..pb::Text::default() })),
         ..pb::Content::default()
     };
     store

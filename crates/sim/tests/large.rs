@@ -51,7 +51,7 @@ fn fill(store: &mut Store, own: AccountId, like: &Contact, messages: u32, now: T
             let text = pb::Content {
                 name: name.as_bytes().to_vec().into(),
                 sent_at_ms: time.as_ms(),
-                body: Some(pb::content::Body::Text(pb::Text { body: body(&mut rng) })),
+                body: Some(pb::content::Body::Text(pb::Text { body: body(&mut rng), ..pb::Text::default() })),
                 ..pb::Content::default()
             };
             tx.insert_message(&NewMessage {

@@ -19,7 +19,7 @@ fn contact(sim: &mut Sim, device: Device, account: AccountId) -> sotto_engine::C
 }
 
 fn text(sim: &mut Sim, from: Device, to: AccountId, body: &str) {
-    sim.command(from, Command::SendText { to: Who::Account(to), body: body.into(), name: None });
+    sim.command(from, Command::SendText { to: Who::Account(to), body: body.into(), name: None, mentions: Vec::new() });
     sim.run();
 }
 
@@ -189,6 +189,7 @@ fn the_name_of_somebody_known_does_not_move_silently() {
         to: Who::Name(Username::parse("bob").expect("a name")),
         body: body.into(),
         name: None,
+        mentions: Vec::new(),
     };
     let refused = sim.ask(ann, by_name("to whom?")).expect_err("not before the person decides");
     assert_eq!(refused.kind, ErrorKind::KeyChanged);

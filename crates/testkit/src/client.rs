@@ -173,7 +173,8 @@ impl TestClient {
     pub async fn send(&self, to: &str, text: &str) -> MessageView {
         let to_name = Username::parse(to).expect("a name that can be one");
         self.ledger.sent(&self.name, to, text);
-        let command = Command::SendText { to: Who::Name(to_name), body: text.to_owned(), name: None };
+        let command =
+            Command::SendText { to: Who::Name(to_name), body: text.to_owned(), name: None, mentions: Vec::new() };
         match self.command(command).await {
             Reply::Queued { message } => message,
             other => panic!("not queued: {other:?}"),
@@ -293,7 +294,7 @@ impl TestClient {
 
 pub fn body_text(body: &MessageBody) -> String {
     match body {
-        MessageBody::Text { body } => body.clone(),
+        MessageBody::Text { body, .. } => body.clone(),
         MessageBody::Undecryptable => "[undecryptable]".to_owned(),
         MessageBody::KeyChanged { .. } => "[key changed]".to_owned(),
         MessageBody::Unsupported => "[unsupported]".to_owned(),
@@ -330,7 +331,7 @@ fn write_down(event: &Event, ledger: &Ledger, viewer: &str, waiting: &mut HashSe
     };
     let id = message.message_id.map(sotto_types::MessageId::get);
     match &message.body {
-        MessageBody::Text { body } if message.from_me => {
+        MessageBody::Text { body, .. } if message.from_me => {
             let at_ms = match message.status {
                 MessageStatus::Sent => message.server_time_ms,
                 MessageStatus::Delivered => message.delivered_ms,
@@ -342,7 +343,7 @@ fn write_down(event: &Event, ledger: &Ledger, viewer: &str, waiting: &mut HashSe
                 ledger.accepted(body, id);
             }
         }
-        MessageBody::Text { body } if added || waiting.remove(&message.name) => {
+        MessageBody::Text { body, .. } if added || waiting.remove(&message.name) => {
             ledger.shown(viewer, &ledger.name_of(message.from), body, id.unwrap_or_default());
         }
         MessageBody::Undecryptable if added => {

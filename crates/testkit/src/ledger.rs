@@ -41,6 +41,8 @@ struct Book {
     undecryptable: Vec<String>,
     /// Account -> name.
     people: HashMap<AccountId, String>,
+    /// Group -> (viewer, its person): who must be shown everything that is said there.
+    audiences: HashMap<String, Vec<(String, String)>>,
 }
 
 /// Shared by all clients of a test.
@@ -64,6 +66,12 @@ impl Ledger {
     /// The name of an account, or its id.
     pub fn name_of(&self, account: AccountId) -> String {
         self.book().people.get(&account).cloned().unwrap_or_else(|| account.to_string())
+    }
+
+    /// What is sent to `group` must be shown to each of these (viewer, its person), except to devices of the sender.
+    pub fn audience(&self, group: &str, viewers: &[(&str, &str)]) {
+        let viewers = viewers.iter().map(|(viewer, person)| ((*viewer).to_owned(), (*person).to_owned())).collect();
+        self.book().audiences.insert(group.to_owned(), viewers);
     }
 
     /// `from` pressed send (and its client has it durably). Order of calls is the order of sending.
@@ -133,7 +141,7 @@ impl Ledger {
         self.book().statuses.get(&(viewer.to_owned(), text.to_owned())).cloned().unwrap_or_default()
     }
 
-    /// Acknowledged messages that their recipient has not seen yet.
+    /// Acknowledged messages that their recipient (in a group: each of its audience) has not seen yet.
     pub fn missing(&self) -> Vec<String> {
         let book = self.book();
         let seen: HashSet<(&str, &str)> = book
@@ -141,8 +149,19 @@ impl Ledger {
             .iter()
             .flat_map(|((viewer, _), shown)| shown.iter().map(|s| (viewer.as_str(), s.text.as_str())))
             .collect();
-        let acknowledged = book.sent.iter().filter(|sent| book.accepted.contains_key(&sent.text));
-        acknowledged.filter(|s| !seen.contains(&(s.to.as_str(), s.text.as_str()))).map(|s| s.text.clone()).collect()
+        let mut missing = Vec::new();
+        for Sent { from, to, text, .. } in book.sent.iter().filter(|sent| book.accepted.contains_key(&sent.text)) {
+            match book.audiences.get(to) {
+                None if seen.contains(&(to.as_str(), text.as_str())) => {}
+                None => missing.push(text.clone()),
+                Some(audience) => {
+                    let must_see = audience.iter().filter(|(_, person)| person != from).map(|(viewer, _)| viewer);
+                    let not_seen = must_see.filter(|viewer| !seen.contains(&(viewer.as_str(), text.as_str())));
+                    missing.extend(not_seen.map(|viewer| format!("{text} at {viewer}")));
+                }
+            }
+        }
+        missing
     }
 
     /// Every promise at once: nothing acknowledged is missing, nothing is shown twice or without having been sent, every
@@ -242,6 +261,13 @@ mod tests {
             let complaint = complaint(ledger);
             assert!(complaint.contains(want), "{complaint}");
         }
+        let ledger = Ledger::new();
+        ledger.audience("group", &[("ann", "ann"), ("bob", "bob"), ("tablet", "bob")]);
+        ledger.sent("ann", "group", "a#1");
+        ledger.accepted("a#1", 1);
+        ledger.shown("bob", "ann", "a#1", 1);
+        let complaint_of_group = complaint(ledger);
+        assert!(complaint_of_group.contains("a#1 at tablet: acknowledged, never shown"), "{complaint_of_group}");
         let ledger = three();
         ledger.accepted("a#1", 5);
         assert!(complaint(ledger).contains("acknowledged as 1 and again as 5"));

@@ -7,6 +7,7 @@
 pub mod cli;
 pub mod client;
 pub mod dump;
+pub mod group;
 pub mod ledger;
 pub mod needle;
 pub mod process;

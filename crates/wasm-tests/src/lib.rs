@@ -27,10 +27,14 @@ mod devices;
 mod features;
 #[path = "../../crypto/tests/groups.rs"]
 mod groups;
+#[path = "../../sim/tests/groups_doors.rs"]
+mod groups_doors;
 #[path = "../../sim/tests/groups_hostile.rs"]
 mod groups_hostile;
 #[path = "../../sim/tests/groups.rs"]
 mod groups_of_people;
+#[path = "../../sim/tests/groups_talk.rs"]
+mod groups_talk;
 #[path = "../../sim/tests/history.rs"]
 mod history;
 #[path = "../../sim/tests/hostile.rs"]

@@ -41,7 +41,7 @@ async fn the_server_sees_nothing_it_must_not_see() {
     bob.until_text(&short).await;
     bob.send(control.text(), &long).await;
     phone.until_text(&long).await;
-    phone.command(Command::SendText { to: Who::Me, body: note, name: None }).await;
+    phone.command(Command::SendText { to: Who::Me, body: note, name: None, mentions: Vec::new() }).await;
     // A linked device: its name, and history that travels through the server.
     let laptop = TestClient::new_with("canary-device-name-66fe02", &ledger, proxy.ca.clone()).await;
     secret(&laptop.name);

@@ -253,7 +253,8 @@ async fn an_old_copy_of_a_profile_repairs_itself_and_says_so() {
     };
     old.until("a word about it", said).await;
     // And from now on both ways work, also for what the copy itself sends.
-    let command = Command::SendText { to: Who::Account(ann_id), body: "bob>ann#after".into(), name: None };
+    let command =
+        Command::SendText { to: Who::Account(ann_id), body: "bob>ann#after".into(), name: None, mentions: Vec::new() };
     old.command(command).await;
     ann.until_text("bob>ann#after").await;
     ann.send("bob", "ann>bob#end").await;

@@ -59,8 +59,12 @@ async fn a_third_device_has_history_and_everything_new_until_it_is_unlinked() {
         let to = if std::ptr::eq(sender, &bob) { "ann" } else { "bob" };
         if to == "bob" {
             // The ledger knows people, not devices.
-            let command =
-                Command::SendText { to: sotto_engine::api::Who::Account(bob_id), body: text.to_owned(), name: None };
+            let command = Command::SendText {
+                to: sotto_engine::api::Who::Account(bob_id),
+                body: text.to_owned(),
+                name: None,
+                mentions: Vec::new(),
+            };
             ledger.sent("ann", "bob", text);
             sender.command(command).await;
         } else {
@@ -168,6 +172,7 @@ async fn recovery_from_no_device_begins_empty_and_goes_on() {
         to: sotto_engine::api::Who::Name(name("bob")),
         body: "ann>bob#after".into(),
         name: None,
+        mentions: Vec::new(),
     });
     sent.await.expect("it can send");
     bob.until_text("ann>bob#after").await;

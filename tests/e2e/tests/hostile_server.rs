@@ -85,7 +85,12 @@ impl Tamper for ServesList {
 
 /// Tells the client that something about the account changed, so that it asks.
 async fn ask_again(client: &TestClient, text: &str) {
-    let command = Command::SendText { to: Who::Name("ann".parse_name()), body: text.to_owned(), name: None };
+    let command = Command::SendText {
+        to: Who::Name("ann".parse_name()),
+        body: text.to_owned(),
+        name: None,
+        mentions: Vec::new(),
+    };
     // It may be held or refused: the point is what is never sent.
     client.try_command(command).await.ok();
 }

@@ -35,7 +35,7 @@ async fn fifty_messages_to_an_offline_device() {
     let added = |text: &str| {
         place(&|event| {
             matches!(event, Event::MessageAdded { message, backlog: true }
-                if message.body == MessageBody::Text { body: text.to_owned() })
+                if message.body == MessageBody::Text { body: text.to_owned(), mentions: Vec::new() })
         })
     };
     let places: Vec<_> = texts.iter().map(|text| added(text)).collect();

@@ -143,7 +143,14 @@ async fn everybody_goes_on_after_a_restore() {
     assert!(twice.is_empty(), "{} of {} one-time keys were handed out twice", twice.len(), count.len());
     // The removed and restored server holds the same people: a note to self works for each.
     for client in [&late, &laptop, &away] {
-        client.command(Command::SendText { to: Who::Me, body: format!("note of {}", client.name), name: None }).await;
+        client
+            .command(Command::SendText {
+                to: Who::Me,
+                body: format!("note of {}", client.name),
+                name: None,
+                mentions: Vec::new(),
+            })
+            .await;
         client.until_all_sent().await;
     }
     ledger.assert_exactly_once_in_order();

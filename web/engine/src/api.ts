@@ -45,13 +45,17 @@ export type Username = string;
  */
 export type Who = { "name": Username } | { "account": AccountId } | "me" | { "group": GroupId };
 
-export type Command = { "command": "register", server: string, username: Username, invite: string | null, device_name: string, } | { "command": "start_link", server: string, device_name: string, } | { "command": "approve_link", link_text: string, } | { "command": "recover", server: string, username: Username, code: string, device_name: string, } | { "command": "set_online", online: boolean, } | { "command": "who_am_i" } | { "command": "find_person", who: Who, } | { "command": "send_text", to: Who, body: string, name: ClientMsgId | null, } | { "command": "create_group", group: NewGroup, } | { "command": "change_group", group: GroupId, change: GroupChange, } | { "command": "group", group: GroupId, } | { "command": "retry_message", name: ClientMsgId, } | { "command": "cancel_message", name: ClientMsgId, } | { "command": "mark_read", conversation: Conversation, up_to: MessageId | null, } | { "command": "conversations" } | { "command": "conversation", conversation: Conversation, } | { "command": "set_conversation", conversation: Conversation, changes: ConversationChanges, } | { "command": "history", conversation: Conversation, at: HistoryPlace, limit: number, } | { "command": "message", name: ClientMsgId, } | { "command": "search", query: string, conversation: Conversation | null, limit: number, } | { "command": "contact", who: Who, } | { "command": "contacts" } | { "command": "safety_number", who: Who, } | { "command": "set_verified", who: Who, verified: boolean, 
+export type Command = { "command": "register", server: string, username: Username, invite: string | null, device_name: string, } | { "command": "start_link", server: string, device_name: string, } | { "command": "approve_link", link_text: string, } | { "command": "recover", server: string, username: Username, code: string, device_name: string, } | { "command": "set_online", online: boolean, } | { "command": "who_am_i" } | { "command": "find_person", who: Who, } | { "command": "send_text", to: Who, body: string, name: ClientMsgId | null, 
+/**
+ * In a group: parts of the text that name members, ascending and apart from each other; at most 64.
+ */
+mentions: Array<Mention>, } | { "command": "create_group", group: NewGroup, } | { "command": "change_group", group: GroupId, change: GroupChange, } | { "command": "group", group: GroupId, } | { "command": "look_at_invite", link: string, } | { "command": "join_group", link: string, } | { "command": "retry_message", name: ClientMsgId, } | { "command": "cancel_message", name: ClientMsgId, } | { "command": "mark_read", conversation: Conversation, up_to: MessageId | null, } | { "command": "conversations" } | { "command": "conversation", conversation: Conversation, } | { "command": "set_conversation", conversation: Conversation, changes: ConversationChanges, } | { "command": "history", conversation: Conversation, at: HistoryPlace, limit: number, } | { "command": "message", name: ClientMsgId, } | { "command": "search", query: string, conversation: Conversation | null, limit: number, } | { "command": "contact", who: Who, } | { "command": "contacts" } | { "command": "safety_number", who: Who, } | { "command": "set_verified", who: Who, verified: boolean, 
 /**
  * The 60 digits, however spaced.
  */
 safety_number: string | null, } | { "command": "accept_key", who: Who, identity_key: string | null, } | { "command": "set_blocked", who: Who, blocked: boolean, } | { "command": "devices" } | { "command": "remove_device", device: DeviceId, recovery_code: string | null, } | { "command": "request_history" } | { "command": "new_recovery_code", current_code: string, } | { "command": "delete_account" } | { "command": "status" } | { "command": "export", next: string | null, };
 
-export type Reply = { "reply": "done" } | { "reply": "registered", me: Me, recovery_code: string, } | { "reply": "recovered", me: Me, other_devices: number, } | { "reply": "link_text", text: string, expires_ms: number, } | { "reply": "me", me: Me, } | { "reply": "queued", message: MessageView, } | { "reply": "contact", contact: ContactView, } | { "reply": "contacts", contacts: Array<ContactView>, } | { "reply": "group", group: GroupView, } | { "reply": "conversations", conversations: Array<ConversationView>, } | { "reply": "conversation", conversation: ConversationView, } | { "reply": "messages", messages: Array<MessageView>, more: boolean, newer: boolean, } | { "reply": "message", message: MessageView, details: MessageDetails, } | { "reply": "found", hits: Array<SearchHit>, } | { "reply": "safety_number", digits: string, qr: string, verified: boolean, contact: ContactView, } | { "reply": "devices", devices: Array<DeviceView>, } | { "reply": "recovery_code", recovery_code: string, } | { "reply": "status", status: StatusView, } | { "reply": "export_page", 
+export type Reply = { "reply": "done" } | { "reply": "registered", me: Me, recovery_code: string, } | { "reply": "recovered", me: Me, other_devices: number, } | { "reply": "link_text", text: string, expires_ms: number, } | { "reply": "me", me: Me, } | { "reply": "queued", message: MessageView, } | { "reply": "contact", contact: ContactView, } | { "reply": "contacts", contacts: Array<ContactView>, } | { "reply": "group", group: GroupView, } | { "reply": "group_invitation", invitation: GroupInvitation, } | { "reply": "conversations", conversations: Array<ConversationView>, } | { "reply": "conversation", conversation: ConversationView, } | { "reply": "messages", messages: Array<MessageView>, more: boolean, newer: boolean, } | { "reply": "message", message: MessageView, details: MessageDetails, } | { "reply": "found", hits: Array<SearchHit>, } | { "reply": "safety_number", digits: string, qr: string, verified: boolean, contact: ContactView, } | { "reply": "devices", devices: Array<DeviceView>, } | { "reply": "recovery_code", recovery_code: string, } | { "reply": "status", status: StatusView, } | { "reply": "export_page", 
 /**
  * Each is the text of one JSON object.
  */
@@ -79,7 +83,7 @@ identity_key: string, };
  */
 export type MessageStatus = "received" | "pending" | "held" | "sent" | "delivered" | "read" | "failed" | "waiting";
 
-export type MessageBody = { "kind": "text", body: string, } | { "kind": "undecryptable" } | { "kind": "key_changed", identity_key: string, } | { "kind": "group_change", change: GroupChangeView, } | { "kind": "unsupported" } | { "kind": "profile_restored" };
+export type MessageBody = { "kind": "text", body: string, mentions?: Array<Mention>, } | { "kind": "undecryptable" } | { "kind": "key_changed", identity_key: string, } | { "kind": "group_change", change: GroupChangeView, } | { "kind": "unsupported" } | { "kind": "profile_restored" };
 
 export type MessageView = { 
 /**
@@ -94,7 +98,15 @@ message_id: MessageId | null,
 /**
  * Became readable only with this later id (it was sent again): unread until `MarkRead` reaches it.
  */
-late_id: MessageId | null, conversation: Conversation, from: AccountId, from_me: boolean, from_device: DeviceId, body: MessageBody, status: MessageStatus, 
+late_id: MessageId | null, conversation: Conversation, from: AccountId, 
+/**
+ * Display name, username, or the beginning of the id.
+ */
+from_name: string, from_me: boolean, 
+/**
+ * Names this account, or everybody.
+ */
+mentions_me: boolean, from_device: DeviceId, body: MessageBody, status: MessageStatus, 
 /**
  * The sender's clock.
  */
@@ -111,7 +123,11 @@ export type MessageDetails = {
 /**
  * "prekey" (PQXDH first message) or "ratchet", per device it went to or came from.
  */
-copies: Array<CopyDetails>, resends: number, attempts: number, times: MessageTimes, };
+copies: Array<CopyDetails>, resends: number, attempts: number, times: MessageTimes, 
+/**
+ * Of an own message in a group: how far each other member is.
+ */
+members: Array<MemberReceipt>, };
 
 /**
  * When each step of a message's way was taken. What was not measured is none.
@@ -198,7 +214,7 @@ export type GroupInviteView = {
  */
 public_key: string, 
 /**
- * Only on the device that made it.
+ * "https://chat.example.org/#/g/…"; only on the device that made it.
  */
 link: string | null, 
 /**
@@ -254,11 +270,113 @@ requests: Array<ContactView>,
 /**
  * None: not a member (any more).
  */
-my_role: GroupRole | null, deleted: boolean, 
+my_role: GroupRole | null, 
+/**
+ * This account asked to join, and waits for an admin.
+ */
+waiting: boolean, deleted: boolean, 
 /**
  * Why the list of members cannot be trusted any more, for people.
  */
 alarm: string | null, };
+
+/**
+ * A group in the list of conversations.
+ */
+export type GroupSummary = { group: GroupId, 
+/**
+ * None until somebody gave this device the key.
+ */
+title: string | null, 
+/**
+ * Base64.
+ */
+picture: string | null, 
+/**
+ * "image/webp", "image/jpeg" or "image/png".
+ */
+picture_type: string | null, 
+/**
+ * How many.
+ */
+members: number, 
+/**
+ * None: not a member (any more).
+ */
+my_role: GroupRole | null, may_post: boolean, 
+/**
+ * Who asked to join and waits for this person, who may let them in.
+ */
+requests: number, deleted: boolean, 
+/**
+ * Why the list of members cannot be trusted any more, for people.
+ */
+alarm: string | null, };
+
+/**
+ * A group as an invite link shows it.
+ */
+export type GroupInvitation = { group: GroupId, 
+/**
+ * None: the title was changed after the link was copied.
+ */
+title: string | null, description: string | null, 
+/**
+ * Base64.
+ */
+picture: string | null, 
+/**
+ * "image/webp", "image/jpeg" or "image/png".
+ */
+picture_type: string | null, 
+/**
+ * How many.
+ */
+members: number, 
+/**
+ * Joining only asks; an admin adds.
+ */
+approval: boolean, standing: GroupStanding, };
+
+/**
+ * What somebody with a link is to the group.
+ */
+export type GroupStanding = "stranger" | "waiting" | "member";
+
+/**
+ * Somebody in a line: as much as it takes to name them.
+ */
+export type PersonView = { account: AccountId, 
+/**
+ * Display name, username, or the beginning of the id.
+ */
+name: string, is_me: boolean, };
+
+/**
+ * How far a member is with an own message in a group.
+ */
+export type MemberReceipt = { person: PersonView, 
+/**
+ * The server's clock.
+ */
+delivered_ms: number | null, 
+/**
+ * The server's clock.
+ */
+read_ms: number | null, };
+
+/**
+ * A part of a text that names somebody. Counted in UTF-16 code units, as JavaScript does.
+ */
+export type Mention = { start: number, 
+/**
+ * At least 1.
+ */
+length: number, 
+/**
+ * None: everybody in the group; in one of more than 32 members only admins can.
+ */
+account: AccountId | null, };
 
 /**
  * A group to be made.
@@ -283,17 +401,37 @@ picture_type: string | null,
 /**
  * At most 1,023.
  */
-members: Array<Who>, post: GroupPermission, add: GroupPermission, change_details: GroupPermission, };
+members: Array<Who>, post: GroupPermission, add: GroupPermission, change_details: GroupPermission, 
+/**
+ * For good. `Pairwise`: at most 128 members, the owner included.
+ */
+fanout: GroupFanout, };
 
 /**
  * What is to be changed about a group.
  */
-export type GroupChange = { "kind": "add", members: Array<Who>, } | { "kind": "remove", members: Array<Who>, } | { "kind": "set_role", member: AccountId, role: GroupRole, } | { "kind": "set_details", title: string, description: string, picture: string | null, picture_type: string | null, } | { "kind": "set_permissions", post: GroupPermission, add: GroupPermission, change_details: GroupPermission, } | { "kind": "leave" } | { "kind": "succeed" } | { "kind": "delete" };
+export type GroupChange = { "kind": "add", members: Array<Who>, } | { "kind": "remove", members: Array<Who>, } | { "kind": "set_role", member: AccountId, role: GroupRole, } | { "kind": "set_details", title: string, description: string, picture: string | null, picture_type: string | null, } | { "kind": "set_permissions", post: GroupPermission, add: GroupPermission, change_details: GroupPermission, } | { "kind": "open_invite", 
+/**
+ * 0: never.
+ */
+expires_ms: number, 
+/**
+ * How many may join by it; 0: without limit.
+ */
+uses: number, 
+/**
+ * Joining only asks; an admin's `Add` lets in, `Decline` does not.
+ */
+approval: boolean, } | { "kind": "close_invite", 
+/**
+ * `GroupInviteView::public_key`.
+ */
+public_key: string, } | { "kind": "decline", members: Array<AccountId>, } | { "kind": "leave" } | { "kind": "succeed" } | { "kind": "delete" };
 
 /**
- * What was changed about a group. Who did it is the message's author.
+ * What was changed about a group. Who did it is the message's author. Of many people the first 16 are named.
  */
-export type GroupChangeView = { "what": "created", members: Array<AccountId>, } | { "what": "added", members: Array<AccountId>, } | { "what": "removed", members: Array<AccountId>, } | { "what": "left" } | { "what": "role_set", member: AccountId, role: GroupRole, } | { "what": "details_set" } | { "what": "permissions_set" } | { "what": "invite_opened" } | { "what": "invite_closed" } | { "what": "joined" } | { "what": "declined", members: Array<AccountId>, } | { "what": "succeeded" } | { "what": "deleted" };
+export type GroupChangeView = { "what": "created", members: Array<PersonView>, more: number, } | { "what": "added", members: Array<PersonView>, more: number, } | { "what": "removed", members: Array<PersonView>, more: number, } | { "what": "left" } | { "what": "role_set", member: PersonView, role: GroupRole, } | { "what": "details_set" } | { "what": "permissions_set" } | { "what": "invite_opened" } | { "what": "invite_closed" } | { "what": "joined", asked: boolean, } | { "what": "declined", members: Array<PersonView>, more: number, } | { "what": "succeeded" } | { "what": "deleted" };
 
 export type ConversationView = { conversation: Conversation, 
 /**
@@ -303,11 +441,15 @@ contact: ContactView | null,
 /**
  * The group; none: it is a person's.
  */
-group: GroupView | null, 
+group: GroupSummary | null, 
 /**
  * What it is called: the name of the person (display name, username or the beginning of the id) or of the group.
  */
 title: string, is_me: boolean, last: MessageView | null, unread: number, 
+/**
+ * An unread message names this account, or everybody.
+ */
+mentioned: boolean, 
 /**
  * Message id read up to by this person.
  */
@@ -374,4 +516,4 @@ signed_out: string | null, };
 /**
  * What happened without being asked for.
  */
-export type Event = { "event": "connection", connection: ConnectionView, } | { "event": "message_added", message: MessageView, backlog: boolean, } | { "event": "message_changed", message: MessageView, } | { "event": "message_removed", name: ClientMsgId, conversation: Conversation, } | { "event": "conversation_changed", conversation: Conversation, } | { "event": "contact_changed", contact: ContactView, } | { "event": "key_changed", contact: ContactView, was_verified: boolean, } | { "event": "queue_drained" } | { "event": "linked", me: Me, } | { "event": "link_failed", error: CommandError, } | { "event": "history_received", done: number, total: number, } | { "event": "history_sent", device: DeviceId, done: number, total: number, } | { "event": "devices_changed" } | { "event": "signed_out", error: CommandError, } | { "event": "clock_off", by_ms: number, } | { "event": "repairing", contact: AccountId, reason: string, } | { "event": "notice", text: string, };
+export type Event = { "event": "connection", connection: ConnectionView, } | { "event": "message_added", message: MessageView, backlog: boolean, } | { "event": "message_changed", message: MessageView, } | { "event": "message_removed", name: ClientMsgId, conversation: Conversation, } | { "event": "conversation_changed", conversation: Conversation, } | { "event": "contact_changed", contact: ContactView, } | { "event": "key_changed", contact: ContactView, was_verified: boolean, } | { "event": "queue_drained" } | { "event": "linked", me: Me, } | { "event": "link_failed", error: CommandError, } | { "event": "history_received", done: number, total: number, } | { "event": "history_sent", device: DeviceId, done: number, total: number, } | { "event": "group_keys", group: GroupId, done: number, total: number, } | { "event": "devices_changed" } | { "event": "signed_out", error: CommandError, } | { "event": "clock_off", by_ms: number, } | { "event": "repairing", contact: AccountId, reason: string, } | { "event": "notice", text: string, };

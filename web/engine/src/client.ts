@@ -53,6 +53,8 @@ export interface ReplyTo {
   create_group: "group";
   change_group: "group";
   group: "group";
+  look_at_invite: "group_invitation";
+  join_group: "group_invitation";
   retry_message: "queued";
   cancel_message: "done";
   mark_read: "done";

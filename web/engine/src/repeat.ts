@@ -33,6 +33,8 @@ const REPEATABLE: Record<Command["command"], boolean> = {
   devices: true,
   request_history: true,
   group: true,
+  look_at_invite: true,
+  join_group: true,
   status: true,
   export: true,
 };

@@ -61,6 +61,8 @@ export interface AppState {
   linkFailed: CommandError | null;
   historyReceived: Progress | null;
   historySent: (Progress & { device: number }) | null;
+  /** Groups whose members are being given keys, before what was written can leave. */
+  groupKeys: Readonly<Record<string, Progress>>;
   /** Rises when the account's devices changed: read them again. */
   devicesVersion: number;
   notices: readonly Notice[];
@@ -86,6 +88,7 @@ export const useApp = create<AppState>(() => ({
   linkFailed: null,
   historyReceived: null,
   historySent: null,
+  groupKeys: {},
   devicesVersion: 0,
   notices: [],
 }));
@@ -233,6 +236,10 @@ function apply(happenings: Happening[]): void {
   const touched = new Set<string>();
   const current = (): AppState => ({ ...state, ...next });
   const setContact = (contact: ContactView) => {
+    // The last line of a group names people, too.
+    for (const { conversation, group, last } of Object.values(conversations)) {
+      if (group !== null && last && (last.from === contact.account || last.body.kind === "group_change")) changed.add(conversation);
+    }
     const view = conversations[contact.account];
     if (!view) return;
     conversations[contact.account] = { ...view, contact, title: displayName(contact) ?? view.title };
@@ -248,6 +255,8 @@ function apply(happenings: Happening[]): void {
   for (const happening of happenings) {
     switch (happening.event) {
       case "connection":
+        // What was under way begins anew on the next connection.
+        if (happening.connection.state !== "connected") next.groupKeys = {};
         Object.assign(next, withConnection(current(), happening.connection));
         // Somebody has just registered or recovered: only an account connects.
         if (state.me === null && happening.connection.state !== "disconnected") void reload();
@@ -282,6 +291,9 @@ function apply(happenings: Happening[]): void {
       case "history_sent":
         next.historySent = { device: happening.device, done: happening.done, total: happening.total };
         break;
+      case "group_keys":
+        next.groupKeys = withKeys(current().groupKeys, happening.group, happening);
+        break;
       case "devices_changed":
         next.devicesVersion = current().devicesVersion + 1;
         break;
@@ -311,6 +323,11 @@ function apply(happenings: Happening[]): void {
   useApp.setState(next);
   if (current().me) void readChanged();
   for (const listener of batchListeners) listener(happenings);
+}
+
+function withKeys(known: AppState["groupKeys"], group: string, { done, total }: Progress): AppState["groupKeys"] {
+  if (done < total) return { ...known, [group]: { done, total } };
+  return Object.fromEntries(Object.entries(known).filter(([other]) => other !== group));
 }
 
 function withConnection(

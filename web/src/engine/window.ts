@@ -5,11 +5,11 @@
  * - `messages` is without gaps and in the order of positions; `more` and `newer` say whether history goes on before and after;
  * - an answer to an older question (another conversation, another place) is dropped.
  */
-import { messageName, type HistoryPlace, type MessageView } from "@sotto/engine";
+import { messageName, type HistoryPlace, type Mention, type MessageView } from "@sotto/engine";
 import { create } from "zustand";
 import { engine } from "./engine";
 import { byPosition, compareDigits, keyOf, readId } from "./order";
-import { recipientOf } from "./recipient";
+import { isGroup, recipientOf } from "./recipient";
 import { reasonOf } from "../strings/reason";
 import { isForeground, notice, onHappenings, refreshConversation, setConversation, useApp } from "./store";
 
@@ -210,8 +210,8 @@ function merge(known: readonly MessageView[], added: readonly MessageView[]): Me
 // ---------- Sending ----------
 
 /** Sends a text; resolves when it is saved on this device. The same name again is the same message. */
-export async function sendText(account: string, body: string, name = messageName()): Promise<void> {
-  const { message } = await engine.command({ command: "send_text", to: recipientOf(account), body, name });
+export async function sendText(account: string, body: string, mentions: Mention[] = [], name = messageName()): Promise<void> {
+  const { message } = await engine.command({ command: "send_text", to: recipientOf(account), body, name, mentions });
   if (useWindow.getState().account === account) {
     if (useWindow.getState().newer) await jumpToNewest();
     else take([message]);
@@ -263,6 +263,10 @@ export function startWindow(): void {
             remove(account, happening.name);
           }
           break;
+        case "contact_changed":
+          // Messages of a group carry the names of people, as they were when they were read.
+          if (isGroup(account)) nameSoon(account);
+          break;
         case "missed":
         case "history_received":
           stale = true;
@@ -274,6 +278,17 @@ export function startWindow(): void {
     take(messages);
     if (stale) void refresh(account);
   });
+}
+
+/** Many contacts change at once when the members of a large group become known: one reading serves them all. */
+const NAMES_MS = 500;
+let naming: ReturnType<typeof setTimeout> | undefined;
+
+function nameSoon(account: string): void {
+  naming ??= setTimeout(() => {
+    naming = undefined;
+    if (useWindow.getState().account === account) void refresh(account);
+  }, NAMES_MS);
 }
 
 function take(taken: readonly MessageView[]): void {

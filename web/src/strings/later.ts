@@ -7,6 +7,14 @@ import { gate } from "./gate";
 import { speaker } from "./speaker";
 
 const later = {
+  "receipts.title": "Who has it",
+  "receipts.read": "Read by",
+  "receipts.delivered": "Delivered to",
+  "receipts.waiting": "Not delivered yet",
+  "receipts.of": "{count} of {total}",
+  "receipts.nobody": "Nobody yet",
+  "receipts.none": "Nobody else is in this group.",
+
   "hood.title": "Under the hood",
   "hood.total": "from your key to their device",
   "hood.total_me": "from your key to your other device",
@@ -22,10 +30,12 @@ const later = {
   "hood.stored_round": "On disk; the tick after {time}",
   "hood.delivered": "Delivered",
   "hood.delivered_note": "A device of theirs has it",
+  "hood.delivered_all_note": "A device of every member has it",
   "hood.received": "Received",
   "hood.received_note": "Decrypted and saved on this device",
   "hood.read": "Read",
   "hood.read_note": "Opened on a device of theirs",
+  "hood.read_all_note": "Opened by every member",
   "hood.clock_here": "By this device’s clock",
   "hood.clock_server": "By the server’s clock",
   "hood.clock_sender": "By the sender’s clock",

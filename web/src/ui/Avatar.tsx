@@ -9,13 +9,27 @@ interface Props {
   group?: boolean;
   /** Note to self: a notebook instead of initials. */
   self?: boolean;
+  picture?: Picture | null;
 }
 
-export function Avatar({ account, name, size, group, self }: Props) {
+/** As the engine gives them. */
+export interface Picture {
+  /** Base64. */
+  picture: string | null;
+  picture_type: string | null;
+}
+
+/** What an image element shows; the engine lets only pictures of pixels pass. */
+export function pictureUrl(of: Picture | null | undefined): string | null {
+  return of?.picture == null || of.picture_type === null ? null : `data:${of.picture_type};base64,${of.picture}`;
+}
+
+export function Avatar({ account, name, size, group, self, picture }: Props) {
+  const url = pictureUrl(picture);
   const names = ["avatar", size ?? "", group ? "group" : "", `hue-${hueOf(account)}`];
   return (
     <span className={names.filter(Boolean).join(" ")} aria-hidden="true">
-      {self ? <Icon icon={NotebookPen} /> : initials(name)}
+      {url !== null ? <img src={url} alt="" decoding="async" draggable={false} /> : self ? <Icon icon={NotebookPen} /> : initials(name)}
     </span>
   );
 }

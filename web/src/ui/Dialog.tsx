@@ -54,14 +54,14 @@ export function Dialog({ title, onClose, children, actions, wide, role }: Dialog
       }}
     >
       <div className="dialog-in">
-        <header className="dialog-head">
+        <div className="dialog-head">
           <h2 className="h-lg" id={id}>
             {title}
           </h2>
           <IconButton icon={X} label={t("common.close")} onClick={onClose} />
-        </header>
+        </div>
         <div className="dialog-body">{children}</div>
-        {actions !== undefined && <footer className="dialog-acts">{actions}</footer>}
+        {actions !== undefined && <div className="dialog-acts">{actions}</div>}
       </div>
     </dialog>
   );

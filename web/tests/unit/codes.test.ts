@@ -65,8 +65,10 @@ describe("recovery codes", () => {
   test("groups", () => assert.deepEqual(groupsOf("AAAA-BBBB"), ["AAAA", "BBBB"]));
 });
 
-describe("contact links", () => {
+describe("links of persons and groups", () => {
   const own = "https://chat.example.org";
+  /** 97 bytes as base64url. */
+  const CODE = "AbC_-09".repeat(19).slice(0, 130);
   test("lead back", () => {
     assert.deepEqual(parseContact(contactLink(own, "ann"), own), { kind: "username", username: "ann" });
     assert.equal(newChatPath("a&b=c#d"), "/new?with=a%26b%3Dc%23d");
@@ -89,6 +91,18 @@ describe("contact links", () => {
     ["data:text/html,x#/u/ann", "not_a_link"],
     ["sotto://link?v=1", "not_a_link"],
     ["https://", "not_a_link"],
+    [`https://chat.example.org/#/g/${CODE}`, "group"],
+    [` HTTPS://chat.example.org:443/#/g/${CODE} `, "group"],
+    [`https://elsewhere.example/#/g/${CODE}`, "other_server"],
+    [`https://chat.example.org@elsewhere.example/#/g/${CODE}`, "other_server"],
+    ["https://chat.example.org/#/g/", "not_a_link"],
+    [`https://chat.example.org/#/g/${CODE.slice(0, 30)}`, "not_a_link"],
+    [`https://chat.example.org/#/g/${CODE.slice(1)}=`, "not_a_link"],
+    [`https://chat.example.org/#/g/${CODE}/../u/ann`, "not_a_link"],
+    [`https://chat.example.org/#/g/${CODE.repeat(5)}`, "not_a_link"],
+    [`https://chat.example.org/g/${CODE}`, "not_a_link"],
+    [`javascript:alert(1)#/g/${CODE}`, "not_a_link"],
+    [CODE, "username"],
   ];
   for (const [text, kind] of cases) test(`${text}: ${kind}`, () => assert.equal(parseContact(text, own).kind, kind));
 
@@ -97,6 +111,8 @@ describe("contact links", () => {
     assert.equal(parseContact("http://localhost:8080/#/u/ann", local).kind, "username");
     assert.equal(parseContact("http://[::1]:8080/#/u/ann", local).kind, "username");
     assert.equal(parseContact("http://localhost:8081/#/u/ann", local).kind, "other_server");
+    assert.deepEqual(parseContact(`http://localhost:8080/#/g/${CODE}`, local), { kind: "group", code: CODE });
+    assert.equal(parseContact(`http://[::1]:8081/#/g/${CODE}`, local).kind, "other_server");
   });
 });
 
@@ -187,6 +203,11 @@ describe("addresses", () => {
     ["/settings/", { at: "settings", page: null }],
     ["/settings/about", { at: "settings", page: "about" }],
     ["/new", { at: "new" }],
+    ["/new/group", { at: "new_group" }],
+    ["/join", { at: "join" }],
+    [`/chat/${"a5".repeat(32)}/info`, { at: "chat", account: "a5".repeat(32), panel: { kind: "info" } }],
+    [`/chat/${"a5".repeat(31)}`, { at: "list" }],
+    [`/chat/${"A5".repeat(32)}`, { at: "list" }],
     ["//evil.example", { at: "list" }],
   ];
   for (const [path, route] of cases) test(JSON.stringify(path), () => assert.deepEqual(parseRoute(path), route));

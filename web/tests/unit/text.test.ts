@@ -6,7 +6,7 @@ import { oneLine } from "../../src/features/list/preview";
 /** Links in angle brackets, as "shown" or "shown=where it leads". */
 const draw = (text: string): string =>
   textParts(text)
-    .map((part) => (part.kind === "text" ? part.text : part.href === part.text ? `<${part.text}>` : `<${part.text}=${part.href}>`))
+    .map((part) => (part.kind !== "link" ? part.text : part.href === part.text ? `<${part.text}>` : `<${part.text}=${part.href}>`))
     .join("");
 
 describe("links in a text", () => {

@@ -247,8 +247,9 @@ impl Committer {
             let mut out = OwnedWriteBatch::with_capacity(self.db.clone(), writes.len()).durability(Some(mode));
             let mut bytes = 0;
             for write in writes.drain(..) {
-                bytes += write.key.len() + write.value.as_ref().map_or(0, |value| value.len()) + WRITE_OVERHEAD;
-                self.metrics.wrote(write.table);
+                let record = write.key.len() + write.value.as_ref().map_or(0, |value| value.len());
+                bytes += record + WRITE_OVERHEAD;
+                self.metrics.wrote(write.table, record);
                 let gone;
                 let keyspace = match write.table {
                     crate::tables::Table::Dedup(_) => match self.txn.tables.keyspace(write.table) {

@@ -32,6 +32,8 @@ pub struct Metrics {
     entries_total: Counter,
     writes_total: [Counter; Table::COUNT],
     writes: [AtomicU64; Table::COUNT],
+    bytes_total: [Counter; Table::COUNT],
+    bytes: [AtomicU64; Table::COUNT],
     commits: AtomicU64,
     syncs: AtomicU64,
     entries: AtomicU64,
@@ -46,11 +48,11 @@ impl Metrics {
         metrics::describe_gauge!("sotto_store_queue_depth", "Operations waiting for the committer");
         metrics::describe_gauge!("sotto_store_free_bytes", "Free disk space");
         metrics::describe_counter!("sotto_store_writes_total", "Records written or removed, by keyspace");
+        metrics::describe_counter!("sotto_store_bytes_total", "Bytes of keys and values of those records, by keyspace");
         metrics::describe_counter!("sotto_store_entries_total", "New inbox entries");
-        let by_index = |index: usize| {
-            let table = Table::FIXED.get(index).copied().unwrap_or(Table::Dedup(0));
-            metrics::counter!("sotto_store_writes_total", "keyspace" => table.label())
-        };
+        let label = |index: usize| Table::FIXED.get(index).copied().unwrap_or(Table::Dedup(0)).label();
+        let by_table =
+            |name: &'static str| std::array::from_fn(|index| metrics::counter!(name, "keyspace" => label(index)));
         Self {
             batch_ops: metrics::histogram!("sotto_store_batch_ops"),
             commit_seconds: metrics::histogram!("sotto_store_commit_seconds"),
@@ -59,24 +61,29 @@ impl Metrics {
             fsync_seconds: metrics::histogram!("sotto_store_fsync_seconds"),
             commits_total: metrics::counter!("sotto_store_commits_total"),
             entries_total: metrics::counter!("sotto_store_entries_total"),
-            writes_total: std::array::from_fn(by_index),
+            writes_total: by_table("sotto_store_writes_total"),
             writes: std::array::from_fn(|_| AtomicU64::new(0)),
+            bytes_total: by_table("sotto_store_bytes_total"),
+            bytes: std::array::from_fn(|_| AtomicU64::new(0)),
             commits: AtomicU64::new(0),
             syncs: AtomicU64::new(0),
             entries: AtomicU64::new(0),
         }
     }
 
-    pub fn wrote(&self, table: Table) {
-        if let Some(count) = self.writes.get(table.index()) {
+    /// One record, with the bytes of its key and its value.
+    pub fn wrote(&self, table: Table, bytes: usize) {
+        if let (Some(count), Some(sum)) = (self.writes.get(table.index()), self.bytes.get(table.index())) {
             count.fetch_add(1, Ordering::Relaxed);
+            sum.fetch_add(u64::try_from(bytes).unwrap_or(u64::MAX), Ordering::Relaxed);
         }
     }
 
     pub fn committed(&self) {
         self.commits.fetch_add(1, Ordering::Relaxed);
         self.commits_total.increment(1);
-        for (total, count) in self.writes_total.iter().zip(&self.writes) {
+        let (writes, bytes) = (self.writes_total.iter().zip(&self.writes), self.bytes_total.iter().zip(&self.bytes));
+        for (total, count) in writes.chain(bytes) {
             total.absolute(count.load(Ordering::Relaxed));
         }
     }

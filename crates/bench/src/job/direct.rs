@@ -51,14 +51,21 @@ pub async fn run(plan: &Plan, job: &DirectJob, parent: &Rc<Parent>) -> Result<Ou
         let alarm = Alarm::default();
         alarms.push((index, Rc::clone(&alarm)));
         let quota = job.messages.map(|all| share_of(all, job.pairs, index));
-        let sender = Sender::new(sending, pace(job, go, index), timing, quota, false, Rc::clone(&shared));
+        let sender = Sender::new(
+            sending,
+            pace(job.rate, job.window, job.pairs, go, index),
+            timing,
+            quota,
+            false,
+            Rc::clone(&shared),
+        );
         let mut pair = Pair::new(sender, Some((receiving, inbox)), payload, alarm);
         running.spawn_local(async move {
             (&mut pair).await.with_context(|| format!("pair {index}"))?;
             anyhow::Ok(pair)
         });
     }
-    let waking = wake_on_schedule(job, go, timing.stop_sending, &alarms);
+    let waking = wake_on_schedule(job.rate, job.pairs, go, timing.stop_sending, &alarms);
     tokio::pin!(waking);
     // Kept until all are done: a connection that closed early would be one less to serve.
     let mut ended = Vec::new();
@@ -99,13 +106,14 @@ fn timing(job: &DirectJob, Go { start_ns }: Go) -> Timing {
     Timing { measure_from, measure_to, stop_sending: measure_to, give_up: measure_to + PATIENCE_NS }
 }
 
-fn pace(job: &DirectJob, Go { start_ns }: Go, index: u32) -> Pace {
-    match job.rate {
-        None => Pace::Window(job.window),
+/// Of sender number `index` of so many that share a rate.
+pub fn pace(rate: Option<f64>, window: usize, senders: u32, Go { start_ns }: Go, index: u32) -> Pace {
+    match rate {
+        None => Pace::Window(window),
         Some(rate) => {
             let step_ns = NS_PER_S as f64 / rate;
             let first_ns = start_ns + (f64::from(index) * step_ns) as u64;
-            Pace::Schedule { first_ns, step_ns: step_ns * f64::from(job.pairs) }
+            Pace::Schedule { first_ns, step_ns: step_ns * f64::from(senders) }
         }
     }
 }
@@ -116,15 +124,21 @@ pub fn share_of(messages: u64, pairs: u32, index: u32) -> u64 {
     messages / pairs + u64::from(index < messages % pairs)
 }
 
-/// Wakes each pair when its next send is due; never ends without an error. The pairs of a run take turns, so the next due is
-/// always the next in turn.
-async fn wake_on_schedule(job: &DirectJob, go: Go, until_ns: u64, pairs: &[(u32, Alarm)]) -> Result<()> {
-    let Some(rate) = job.rate.filter(|_| !pairs.is_empty()) else { return std::future::pending().await };
+/// Wakes each sender when its next send is due; never ends without an error. The senders of a run take turns, so the next due
+/// is always the next in turn.
+pub async fn wake_on_schedule(
+    rate: Option<f64>,
+    senders: u32,
+    go: Go,
+    until_ns: u64,
+    alarms: &[(u32, Alarm)],
+) -> Result<()> {
+    let Some(rate) = rate.filter(|_| !alarms.is_empty()) else { return std::future::pending().await };
     let timer = FineTimer::new().context("no fine timer")?;
     let step_ns = NS_PER_S as f64 / rate;
-    let turn_ns = step_ns * f64::from(job.pairs);
+    let turn_ns = step_ns * f64::from(senders);
     for turn in 0u64.. {
-        for (index, alarm) in pairs {
+        for (index, alarm) in alarms {
             let due = go.start_ns + (turn as f64 * turn_ns + f64::from(*index) * step_ns) as u64;
             if due >= until_ns {
                 return std::future::pending().await;

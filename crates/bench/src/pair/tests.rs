@@ -36,14 +36,15 @@ enum Lie {
 }
 
 /// A WebSocket as a server sees it.
-struct Peer {
+#[derive(Debug)]
+pub struct Peer {
     stream: TcpStream,
     buffer: Vec<u8>,
 }
 
 impl Peer {
     /// The handshake; the key is not answered, since the client does not ask for proof.
-    async fn accept(listener: &TcpListener) -> Self {
+    pub async fn accept(listener: &TcpListener) -> Self {
         let (mut stream, _) = listener.accept().await.expect("a client");
         let mut buffer = Vec::new();
         let end = loop {
@@ -59,7 +60,7 @@ impl Peer {
     }
 
     /// The next message, unmasked; `None` when the client is gone.
-    async fn receive(&mut self) -> Option<pb::ClientFrame> {
+    pub async fn receive(&mut self) -> Option<pb::ClientFrame> {
         loop {
             if let [first, second, rest @ ..] = &self.buffer[..] {
                 assert_eq!((*first, second & 0x80), (0x82, 0x80), "a whole, masked, binary message");
@@ -81,7 +82,7 @@ impl Peer {
         }
     }
 
-    async fn send(&mut self, body: pb::server_frame::Body) {
+    pub async fn send(&mut self, body: pb::server_frame::Body) {
         let frame = pb::ServerFrame { r#ref: 0, body: Some(body) }.encode_to_vec();
         let mut out = vec![0x82, 126];
         out.extend_from_slice(&(frame.len() as u16).to_be_bytes());
@@ -221,7 +222,7 @@ async fn run(lie: Lie, pace: impl FnOnce(u64) -> Pace, patience_ms: u64) -> (Res
     (ended.map(|()| shared.take()), acked.take())
 }
 
-fn local<T>(test: impl Future<Output = T>) -> T {
+pub fn local<T>(test: impl Future<Output = T>) -> T {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     LocalSet::new().block_on(&runtime, test)
 }

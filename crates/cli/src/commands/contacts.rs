@@ -2,8 +2,9 @@
 
 use crate::failure::{Exit, Failure};
 use crate::out::{Out, Style, ask, can_ask};
-use crate::session::{Session, parse_who};
+use crate::session::Session;
 use crate::text::clean_line;
+use crate::who::parse_who;
 use sotto_engine::api::{Command, ContactView, Reply, Who};
 
 /// "@ann", or what else is known.

@@ -4,9 +4,9 @@ use super::show::{contact_line, message_line, time_of};
 use crate::args::{History, Search};
 use crate::failure::{Exit, Failure};
 use crate::out::{Style, write_failure};
-use crate::session::{Session, parse_who};
+use crate::session::Session;
 use crate::text::{clean_line, date_time};
-use crate::ticks::{stand_in, tick};
+use crate::ticks::{author, stand_in, tick};
 use crate::tui::shorten;
 use sotto_engine::api::{Command, ConversationView, HistoryPlace, MessageBody, Reply};
 use std::io::Write;
@@ -17,7 +17,7 @@ const PAGE: u32 = 200;
 const PREVIEW: usize = 60;
 
 pub async fn history(session: &Session, args: History) -> Result<(), Failure> {
-    let conversation = session.conversation(parse_who(&args.name)?).await?;
+    let conversation = session.conversation_of(&args.name).await?;
     let mut found = Vec::new();
     let mut at = args.before.map_or(HistoryPlace::Newest, HistoryPlace::Before);
     let mut left = args.limit;
@@ -51,7 +51,7 @@ pub async fn history(session: &Session, args: History) -> Result<(), Failure> {
 
 pub async fn search(session: &Session, args: Search) -> Result<(), Failure> {
     let conversation = match &args.person {
-        Some(person) => Some(session.conversation(parse_who(person)?).await?),
+        Some(person) => Some(session.conversation_of(person).await?),
         None => None,
     };
     let reply = session.ask(Command::Search { query: args.words.join(" "), conversation, limit: args.limit }).await?;
@@ -67,7 +67,11 @@ pub async fn search(session: &Session, args: Search) -> Result<(), Failure> {
     }
     for hit in hits {
         let who = super::contacts::conversation_name(hit.contact.as_ref(), &hit.title);
-        let who = if hit.message.from_me { format!("me → {who}") } else { who };
+        let who = match hit.message.conversation.group() {
+            _ if hit.message.from_me => format!("me → {who}"),
+            Some(_) => format!("{} in {who}", author(&hit.message)),
+            None => who,
+        };
         let time = session.out.paint(Style::Dim, &date_time(time_of(&hit.message)));
         let snippet = highlight(&hit.snippet, |word| session.out.paint(Style::Bold, word));
         session.out.line(format!("{time}  {}  {snippet}", session.out.paint(Style::Name, &who)))?;
@@ -136,12 +140,18 @@ pub async fn conversations(session: &Session) -> Result<(), Failure> {
             };
             let unread = match conversation.unread {
                 0 => String::new(),
+                n if conversation.mentioned => out.paint(Style::Good, &format!(" ({n} unread, names you)")),
                 n => out.paint(Style::Good, &format!(" ({n} unread)")),
             };
             let last = conversation.last.as_ref().map(|message| {
-                let body = match &message.body {
-                    MessageBody::Text { body } => shorten(&clean_line(body), PREVIEW),
-                    other => stand_in(other).unwrap_or_default().into(),
+                let by = if conversation.group.is_some() && !message.from_me {
+                    format!("{}: ", author(message))
+                } else {
+                    String::new()
+                };
+                let body = match (stand_in(message), &message.body) {
+                    (None, MessageBody::Text { body, .. }) => shorten(&format!("{by}{}", clean_line(body)), PREVIEW),
+                    (line, _) => line.unwrap_or_default().into_owned(),
                 };
                 let (time, mark) = (date_time(time_of(message)), tick(message.status));
                 format!("{}  {body} {mark}", out.paint(Style::Dim, &time))

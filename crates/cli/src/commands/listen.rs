@@ -27,13 +27,15 @@ const REMEMBERED: usize = 20_000;
 /// About as long as a timer can wait.
 const FOR_EVER: Duration = Duration::from_secs(30 * 365 * 86_400);
 
-/// An event line for scripts: the event, and for messages the name of the conversation's person.
+/// An event line for scripts: the event, and for messages the name of the conversation's person, or the group's title.
 #[derive(Serialize)]
 struct EventLine<'a> {
     #[serde(flatten)]
     event: &'a Event,
     #[serde(skip_serializing_if = "Option::is_none")]
     username: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    title: Option<String>,
 }
 
 pub async fn run(session: &Session, args: Listen) -> Result<(), Failure> {
@@ -233,9 +235,8 @@ impl Listener<'_> {
         let counts = !message.from_me && is_message(&message);
         let (conversation, message_id) = (message.conversation, message.read_id());
         if self.session.out.json {
-            let username = self.session.username_of(conversation).await.map(String::from);
             let event = Event::MessageAdded { message, backlog };
-            self.session.out.json(&EventLine { event: &event, username })?;
+            self.json(&event, Some(conversation)).await?;
         } else {
             let line = message_line(self.session, &message).await;
             self.session.out.line(line)?;
@@ -266,15 +267,24 @@ impl Listener<'_> {
         Ok(())
     }
 
+    async fn json(&self, event: &Event, of: Option<Conversation>) -> Result<(), Failure> {
+        let (username, title) = match of {
+            Some(of) => (self.session.username_of(of).await.map(String::from), self.session.title_of(of).await),
+            None => (None, None),
+        };
+        self.session.out.json(&EventLine { event, username, title })
+    }
+
     async fn other(&self, event: &Event) -> Result<(), Failure> {
+        if let Event::ConversationChanged { conversation } = event {
+            self.session.forget_title(*conversation);
+        }
         if self.session.out.json {
-            let username = match event {
-                Event::MessageChanged { message } => {
-                    self.session.username_of(message.conversation).await.map(String::from)
-                }
+            let of = match event {
+                Event::MessageChanged { message } => Some(message.conversation),
                 _ => None,
             };
-            return self.session.out.json(&EventLine { event, username });
+            return self.json(event, of).await;
         }
         match event {
             Event::MessageChanged { message } if !message.from_me => {

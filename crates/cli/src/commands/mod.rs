@@ -3,6 +3,7 @@
 mod account;
 pub mod contacts;
 mod devices;
+mod group;
 pub mod history;
 mod listen;
 mod profile;
@@ -47,6 +48,8 @@ async fn with_session(session: &Session, command: Command) -> Result<(), Failure
         Command::Send(args) => send::run(session, args).await,
         Command::Listen(args) => listen::run(session, args).await,
         Command::History(args) => history::history(session, args).await,
+        Command::Show { name } => show::run(session, name).await,
+        Command::Group { action } => group::run(session, action).await,
         Command::Search(args) => history::search(session, args).await,
         Command::Export { file } => history::export(session, file).await,
         Command::Conversations => history::conversations(session).await,

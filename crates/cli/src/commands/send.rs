@@ -1,38 +1,24 @@
-//! send: one message, or a stream of JSON lines.
-//! Flow: line -> `SendText` (saved, in order) -> wait for its tick among the happenings -> result line.
-//! Always true:
-//! - messages are handed to the engine in the order of the lines, also while earlier ones wait for their tick;
-//! - a message that was saved is never given up: a timeout ends the waiting, the outbox goes on when sotto next runs;
-//! - a bad line does not end the stream: a bot's pipe must survive it. The exit code is that of the first failure.
+//! send: one message, or (`stream`) JSON lines of them.
+//! Flow: text -> mentions of members -> `SendText` (saved) -> wait for its tick among the happenings.
+//! Always true: a message that was saved is never given up: a timeout ends the waiting, the outbox goes on when sotto next runs.
+
+mod stream;
 
 use crate::args::{Send, Wait};
 use crate::failure::{Exit, Failure, FailureJson};
-use crate::session::{Session, parse_who, stop_signal};
+use crate::mentions;
+use crate::session::{Session, stop_signal};
 use crate::text::clean_line;
 use crate::ticks::tick;
-use serde::{Deserialize, Serialize};
-use sotto_engine::api::{Command, ConnectionView, Event, MessageStatus, MessageView, Reply, Who};
+use serde::Serialize;
+use sotto_engine::api::{Command, ConnectionView, ErrorKind, Event, MessageStatus, MessageView, Reply, Who};
 use sotto_engine_native::{Happening, Happenings};
-use sotto_types::{ClientMsgId, Conversation, MessageId, limits};
-use std::collections::{BTreeMap, HashSet};
+use sotto_types::{ClientMsgId, MessageId, limits};
 use std::time::Duration;
-use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
-use tokio::sync::mpsc;
+use tokio::io::AsyncReadExt;
 use tokio::time::Instant;
 
 const TIMEOUT: Duration = Duration::from_secs(30);
-/// Messages of a stream that wait for their tick; further lines are read when one is done.
-const IN_FLIGHT: usize = 256;
-/// A text of 32 KiB, every byte escaped as \u00XX, and the rest of the line.
-const LINE_BYTES: u64 = 256 * 1024;
-
-#[derive(Debug, Deserialize)]
-struct Line {
-    to: String,
-    text: String,
-    #[serde(default)]
-    name: Option<ClientMsgId>,
-}
 
 /// What became of one message, for scripts.
 #[derive(Debug, Serialize)]
@@ -53,15 +39,15 @@ struct Outcome<'a> {
 
 pub async fn run(session: &Session, args: Send) -> Result<(), Failure> {
     if args.stdin {
-        return stream(session, args.wait, args.timeout.map(Duration::from_secs)).await;
+        return stream::run(session, &args).await;
     }
     let (Some(name), Some(text)) = (args.name, args.text) else {
         return Err(Failure::usage("say to whom and what: sotto send NAME TEXT"));
     };
-    let to = parse_who(&name)?;
+    let to = session.who(&name).await?;
     let body = if text == "-" { read_stdin().await? } else { text };
     let happenings = session.client.happenings();
-    let message = submit(session, to, body, None).await?;
+    let message = submit(session, Text { to, body, name: None, mentions: !args.no_mentions }).await?;
     let timeout = args.timeout.map_or(TIMEOUT, Duration::from_secs);
     let waited = wait_for(session, happenings, message, args.wait, timeout);
     let message = tokio::select! {
@@ -93,10 +79,34 @@ async fn read_stdin() -> Result<String, Failure> {
     Ok(text)
 }
 
-async fn submit(session: &Session, to: Who, body: String, name: Option<ClientMsgId>) -> Result<MessageView, Failure> {
-    match session.ask(Command::SendText { to, body, name }).await? {
-        Reply::Queued { message } => Ok(message),
-        _ => Err(Failure::unexpected()),
+/// A text to be sent.
+struct Text {
+    to: Who,
+    body: String,
+    name: Option<ClientMsgId>,
+    /// "@ann" and "@all" are to be looked for, in a group.
+    mentions: bool,
+}
+
+async fn submit(session: &Session, text: Text) -> Result<MessageView, Failure> {
+    let Text { to, body, name, mentions } = text;
+    let mentions = match to {
+        Who::Group(group) if mentions && body.contains('@') => match session.ask(Command::Group { group }).await? {
+            Reply::Group { group } => mentions::find(&body, &group.members),
+            _ => return Err(Failure::unexpected()),
+        },
+        _ => Vec::new(),
+    };
+    let named = !mentions.is_empty();
+    match session.client.command(Command::SendText { to, body, name, mentions }).await {
+        Ok(Reply::Queued { message }) => Ok(message),
+        Ok(_) => Err(Failure::unexpected()),
+        Err(mut error) => {
+            if named && error.kind == ErrorKind::Invalid {
+                error.text.push_str(" (--no-mentions sends it as plain text)");
+            }
+            Err(error.into())
+        }
     }
 }
 
@@ -140,6 +150,11 @@ async fn wait_for(
             Ok(Happening::Missed) => message = look_up(session, message.name).await?,
             Ok(Happening::Event(event)) => match *event {
                 Event::MessageChanged { message: changed } if changed.name == message.name => message = changed,
+                Event::GroupKeys { group, done, total } if Some(group) == message.conversation.group() => {
+                    session
+                        .out
+                        .progress(&format!("Giving keys to the group's devices: {done} of {total}"), done >= total);
+                }
                 Event::SignedOut { error } => return Err(error.into()),
                 _ => {}
             },
@@ -174,232 +189,6 @@ async fn not_in_time(session: &Session, message: &MessageView) -> Failure {
     }
 }
 
-/// A saved line of the stream.
-struct InFlight {
-    name: ClientMsgId,
-    conversation: Conversation,
-    to: String,
-    deadline: Option<Instant>,
-    /// Got as far as asked, or will not; reported when the earlier lines of its conversation are.
-    settled: Option<(MessageView, Result<(), Failure>)>,
-}
-
-struct Stream<'a> {
-    session: &'a Session,
-    wait: Wait,
-    timeout: Option<Duration>,
-    /// By line number. The same name may stand on two lines.
-    in_flight: BTreeMap<u64, InFlight>,
-    first_failure: Option<Failure>,
-}
-
-async fn stream(session: &Session, wait: Wait, timeout: Option<Duration>) -> Result<(), Failure> {
-    let happenings = session.client.happenings();
-    let mut stream = Stream { session, wait, timeout, in_flight: BTreeMap::new(), first_failure: None };
-    tokio::select! {
-        result = stream.run(happenings) => result?,
-        () = stop_signal() => {
-            let count = stream.in_flight.len();
-            if count > 0 {
-                session.out.note(format!("{count} message(s) are saved and go out when sotto next connects"));
-            }
-        }
-    }
-    stream.first_failure.map_or(Ok(()), Err)
-}
-
-impl Stream<'_> {
-    async fn run(&mut self, mut happenings: Happenings) -> Result<(), Failure> {
-        // Reading lines cannot be interrupted in the middle; a task of its own does it. Full: it waits.
-        let (to_us, mut lines) = mpsc::channel(16);
-        let reader = tokio::spawn(read_lines(to_us));
-        let mut number = 0;
-        let mut open = true;
-        while open || !self.in_flight.is_empty() {
-            let next_deadline = self.in_flight.values().filter_map(|message| message.deadline).min();
-            let expiry = async {
-                match next_deadline {
-                    Some(at) => tokio::time::sleep_until(at).await,
-                    None => std::future::pending().await,
-                }
-            };
-            tokio::select! {
-                line = lines.recv(), if open && self.in_flight.len() < IN_FLIGHT => match line {
-                    None => open = false,
-                    Some(line) => {
-                        number += 1;
-                        self.on_line(number, line).await?;
-                    }
-                },
-                happening = happenings.next() => self.on_happening(happening).await?,
-                () = expiry => self.expire().await?,
-            }
-        }
-        reader.abort();
-        Ok(())
-    }
-
-    async fn on_line(&mut self, number: u64, line: Result<Vec<u8>, Failure>) -> Result<(), Failure> {
-        let line = match line {
-            Ok(line) if line.iter().all(u8::is_ascii_whitespace) => return Ok(()),
-            Ok(line) => line,
-            Err(failure) => return self.failed(Some(number), None, None, failure),
-        };
-        let line: Line = match serde_json::from_slice(&line) {
-            Ok(line) => line,
-            Err(error) => {
-                let failure = Failure::usage(format!("not {{\"to\":...,\"text\":...}}: {error}"));
-                return self.failed(Some(number), None, None, failure);
-            }
-        };
-        let sent = match parse_who(&line.to) {
-            Ok(to) => submit(self.session, to, line.text, line.name).await,
-            Err(failure) => Err(failure),
-        };
-        match sent {
-            Ok(message) => {
-                let deadline = self.timeout.map(|timeout| Instant::now() + timeout);
-                let (name, conversation) = (message.name, message.conversation);
-                self.in_flight.insert(number, InFlight { name, conversation, to: line.to, deadline, settled: None });
-                self.progress(&message)
-            }
-            Err(failure) if failure.kind == "signed_out" || failure.kind == "storage" => Err(failure),
-            Err(failure) => self.failed(Some(number), line.name, Some(&line.to), failure),
-        }
-    }
-
-    async fn on_happening(&mut self, happening: Happening) -> Result<(), Failure> {
-        match happening {
-            Happening::Event(event) => match *event {
-                Event::MessageChanged { message } => self.progress(&message),
-                Event::SignedOut { error } => Err(error.into()),
-                _ => Ok(()),
-            },
-            Happening::Missed => {
-                for name in self.in_flight.values().map(|sent| sent.name).collect::<Vec<_>>() {
-                    let message = look_up(self.session, name).await?;
-                    self.progress(&message)?;
-                }
-                Ok(())
-            }
-            Happening::Ended(text) => Err(Failure::new(Exit::Storage, "storage", text)),
-        }
-    }
-
-    /// Notes how far a message got, and reports what is settled.
-    fn progress(&mut self, message: &MessageView) -> Result<(), Failure> {
-        let wait =
-            if message.conversation.peer() == Some(message.from) { self.wait.min(Wait::Sent) } else { self.wait };
-        for sent in self.in_flight.values_mut().filter(|sent| sent.name == message.name && sent.settled.is_none()) {
-            sent.settled = settled(message, wait).map(|result| (message.clone(), result));
-        }
-        self.report()
-    }
-
-    /// In the order of the lines within each conversation: a reply may overtake the event of an earlier message.
-    fn report(&mut self) -> Result<(), Failure> {
-        let mut waiting = HashSet::new();
-        let mut done = Vec::new();
-        for (line, sent) in &self.in_flight {
-            if sent.settled.is_none() {
-                waiting.insert(sent.conversation);
-            } else if !waiting.contains(&sent.conversation) {
-                done.push(*line);
-            }
-        }
-        for line in done {
-            let Some(sent) = self.in_flight.remove(&line) else { continue };
-            match sent.settled {
-                Some((_, Err(failure))) => self.failed(Some(line), Some(sent.name), Some(&sent.to), failure)?,
-                Some((message, Ok(()))) if self.session.out.json => self.session.out.json(&Outcome {
-                    line: Some(line),
-                    name: Some(sent.name),
-                    to: Some(&sent.to),
-                    status: Some(message.status),
-                    message_id: message.message_id,
-                    error: None,
-                })?,
-                Some((message, Ok(()))) => {
-                    self.session.out.line(format!("{} {}", tick(message.status), clean_line(&sent.to)))?;
-                }
-                None => {}
-            }
-        }
-        Ok(())
-    }
-
-    async fn expire(&mut self) -> Result<(), Failure> {
-        let now = Instant::now();
-        let late = self.in_flight.iter().filter(|(_, sent)| sent.deadline.is_some_and(|at| at <= now));
-        for line in late.map(|(line, _)| *line).collect::<Vec<_>>() {
-            let Some(name) = self.in_flight.get(&line).map(|sent| sent.name) else { continue };
-            let message = look_up(self.session, name).await?;
-            let failure = not_in_time(self.session, &message).await;
-            if let Some(sent) = self.in_flight.get_mut(&line) {
-                sent.deadline = None;
-                sent.settled.get_or_insert((message, Err(failure)));
-            }
-        }
-        self.report()
-    }
-
-    fn failed(
-        &mut self,
-        line: Option<u64>,
-        name: Option<ClientMsgId>,
-        to: Option<&str>,
-        failure: Failure,
-    ) -> Result<(), Failure> {
-        if self.session.out.json {
-            let error = Some(failure.json());
-            self.session.out.json(&Outcome { line, name, to, status: None, message_id: None, error })?;
-        } else {
-            let line = line.map(|line| format!("line {line}: ")).unwrap_or_default();
-            self.session.out.note(format!("sotto: {line}{}", clean_line(&failure.text)));
-        }
-        self.first_failure.get_or_insert(failure);
-        Ok(())
-    }
-}
-
-async fn read_lines(to: mpsc::Sender<Result<Vec<u8>, Failure>>) {
-    let mut input = BufReader::new(tokio::io::stdin());
-    loop {
-        let mut line = Vec::new();
-        let read = (&mut input).take(LINE_BYTES).read_until(b'\n', &mut line).await;
-        let item = match read {
-            Ok(0) => return,
-            Ok(_) if line.last() != Some(&b'\n') && line.len() as u64 >= LINE_BYTES => {
-                if skip_line(&mut input).await.is_err() {
-                    return;
-                }
-                Err(Failure::usage("the line is too long"))
-            }
-            Ok(_) => Ok(line),
-            Err(error) => Err(error.into()),
-        };
-        let ended = matches!(&item, Err(failure) if failure.kind == "io");
-        if to.send(item).await.is_err() || ended {
-            return;
-        }
-    }
-}
-
-async fn skip_line(input: &mut BufReader<tokio::io::Stdin>) -> std::io::Result<()> {
-    loop {
-        let buffer = input.fill_buf().await?;
-        if buffer.is_empty() {
-            return Ok(());
-        }
-        let end = buffer.iter().position(|byte| *byte == b'\n');
-        let used = end.map_or(buffer.len(), |at| at + 1);
-        input.consume(used);
-        if end.is_some() {
-            return Ok(());
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -423,19 +212,6 @@ mod tests {
             let got =
                 settled(&message(1, true, "x", status), wait).map(|result| result.err().map_or(0, |f| f.exit as u8));
             assert_eq!(got, want, "{status:?} {wait:?}");
-        }
-    }
-
-    #[test]
-    fn lines_need_to_and_text() {
-        for (line, good) in [
-            (r#"{"to":"ann","text":"hi"}"#, true),
-            (r#"{"to":"ann","text":"hi","name":"018f3c1e-0000-7000-8000-000000000001","more":1}"#, true),
-            (r#"{"to":"ann"}"#, false),
-            (r#"{"to":"ann","text":"hi","name":"x"}"#, false),
-            ("[]", false),
-        ] {
-            assert_eq!(serde_json::from_str::<Line>(line).is_ok(), good, "{line}");
         }
     }
 }

@@ -39,6 +39,11 @@ impl Composer {
         self.cursor += clean.len();
     }
 
+    /// What stands to the left of the cursor.
+    pub fn to_cursor(&self) -> &str {
+        &self.text[..self.cursor]
+    }
+
     fn before(&self) -> Option<usize> {
         self.text[..self.cursor].grapheme_indices(true).next_back().map(|(at, _)| at)
     }

@@ -1,7 +1,9 @@
 //! Keys and mouse: what the person wants.
 
+use super::group::{GroupSheet, NOT_YET};
 use super::state::{App, Focus, SearchSheet, Sheet, Why};
 use super::wrap::shorten;
+use crate::mentions;
 use crossterm::event::{Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers, MouseEvent, MouseEventKind};
 use ratatui::layout::Position;
 use sotto_engine::api::{Command, MessageStatus, Who};
@@ -38,6 +40,7 @@ impl App {
             KeyCode::Char('f') if control => self.sheet = Some(Sheet::Search(SearchSheet::default())),
             KeyCode::PageUp => self.scroll_up(self.page()),
             KeyCode::PageDown => self.scroll_down(self.page()),
+            KeyCode::Tab if self.focus == Focus::Composer && self.complete_name() => {}
             KeyCode::Tab => self.focus = self.next_focus(),
             KeyCode::BackTab => {
                 self.focus = self.next_focus();
@@ -111,6 +114,10 @@ impl App {
     }
 
     fn send(&mut self) {
+        if self.in_group() && self.group_view().is_none() && self.composer.text().contains('@') {
+            self.notice = Some(NOT_YET.into());
+            return;
+        }
         let Some(open) = &mut self.open else { return };
         if self.composer.text().trim().is_empty() {
             return;
@@ -126,7 +133,8 @@ impl App {
         };
         open.scroll = 0;
         let body = self.composer.take();
-        self.ask(Why::Sent, Command::SendText { to, body, name: None });
+        let mentions = self.group_view().map(|view| mentions::find(&body, &view.members)).unwrap_or_default();
+        self.ask(Why::Sent, Command::SendText { to, body, name: None, mentions });
     }
 
     /// The list and the messages share their letters.
@@ -148,6 +156,7 @@ impl App {
                     self.sheet = Some(Sheet::ConfirmBlock(contact));
                 }
             }
+            KeyCode::Char('p') => self.show_people(),
             _ if self.focus == Focus::List => self.on_list_key(key.code),
             _ => self.on_messages_key(key.code),
         }
@@ -247,6 +256,7 @@ impl App {
                 }
             }
             Some(Sheet::New(field)) => field.insert(text.trim()),
+            Some(Sheet::Group(GroupSheet { adding: Some(field), .. })) => field.insert(text.trim()),
             Some(Sheet::Search(search)) => {
                 search.field.insert(&text.replace('\n', " "));
                 self.search();
@@ -256,6 +266,9 @@ impl App {
     }
 
     fn on_sheet_key(&mut self, key: KeyEvent) {
+        if let Some(Sheet::Group(_)) = self.sheet {
+            return self.on_group_key(key);
+        }
         if key.code == KeyCode::Esc {
             self.sheet = None;
             return;
@@ -295,7 +308,7 @@ impl App {
                 self.ask(Why::Contact, Command::SetBlocked { who, blocked });
                 self.sheet = None;
             }
-            Some(Sheet::Safety { .. } | Sheet::ConfirmBlock(_)) | None => {}
+            Some(Sheet::Safety { .. } | Sheet::ConfirmBlock(_) | Sheet::Group(_)) | None => {}
         }
     }
 
@@ -354,7 +367,7 @@ impl App {
 }
 
 /// A field of one line.
-fn edit(field: &mut super::composer::Composer, key: KeyEvent) {
+pub fn edit(field: &mut super::composer::Composer, key: KeyEvent) {
     let control = key.modifiers.contains(KeyModifiers::CONTROL);
     match key.code {
         KeyCode::Char('w') if control => field.delete_word(),

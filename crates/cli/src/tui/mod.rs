@@ -3,17 +3,21 @@
 //! Always true: the terminal is given back as it was, however the app ends; drawing is at most every 16 ms.
 
 mod composer;
+mod group;
 mod input;
+mod lines;
 mod render;
 #[cfg(test)]
 pub mod samples;
+mod sheets;
 mod state;
 #[cfg(test)]
 mod tests;
+mod theme;
 mod wrap;
 
 use crate::failure::Failure;
-use crate::session::{Session, parse_who, stop_signal};
+use crate::session::{Session, stop_signal};
 use crate::text::now_ms;
 use crossterm::event::{
     DisableBracketedPaste, DisableFocusChange, DisableMouseCapture, EnableBracketedPaste, EnableFocusChange,
@@ -42,9 +46,12 @@ pub async fn run(session: &Session, name: Option<String>) -> Result<(), Failure>
     if !std::io::stdout().is_terminal() || !std::io::stdin().is_terminal() {
         return Err(Failure::usage("sotto chat needs a terminal; scripts use `sotto listen` and `sotto send`"));
     }
-    let who = name.as_deref().map(parse_who).transpose()?;
     // Without an account there is nothing to show: say so before the screen changes.
     session.ask(sotto_engine::api::Command::WhoAmI).await?;
+    let who = match name.as_deref() {
+        Some(name) => Some(session.who(name).await?),
+        None => None,
+    };
     let colour = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
     let mut app = App::new(now_ms(), colour);
     app.start(who);

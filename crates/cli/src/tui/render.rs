@@ -1,58 +1,27 @@
 //! Draws the app. Reads `App` and writes back only `view`: what is where, for the mouse and for loading older pages.
 //! Always true: every text from the network is cleaned; lines are cut by columns, so wide characters never break a frame.
 
-use super::state::{App, Focus, OpenConversation, Sheet, View};
+use super::lines::{message_height, message_lines};
+use super::sheets::sheet;
+use super::state::{App, Focus, OpenConversation, View};
+use super::theme::Theme;
 use super::wrap::{shorten, wrap};
-use crate::commands::contacts::{conversation_name, digit_lines, name_of};
+use crate::commands::contacts::conversation_name;
 use crate::commands::show::time_of;
-use crate::text::{clean, clean_line, clock, day, day_title};
-use crate::ticks::{stand_in, tick};
+use crate::text::{clean_line, clock, day, day_title};
+use crate::ticks::{author, stand_in, tick};
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Position, Rect};
 use ratatui::style::{Color, Modifier, Style};
 use ratatui::text::{Line, Span};
-use ratatui::widgets::{Block, BorderType, Borders, Clear, Paragraph};
-use sotto_engine::api::{ConnectionView, ContactView, ConversationView, MessageBody, MessageStatus, MessageView};
+use ratatui::widgets::{Block, Borders, Paragraph};
+use sotto_engine::api::{ConnectionView, ContactView, ConversationView, GroupSummary, MessageBody, MessageStatus};
 use sotto_types::MessageId;
 use unicode_width::UnicodeWidthStr;
 
 /// Below this many columns one pane is shown at a time.
 const NARROW: u16 = 64;
 const COMPOSER_LINES: u16 = 5;
-/// "14:05 › "
-const GUTTER: usize = 8;
-
-struct Theme {
-    colour: bool,
-}
-
-impl Theme {
-    fn fg(&self, colour: Color) -> Style {
-        if self.colour { Style::new().fg(colour) } else { Style::new() }
-    }
-
-    fn dim(&self) -> Style {
-        // Not DarkGray: it is invisible in some themes.
-        Style::new().add_modifier(Modifier::DIM)
-    }
-
-    fn bold(&self) -> Style {
-        Style::new().add_modifier(Modifier::BOLD)
-    }
-
-    fn warn(&self) -> Style {
-        self.fg(Color::Yellow).add_modifier(Modifier::BOLD)
-    }
-
-    fn tick(&self, status: MessageStatus) -> Style {
-        match status {
-            MessageStatus::Read => self.fg(Color::LightBlue).add_modifier(Modifier::BOLD),
-            MessageStatus::Failed | MessageStatus::Held => self.warn(),
-            _ => self.dim(),
-        }
-    }
-}
-
 pub fn draw(frame: &mut Frame<'_>, app: &mut App) {
     let area = frame.area();
     let theme = Theme { colour: app.colour };
@@ -78,7 +47,7 @@ pub fn draw(frame: &mut Frame<'_>, app: &mut App) {
     sheet(frame, app, &theme, main);
 }
 
-fn put(frame: &mut Frame<'_>, area: Rect, row: u16, line: Line<'_>) {
+pub fn put(frame: &mut Frame<'_>, area: Rect, row: u16, line: Line<'_>) {
     if row < area.height {
         frame.render_widget(Paragraph::new(line), Rect { y: area.y + row, height: 1, ..area });
     }
@@ -120,7 +89,10 @@ fn list_lines(conversation: &ConversationView, width: usize, now_ms: u64, theme:
         true => "Note to self".into(),
         false => conversation_name(conversation.contact.as_ref(), &conversation.title),
     };
-    let mark = contact_mark(conversation.contact.as_ref());
+    let mark = match &conversation.group {
+        Some(group) => group_mark(group),
+        None => contact_mark(conversation.contact.as_ref()),
+    };
     let time = conversation.last.as_ref().map(|last| {
         let at = time_of(last);
         if day_title(at, now_ms) == "Today" {
@@ -130,7 +102,11 @@ fn list_lines(conversation: &ConversationView, width: usize, now_ms: u64, theme:
         }
     });
     let time = time.unwrap_or_default();
-    let unread = if conversation.unread > 0 { format!(" {} ", conversation.unread) } else { String::new() };
+    let unread = match conversation.unread {
+        0 => String::new(),
+        n if conversation.mentioned => format!(" @ {n} "),
+        n => format!(" {n} "),
+    };
     let name = shorten(&format!("{name}{mark}"), width.saturating_sub(time.width() + 1));
     let gap = " ".repeat(width.saturating_sub(name.width() + time.width()));
     let style = if conversation.unread > 0 { theme.bold() } else { Style::new() };
@@ -139,9 +115,12 @@ fn list_lines(conversation: &ConversationView, width: usize, now_ms: u64, theme:
         None => ("", String::new()),
         Some(last) => (
             tick(last.status),
-            match &last.body {
-                MessageBody::Text { body } => clean_line(body),
-                other => stand_in(other).unwrap_or_default().into(),
+            match (stand_in(last), &last.body) {
+                (None, MessageBody::Text { body, .. }) if conversation.group.is_some() && !last.from_me => {
+                    format!("{}: {}", author(last), clean_line(body))
+                }
+                (None, MessageBody::Text { body, .. }) => clean_line(body),
+                (line, _) => line.unwrap_or_default().into_owned(),
             },
         ),
     };
@@ -174,6 +153,35 @@ fn contact_mark(contact: Option<&ContactView>) -> &'static str {
     }
 }
 
+fn group_mark(group: &GroupSummary) -> &'static str {
+    match group {
+        GroupSummary { alarm: Some(_), .. } => " ⚠",
+        GroupSummary { deleted: true, .. } => " (deleted)",
+        GroupSummary { my_role: None, .. } => " (not in it)",
+        _ => "",
+    }
+}
+
+/// What stands above the field when writing is not as usual.
+fn banner(open: &OpenConversation) -> Option<String> {
+    if let Some(group) = &open.group {
+        return match group.as_ref() {
+            GroupSummary { alarm: Some(alarm), .. } => Some(format!("⚠ {}", clean_line(alarm))),
+            GroupSummary { deleted: true, .. } => Some("This group is deleted".into()),
+            GroupSummary { my_role: None, .. } => Some("You are not in this group".into()),
+            GroupSummary { may_post: false, .. } => Some("Only admins write here".into()),
+            _ => None,
+        };
+    }
+    match open.contact.as_ref()? {
+        ContactView { blocked: true, .. } => Some("Blocked: b to unblock".into()),
+        ContactView { key_changed: true, .. } => {
+            Some("⚠ The safety number changed. s: compare, a: accept (from the messages)".into())
+        }
+        _ => None,
+    }
+}
+
 fn conversation(frame: &mut Frame<'_>, app: &mut App, theme: &Theme, area: Rect) {
     let Some(open) = &mut app.open else {
         let middle = Rect { y: area.y + area.height / 2, height: 1, ..area };
@@ -182,13 +190,11 @@ fn conversation(frame: &mut Frame<'_>, app: &mut App, theme: &Theme, area: Rect)
     };
     let laid = app.composer.lay(usize::from(area.width.saturating_sub(2)));
     let rows = u16::try_from(laid.lines.len()).unwrap_or(COMPOSER_LINES).clamp(1, COMPOSER_LINES);
-    let blocked = open.contact.as_ref().is_some_and(|contact| contact.blocked);
-    let key_changed = open.contact.as_ref().is_some_and(|contact| contact.key_changed);
-    let banner = u16::from(key_changed || blocked);
+    let banner = banner(open);
     let [head, messages, alert, field] = Layout::vertical([
         Constraint::Length(1),
         Constraint::Min(1),
-        Constraint::Length(banner),
+        Constraint::Length(u16::from(banner.is_some())),
         Constraint::Length(rows + 1),
     ])
     .areas(area);
@@ -196,7 +202,10 @@ fn conversation(frame: &mut Frame<'_>, app: &mut App, theme: &Theme, area: Rect)
         true => "Note to self".into(),
         false => conversation_name(open.contact.as_ref(), &open.title),
     };
-    let mark = contact_mark(open.contact.as_ref());
+    let mark = match &open.group {
+        Some(group) => format!("{} · {}", group_mark(group), group.members),
+        None => contact_mark(open.contact.as_ref()).into(),
+    };
     let title = shorten(&format!(" {name}{mark} "), usize::from(head.width));
     let rule = "─".repeat(usize::from(head.width).saturating_sub(title.width()));
     let rule_style = if app.focus == Focus::Messages { theme.bold() } else { theme.dim() };
@@ -205,12 +214,7 @@ fn conversation(frame: &mut Frame<'_>, app: &mut App, theme: &Theme, area: Rect)
     let shown = message_pane(frame, open, theme, messages, app.now_ms, app.focus == Focus::Messages);
     app.view.at_top = shown.oldest;
     app.view.seen = shown.read_up_to.map(|up_to| (open.conversation, up_to));
-    if banner > 0 {
-        let text = if blocked {
-            "Blocked: b to unblock".to_string()
-        } else {
-            "⚠ The safety number changed. s: compare, a: accept (from the messages)".to_string()
-        };
+    if let Some(text) = banner {
         put(frame, alert, 0, Line::styled(shorten(&text, usize::from(alert.width)), theme.warn()));
     }
     let active = app.focus == Focus::Composer;
@@ -230,59 +234,6 @@ fn conversation(frame: &mut Frame<'_>, app: &mut App, theme: &Theme, area: Rect)
         let row = u16::try_from(laid.row - skip).unwrap_or(0);
         frame.set_cursor_position(Position::new(inner.x + column, inner.y + row));
     }
-}
-
-/// Lines of one message; the tick stands after its last word.
-fn message_lines(message: &MessageView, width: usize, theme: &Theme, selected: bool) -> Vec<Line<'static>> {
-    let time = format!("{:>5} ", clock(time_of(message)));
-    let (arrow, colour) = if message.from_me { ("› ", Color::Green) } else { ("‹ ", Color::Cyan) };
-    let (text, style) = match &message.body {
-        MessageBody::Text { body } => (clean(body), Style::new()),
-        other @ MessageBody::Undecryptable => (stand_in(other).unwrap_or_default().into(), theme.dim()),
-        other => (stand_in(other).unwrap_or_default().into(), theme.warn()),
-    };
-    let room = width.saturating_sub(GUTTER).max(1);
-    let mut texts = wrap(&text, room);
-    let mark = tick(message.status);
-    let mark = match message.status {
-        MessageStatus::Failed => format!("{mark} r: retry"),
-        _ => mark.to_string(),
-    };
-    if texts.last().is_some_and(|last| !mark.is_empty() && last.width() + 1 + mark.width() > room) {
-        texts.push(String::new());
-    }
-    let last = texts.len().saturating_sub(1);
-    let mut lines = Vec::new();
-    for (index, text) in texts.into_iter().enumerate() {
-        let mut spans = if index == 0 {
-            vec![
-                Span::styled(time.clone(), theme.dim()),
-                Span::styled(arrow, theme.fg(colour).add_modifier(Modifier::BOLD)),
-            ]
-        } else {
-            vec![Span::raw(" ".repeat(GUTTER))]
-        };
-        spans.push(Span::styled(text, style));
-        if index == last && !mark.is_empty() {
-            spans.push(Span::raw(" "));
-            spans.push(Span::styled(mark.clone(), theme.tick(message.status)));
-        }
-        lines.push(Line::from(spans));
-    }
-    if let Some(note) = &message.note {
-        for text in wrap(&clean_line(note), room) {
-            lines.push(Line::from(vec![Span::raw(" ".repeat(GUTTER)), Span::styled(text, theme.warn())]));
-        }
-    }
-    if selected {
-        lines = lines.into_iter().map(|line| line.style(Style::new().add_modifier(Modifier::REVERSED))).collect();
-    }
-    lines
-}
-
-/// Rows a message takes in a pane of this width.
-pub fn message_height(message: &MessageView, width: usize) -> usize {
-    message_lines(message, width, &Theme { colour: false }, false).len()
 }
 
 /// What of a conversation can be seen.
@@ -371,6 +322,7 @@ fn status_bar(frame: &mut Frame<'_>, app: &App, theme: &Theme, area: Rect) {
     };
     let hint = match (&app.notice, app.focus) {
         (Some(notice), _) => clean_line(notice),
+        (None, Focus::Composer) if app.in_group() => "Enter send · @ Tab name · Esc back · F1 help".into(),
         (None, Focus::Composer) => "Enter send · Alt+Enter line · Esc back · F1 help".into(),
         (None, _) => "? help · / search · n new · q quit".into(),
     };
@@ -381,113 +333,4 @@ fn status_bar(frame: &mut Frame<'_>, app: &App, theme: &Theme, area: Rect) {
     let hint_style = if app.notice.is_some() { theme.warn() } else { theme.dim() };
     let line = Line::from(vec![Span::styled(text, style), Span::raw(gap), Span::styled(hint, hint_style)]);
     frame.render_widget(Paragraph::new(line), area);
-}
-
-pub const HELP: &[(&str, &str)] = &[
-    ("Tab, Esc", "between list, messages, field"),
-    ("↑ ↓ PgUp PgDn", "move, scroll; End: newest"),
-    ("Enter", "open, write, send"),
-    ("Alt+Enter", "new line"),
-    ("n, Ctrl+N", "new conversation"),
-    ("m", "note to self"),
-    ("/, Ctrl+F", "search"),
-    ("r, d", "retry, remove the chosen message"),
-    ("s", "safety number; v there: verify"),
-    ("a", "accept a changed key"),
-    ("b", "block, unblock"),
-    ("?, F1", "this help"),
-    ("q, Ctrl+C", "quit"),
-];
-
-fn sheet(frame: &mut Frame<'_>, app: &App, theme: &Theme, area: Rect) {
-    let Some(sheet) = &app.sheet else { return };
-    let wanted = match sheet {
-        Sheet::Help => HELP.len() + 2,
-        Sheet::New(_) | Sheet::ConfirmBlock(_) => 5,
-        Sheet::Safety { .. } => 9,
-        Sheet::Search(_) => usize::from(area.height),
-    };
-    let width = area.width.min(58);
-    let height = u16::try_from(wanted).unwrap_or(u16::MAX).min(area.height);
-    let place = Rect { x: area.x + (area.width - width) / 2, y: area.y + (area.height - height) / 2, width, height };
-    let title = match sheet {
-        Sheet::Help => " Keys ",
-        Sheet::New(_) => " New conversation ",
-        Sheet::Search(_) => " Search ",
-        Sheet::Safety { .. } => " Safety number ",
-        Sheet::ConfirmBlock(_) => " Block ",
-    };
-    let block = Block::bordered().border_type(BorderType::Rounded).title(Span::styled(title, theme.bold()));
-    let inner = block.inner(place);
-    frame.render_widget(Clear, place);
-    frame.render_widget(block, place);
-    match sheet {
-        Sheet::Help => {
-            for (row, (key, what)) in (0u16..).zip(HELP) {
-                let what = shorten(what, usize::from(inner.width).saturating_sub(15));
-                put(
-                    frame,
-                    inner,
-                    row,
-                    Line::from(vec![Span::styled(format!("{key:<15}"), theme.bold()), Span::raw(what)]),
-                );
-            }
-        }
-        Sheet::New(field) => {
-            field_line(frame, inner, 0, "Name: @", field);
-            put(frame, inner, 2, Line::styled("Enter: open · Esc: back", theme.dim()));
-        }
-        Sheet::Search(search) => {
-            field_line(frame, inner, 0, "Words: ", &search.field);
-            let rows = usize::from(inner.height.saturating_sub(2) / 2).max(1);
-            let first = (search.selected + 1).saturating_sub(rows);
-            if search.hits.is_empty() && !search.field.is_empty() {
-                put(frame, inner, 2, Line::styled("Nothing found.", theme.dim()));
-            }
-            for (row, (index, hit)) in (0u16..).zip(search.hits.iter().enumerate().skip(first).take(rows)) {
-                let chosen =
-                    if index == search.selected { Style::new().add_modifier(Modifier::REVERSED) } else { Style::new() };
-                let head =
-                    format!("{} {}", day(time_of(&hit.message)), conversation_name(hit.contact.as_ref(), &hit.title));
-                let head = shorten(&head, usize::from(inner.width));
-                put(frame, inner, 2 + row * 2, Line::styled(head, theme.dim()).style(chosen));
-                let text = crate::commands::history::highlight(&hit.snippet, |word| word.to_string());
-                put(
-                    frame,
-                    inner,
-                    3 + row * 2,
-                    Line::styled(shorten(&format!("  {text}"), usize::from(inner.width)), chosen),
-                );
-            }
-        }
-        Sheet::Safety { digits, contact } => {
-            put(frame, inner, 0, Line::from(shorten(&format!("With {}:", name_of(contact)), usize::from(inner.width))));
-            for (row, line) in (2u16..).zip(digit_lines(digits)) {
-                put(frame, inner, row, Line::styled(line, theme.bold()).centered());
-            }
-            let (state, key) =
-                if contact.verified { ("✔ verified", "v: take off") } else { ("not verified", "v: they match") };
-            put(frame, inner, 6, Line::from(format!("{state} · {key} · Esc: back")));
-        }
-        Sheet::ConfirmBlock(contact) => {
-            let name = name_of(contact);
-            let text = if contact.blocked {
-                format!("Unblock {name}?")
-            } else {
-                format!("Block {name}? They will not be told.")
-            };
-            put(frame, inner, 0, Line::from(shorten(&text, usize::from(inner.width))));
-            put(frame, inner, 2, Line::styled("y: yes · Esc: no", theme.dim()));
-        }
-    }
-}
-
-fn field_line(frame: &mut Frame<'_>, area: Rect, row: u16, label: &str, field: &super::composer::Composer) {
-    let room = usize::from(area.width).saturating_sub(label.width());
-    // The end of a long text is what is being typed.
-    let laid = field.lay(room.max(2));
-    let text = laid.lines.get(laid.row).cloned().unwrap_or_default();
-    put(frame, area, row, Line::from(format!("{label}{text}")));
-    let column = u16::try_from(label.width() + laid.column).unwrap_or(0).min(area.width.saturating_sub(1));
-    frame.set_cursor_position(Position::new(area.x + column, area.y + row));
 }

@@ -1,14 +1,18 @@
-//! What the app knows, and how engine and answers change it. No terminal here: `input` brings keys, `render` draws.
+//! What the app knows, and how events of the engine and its answers (`answers`) change it. No terminal here: `input` brings
+//! keys, `render` draws.
 //! Always true:
 //! - messages of the open conversation are sorted by position, each name once;
 //! - a conversation is marked read only while it is on screen in a focused terminal, and only up to the last message there;
 //! - the list is asked for once at a time, however many events say that it changed.
 
+mod answers;
+
 use super::composer::Composer;
+use super::group::GroupSheet;
 use crate::commands::contacts::name_of;
 use sotto_engine::api::{
-    Command, CommandError, ConnectionView, ContactView, ConversationView, Event, HistoryPlace, Me, MessageView, Reply,
-    SearchHit, Who,
+    Command, ConnectionView, ContactView, ConversationView, Event, GroupSummary, GroupView, HistoryPlace, Me,
+    MessageView, SearchHit, Who,
 };
 use sotto_engine_native::Happening;
 use sotto_types::{ClientMsgId, Conversation, MessageId};
@@ -41,6 +45,8 @@ pub enum Why {
     Safety,
     Verify,
     Contact,
+    /// Who is in a group, or what it is after a change.
+    Group,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,8 +61,13 @@ pub enum Sheet {
     Help,
     New(Composer),
     Search(SearchSheet),
-    Safety { digits: String, contact: ContactView },
+    Safety {
+        digits: String,
+        contact: ContactView,
+    },
     ConfirmBlock(ContactView),
+    /// Of the open group.
+    Group(GroupSheet),
 }
 
 #[derive(Debug, Default)]
@@ -71,6 +82,10 @@ pub struct OpenConversation {
     pub conversation: Conversation,
     /// None: it is a group's.
     pub contact: Option<ContactView>,
+    /// None: it is a person's.
+    pub group: Option<Box<GroupSummary>>,
+    /// The group with its members, once the engine has told.
+    pub group_view: Option<Box<GroupView>>,
     pub title: String,
     pub is_me: bool,
     pub messages: Vec<MessageView>,
@@ -174,7 +189,11 @@ impl App {
     }
 
     pub fn find(&mut self, who: Who) {
-        self.ask(Why::Open, Command::FindPerson { who });
+        let command = match who {
+            Who::Group(group) => Command::Conversation { conversation: group.into() },
+            who => Command::FindPerson { who },
+        };
+        self.ask(Why::Open, command);
     }
 
     /// Puts a conversation on screen; what was being written in the other one is kept.
@@ -189,9 +208,12 @@ impl App {
             self.drafts.insert(old.conversation, std::mem::take(&mut self.composer));
         }
         self.composer = self.drafts.remove(&conversation).unwrap_or_default();
+        let listed = self.conversations.iter().find(|listed| listed.conversation == conversation);
         self.open = Some(OpenConversation {
             conversation,
             contact,
+            group: listed.and_then(|listed| listed.group.clone()),
+            group_view: None,
             title,
             is_me: self.me.as_ref().is_some_and(|me| conversation.peer() == Some(me.account)),
             messages: Vec::new(),
@@ -203,6 +225,17 @@ impl App {
             wanted: None,
         });
         self.ask(Why::Newest(conversation), Command::History { conversation, at: HistoryPlace::Newest, limit: PAGE });
+        self.ask_members();
+    }
+
+    /// A conversation that need not be in the list yet.
+    fn open_conversation(&mut self, view: ConversationView) {
+        let (group, is_me) = (view.group, view.is_me);
+        self.open(view.conversation, view.contact, view.title);
+        if let Some(open) = &mut self.open {
+            open.group = group;
+            open.is_me = is_me;
+        }
     }
 
     pub fn open_person(&mut self, contact: ContactView) {
@@ -211,12 +244,8 @@ impl App {
     }
 
     pub fn open_selected(&mut self) {
-        if let Some(listed) = self.conversations.get(self.selected) {
-            let (contact, title, is_me) = (listed.contact.clone(), listed.title.clone(), listed.is_me);
-            self.open(listed.conversation, contact, title);
-            if let Some(open) = &mut self.open {
-                open.is_me = is_me;
-            }
+        if let Some(listed) = self.conversations.get(self.selected).cloned() {
+            self.open_conversation(listed);
         }
     }
 
@@ -289,6 +318,7 @@ impl App {
                         Command::History { conversation, at: HistoryPlace::Newest, limit: PAGE },
                     );
                 }
+                self.ask_members();
             }
             Happening::Ended(text) => self.signed_out = Some(text),
         }
@@ -319,7 +349,13 @@ impl App {
                 self.notice = Some(format!("The safety number of {name} changed{wait}"));
                 self.on_contact(contact);
             }
-            Event::ConversationChanged { .. } | Event::QueueDrained => self.refresh_list(),
+            Event::ConversationChanged { conversation } => {
+                self.refresh_list();
+                if self.open.as_ref().is_some_and(|open| open.conversation == conversation) {
+                    self.ask_members();
+                }
+            }
+            Event::QueueDrained => self.refresh_list(),
             Event::HistoryReceived { done, total } => {
                 self.notice = Some(format!("History from your other device: {done} of {total}"));
                 self.refresh_list();
@@ -327,6 +363,7 @@ impl App {
             Event::HistorySent { device, done, total } => {
                 self.notice = Some(format!("History to device {device}: {done} of {total}"));
             }
+            Event::GroupKeys { done, total, .. } => self.on_group_keys(done, total),
             Event::SignedOut { error } => self.signed_out = Some(error.text),
             Event::ClockOff { by_ms } => {
                 self.notice = Some(format!("This machine's clock is off by {} s: set it", by_ms / 1000));
@@ -361,116 +398,9 @@ impl App {
         }
         // Whoever reads older messages is not pushed away by new ones.
         if known.is_none() && open.scroll > 0 {
-            open.scroll += super::render::message_height(&message, width);
+            open.scroll += super::lines::message_height(&message, width);
         }
         let at = open.messages.partition_point(|other| other.position < message.position);
         open.messages.insert(at, message);
-    }
-
-    pub fn on_answer(&mut self, why: Why, result: Result<Reply, CommandError>) {
-        if why == Why::List {
-            self.list_asked = false;
-            if std::mem::take(&mut self.list_stale) {
-                self.refresh_list();
-            }
-        }
-        let reply = match result {
-            Ok(reply) => reply,
-            Err(error) => return self.on_error(&why, error),
-        };
-        match (why, reply) {
-            (_, Reply::Me { me }) => self.me = Some(me),
-            (_, Reply::Status { status }) => {
-                self.connection = status.connection;
-                self.signed_out = status.signed_out;
-                self.me = status.me.or(self.me.take());
-            }
-            (_, Reply::Conversations { conversations }) => self.on_list(conversations),
-            (Why::Newest(of), Reply::Messages { messages, more, .. }) => self.on_newest(of, messages, more),
-            (Why::Older(of), Reply::Messages { messages, more, .. }) => self.on_older(of, messages, more),
-            (Why::Open, Reply::Contact { contact }) => {
-                self.refresh_list();
-                self.open_person(contact);
-                self.focus = Focus::Composer;
-            }
-            (Why::Verify, Reply::Contact { contact }) => {
-                if let Some(Sheet::Safety { contact: shown, .. }) = &mut self.sheet
-                    && shown.account == contact.account
-                {
-                    shown.verified = contact.verified;
-                }
-                self.on_contact(contact);
-            }
-            (_, Reply::Contact { contact }) => self.on_contact(contact),
-            (_, Reply::Queued { message }) => {
-                self.put(message);
-                self.refresh_list();
-            }
-            (Why::Search(query), Reply::Found { hits }) => {
-                if let Some(Sheet::Search(search)) = &mut self.sheet
-                    && search.field.text() == query
-                {
-                    search.selected = 0;
-                    search.hits = hits;
-                }
-            }
-            (_, Reply::SafetyNumber { digits, contact, .. }) => self.sheet = Some(Sheet::Safety { digits, contact }),
-            _ => {}
-        }
-    }
-
-    fn on_error(&mut self, why: &Why, error: CommandError) {
-        if let (Why::Newest(of) | Why::Older(of), Some(open)) = (why, &mut self.open)
-            && open.conversation == *of
-        {
-            open.loading = false;
-            open.wanted = None;
-        }
-        if *why == Why::Verify {
-            // The number on the sheet is not the one to compare.
-            self.sheet = None;
-        }
-        // A half-typed search is no mistake worth a line.
-        if !matches!(why, Why::Search(_) | Why::Quiet) {
-            self.notice = Some(error.text);
-        }
-    }
-
-    fn on_list(&mut self, conversations: Vec<ConversationView>) {
-        let keep = self.open.as_ref().map(|open| open.conversation).or_else(|| {
-            let selected = self.conversations.get(self.selected)?;
-            Some(selected.conversation)
-        });
-        self.conversations = conversations;
-        let place = keep.and_then(|keep| self.conversations.iter().position(|c| c.conversation == keep));
-        self.selected = place.unwrap_or(self.selected.min(self.conversations.len().saturating_sub(1)));
-        if let Some(open) = &mut self.open
-            && let Some(listed) = self.conversations.iter().find(|c| c.conversation == open.conversation)
-        {
-            open.contact = listed.contact.clone();
-            open.title = listed.title.clone();
-            open.is_me = listed.is_me;
-        }
-    }
-
-    fn on_newest(&mut self, of: Conversation, messages: Vec<MessageView>, more: bool) {
-        if let Some(open) = self.open.as_mut().filter(|open| open.conversation == of) {
-            open.loading = false;
-            open.messages = messages;
-            open.more = more;
-        }
-        self.load_wanted();
-    }
-
-    fn on_older(&mut self, of: Conversation, mut messages: Vec<MessageView>, more: bool) {
-        if let Some(open) = self.open.as_mut().filter(|open| open.conversation == of) {
-            open.loading = false;
-            open.more = more && !messages.is_empty();
-            messages.retain(|message| open.messages.iter().all(|known| known.name != message.name));
-            messages.append(&mut open.messages);
-            messages.sort_by_key(|message| message.position);
-            open.messages = messages;
-        }
-        self.load_wanted();
     }
 }

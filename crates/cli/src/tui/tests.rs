@@ -1,5 +1,7 @@
 //! The app drawn into memory: what is on screen, and what keys do.
 
+mod groups;
+
 use super::render::draw;
 use super::samples::{NOON, account, contact, conversation, me, message};
 use super::state::{App, Ask, Focus, Sheet, Why};
@@ -202,7 +204,7 @@ fn typing_and_enter_send_and_the_tick_follows() {
     assert!(app.take_asks().is_empty());
     press(&mut app, KeyCode::Enter);
     match commands(&mut app).as_slice() {
-        [Command::SendText { to: Who::Account(to), body, name: None }] => {
+        [Command::SendText { to: Who::Account(to), body, name: None, .. }] => {
             assert_eq!((*to, body.as_str()), (account(2), "hi\nthere"));
         }
         other => panic!("{other:?}"),

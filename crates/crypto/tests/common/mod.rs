@@ -144,7 +144,7 @@ pub fn text_content(text: &str) -> pb::Content {
     pb::Content {
         name: vec![7; 16].into(),
         sent_at_ms: NOW.as_ms(),
-        body: Some(pb::content::Body::Text(pb::Text { body: text.to_owned() })),
+        body: Some(pb::content::Body::Text(pb::Text { body: text.to_owned(), ..pb::Text::default() })),
         ..Default::default()
     }
 }

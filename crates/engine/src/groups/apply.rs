@@ -4,10 +4,12 @@
 
 use super::{FORKED, INVALID, alarm, changed, details, known};
 use crate::core::Cx;
+use crate::{outbox, trust};
 use bytes::Bytes;
-use sotto_crypto::group::{Applied, GroupState, VerifiedOperation, verify_operation};
+use sotto_crypto::group::{Applied, Change, Fanout, GroupState, VerifiedOperation, verify_operation};
 use sotto_engine_store::{Group, GroupOperation, MessageKind, NewMessage, StoreError};
-use sotto_types::{ClientMsgId, Conversation, GroupId, MessageId, Secret, Timestamp};
+use sotto_types::{AccountId, ClientMsgId, Conversation, GroupId, MessageId, Secret, Timestamp};
+use sotto_wire::pb;
 
 /// A signed operation as the server gave it.
 #[derive(Debug, Clone)]
@@ -29,6 +31,11 @@ pub(crate) enum Taken {
     /// An alarm was raised.
     Refused,
 }
+
+/// In groups up to this size every device asks who came.
+const NAMED_AT_ONCE: usize = 64;
+/// Of a line that says somebody came by a link.
+const ASKED: &str = "waits for an admin";
 
 pub(crate) fn take(cx: &mut Cx<'_, '_>, group: GroupId, given: &Given) -> Result<Taken, StoreError> {
     let Ok(operation) = verify_operation(&given.payload, &given.signature) else {
@@ -127,6 +134,9 @@ fn keep(
     if let Some(sealed) = &given.details {
         details::offer(cx, group, sealed)?;
     }
+    if let Change::CloseInvite { public_key } = operation.change() {
+        cx.tx.delete_invite_seed(group, public_key.as_bytes())?;
+    }
     for account in &applied.removed {
         cx.tx.delete_marks_of(group, *account)?;
     }
@@ -134,19 +144,51 @@ fn keep(
     let conversation = Conversation::Group(group);
     if is_in || was_in || applied.removed.contains(&own.account()) {
         cx.tx.start_conversation(conversation, given.server_time)?;
-        show_line(cx, group, operation, given)?;
+        let asked = applied.requested.is_some();
+        show_line(cx, group, operation, given, asked.then(|| ASKED.to_owned()))?;
     }
     if !is_in && applied.removed.contains(&own.account()) {
         // No message of this device is to be opened by those who stay with a key that it has.
         cx.tx.delete_distribution(group)?;
     }
     if operation.actor() == own.account() && operation.actor_device() == own.address.device && is_in {
-        let gives = applied.sets_details || !applied.added.is_empty() || !applied.rekeyed.is_empty();
-        if gives {
-            cx.core.groups.contexts_due.insert(group);
+        give_context(cx, group, state, applied)?;
+    }
+    let small = state.members().len() <= NAMED_AT_ONCE;
+    if is_in && small {
+        for account in applied.added.iter().chain(&applied.requested) {
+            ask_name(cx, *account)?;
         }
     }
     changed(cx, group);
+    Ok(())
+}
+
+/// Who came is shown by name; in a group of many, once somebody looks.
+pub(super) fn ask_name(cx: &mut Cx<'_, '_>, account: AccountId) -> Result<(), StoreError> {
+    let is_me = cx.own().is_some_and(|own| own.account() == account);
+    if !is_me && cx.tx.contact(account)?.is_none_or(|contact| contact.username.is_none()) {
+        trust::fetch_list(cx, account);
+    }
+    Ok(())
+}
+
+/// Others need the key of the details: all of them that of new ones, new ones that of all.
+fn give_context(cx: &mut Cx<'_, '_>, group: GroupId, state: &GroupState, applied: &Applied) -> Result<(), StoreError> {
+    let comes = !applied.added.is_empty() || !applied.rekeyed.is_empty();
+    let has_keys = state.settings().fanout == Fanout::Log;
+    if comes && has_keys {
+        // With the sender key that they need anyway.
+        cx.core.groups.contexts_due.insert(group);
+    }
+    let others = state.members().len() > 1;
+    if others
+        && (applied.sets_details || (comes && !has_keys))
+        && let Some(row) = cx.tx.group(group)?
+    {
+        let body = pb::content::Body::GroupContext(details::context_of(&row, state));
+        outbox::enqueue_control(cx, group, Vec::new(), body, false)?;
+    }
     Ok(())
 }
 
@@ -156,6 +198,7 @@ fn show_line(
     group: GroupId,
     operation: &VerifiedOperation,
     given: &Given,
+    note: Option<String>,
 ) -> Result<(), StoreError> {
     let hash = operation.hash();
     let name: [u8; 16] = *hash.first_chunk().expect("a hash is longer");
@@ -170,7 +213,7 @@ fn show_line(
         content: Secret::new(given.payload.to_vec()),
         written: operation.at(),
         server_time: Some(given.server_time),
-        note: None,
+        note,
     })?;
     cx.tx.raise_seen(Conversation::Group(group), given.message_id)?;
     match line {

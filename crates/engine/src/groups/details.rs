@@ -5,9 +5,9 @@ use super::{changed, known};
 use crate::core::Cx;
 use bytes::Bytes;
 use prost::Message as _;
-use sotto_crypto::group::{GroupDetails, GroupState, details_hash, open_details};
-use sotto_engine_store::{Group, StoreError};
-use sotto_types::{AccountId, GroupId, Secret};
+use sotto_crypto::group::{GroupDetails, GroupState, PictureType, details_hash, open_details};
+use sotto_engine_store::{Group, PENDING_PLACE, StoreError};
+use sotto_types::{AccountId, GroupId, MessageId, Secret};
 use sotto_wire::pb;
 
 /// The key of details this device made, until the operation with them is in the list.
@@ -32,6 +32,13 @@ pub(super) fn staged(cx: &mut Cx<'_, '_>, group: GroupId, state: &GroupState) ->
         cx.tx.delete_setting(&name)?;
     }
     cx.tx.put_group(&row)
+}
+
+/// Those that can be shown.
+pub(super) fn opened(row: &Group) -> Option<GroupDetails> {
+    let details = pb::GroupDetails::decode(&row.details.as_ref()?.expose()[..]).ok()?;
+    let picture = PictureType::from_mime(&details.picture_type).map(|kind| (kind, details.picture));
+    Some(GroupDetails { title: details.title, description: details.description, picture })
 }
 
 /// Encrypted details from the server: kept if they are the ones in the list.
@@ -76,6 +83,36 @@ pub(crate) fn context_of(row: &Group, state: &GroupState) -> pb::GroupContext {
         details_hash: Bytes::copy_from_slice(&state.details_hash()),
         details_key: row.details_key.as_ref().map(|key| Bytes::copy_from_slice(key.expose())).unwrap_or_default(),
     }
+}
+
+/// What a new own device is told of a group.
+pub(crate) fn for_history(cx: &mut Cx<'_, '_>, group: GroupId) -> Result<Option<pb::HistoryGroup>, StoreError> {
+    let Some((row, state)) = known(cx, group)?.filter(|(row, _)| !row.left) else { return Ok(None) };
+    Ok(Some(pb::HistoryGroup {
+        context: Some(context_of(&row, &state)),
+        revision: row.revision,
+        head: Bytes::copy_from_slice(&row.head),
+        read_up_to: cx.tx.read_up_to(group.into())?.get(),
+    }))
+}
+
+/// What an own device knew: the server must show the same list, or a later one.
+pub(crate) fn from_history(cx: &mut Cx<'_, '_>, given: &pb::HistoryGroup) -> Result<(), StoreError> {
+    let Some(context) = &given.context else { return Ok(()) };
+    let (Ok(group), Ok(head)) = (GroupId::try_from(&context.group_id[..]), <[u8; 32]>::try_from(&given.head[..]))
+    else {
+        return Ok(());
+    };
+    if let Some(own) = cx.own() {
+        on_context(cx, own.account(), context)?;
+    }
+    if given.read_up_to < PENDING_PLACE {
+        let up_to = MessageId::new(given.read_up_to);
+        if cx.tx.raise_read(group.into(), up_to)? {
+            cx.tx.mark_read_told(group.into(), up_to)?;
+        }
+    }
+    super::fetch::expect(cx, group, given.revision, head)
 }
 
 /// A member gives the key of the details.

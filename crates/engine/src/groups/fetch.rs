@@ -4,7 +4,7 @@
 //! Always true: one request of a group is under way at a time; what waits for it goes on when it is done, or later again.
 
 use super::apply::{self, Given, Taken};
-use super::{FORKED, HIDDEN, alarm, details, known, log};
+use super::{FORKED, HIDDEN, alarm, details, known, log, pairwise};
 use crate::api::HttpMethod;
 use crate::core::Cx;
 use crate::http::{self, Call, Failure, Then};
@@ -46,6 +46,7 @@ pub(crate) enum Step {
         made: Box<super::wish::Posted>,
     },
     Marks(GroupId),
+    Visit(Box<super::join::Visit>),
 }
 
 /// Nothing may be asked for now: something is, or the server refused a moment ago.
@@ -111,6 +112,7 @@ pub(crate) fn on_answer(cx: &mut Cx<'_, '_>, step: Step, answer: Result<Vec<u8>,
         }
         Step::Wish { wish, made } => super::wish::on_posted(cx, wish, *made, answer),
         Step::Marks(group) => super::marks::on_answer(cx, group, answer),
+        Step::Visit(visit) => super::join::on_answer(cx, *visit, answer),
     }
 }
 
@@ -221,6 +223,7 @@ fn next_lists(cx: &mut Cx<'_, '_>, group: GroupId, mut wanted: Vec<AccountId>) -
         cx.tx.set_group_stale(group, false)?;
         let live = cx.core.groups.live(group);
         live.refused = 0;
+        pairwise::release(cx, group)?;
         return log::unpark(cx, group);
     }
     let rest = wanted.split_off(wanted.len().min(limits::KEYS_ACCOUNTS));
@@ -292,6 +295,13 @@ fn on_bundles(
         delay(cx, group);
     }
     Ok(())
+}
+
+/// Somebody to be trusted has seen this operation: it must be in the list that the server shows.
+pub(super) fn expect(cx: &mut Cx<'_, '_>, group: GroupId, revision: u32, hash: [u8; 32]) -> Result<(), StoreError> {
+    cx.core.groups.live(group).expected.push((revision, hash));
+    let known = cx.tx.group(group)?.is_some_and(|row| row.revision >= revision);
+    if known { check_expected(cx, group) } else { refresh(cx, group) }
 }
 
 /// What senders said they had seen must be what the server shows.

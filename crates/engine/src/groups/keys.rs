@@ -7,6 +7,7 @@
 //! - members whose pinned key is not the one this device knows, or waits for the person, get none.
 
 use super::{details, fetch, known};
+use crate::api::Event;
 use crate::core::Cx;
 use crate::keys::Protocol;
 use crate::{connection, devices, trust};
@@ -57,19 +58,20 @@ pub(super) enum Prepared {
 
 /// A device that messages go to.
 #[derive(Debug, Clone, Copy)]
-struct Target {
-    device: DeviceAddress,
+pub(super) struct Target {
+    pub device: DeviceAddress,
     registration_id: u32,
     list_version: u32,
 }
 
-enum Targets {
+pub(super) enum Targets {
     These(Vec<Target>),
     /// Lists of these are missing or old.
     Unknown(Vec<AccountId>),
 }
 
-fn targets(cx: &mut Cx<'_, '_>, state: &GroupState) -> Result<Targets, StoreError> {
+/// Every device that a message to the group is for, but this one; ordered by account.
+pub(super) fn targets(cx: &mut Cx<'_, '_>, state: &GroupState) -> Result<Targets, StoreError> {
     let Some(own) = cx.own() else { return Ok(Targets::These(Vec::new())) };
     let (mut targets, mut unknown) = (Vec::new(), Vec::new());
     for member in state.members() {
@@ -105,26 +107,44 @@ fn is_worn(distribution: &OwnDistribution, now: Timestamp) -> bool {
     distribution.messages >= MESSAGES_MAX || distribution.created.plus(AGE_MAX) <= now
 }
 
-pub(super) fn prepare(cx: &mut Cx<'_, '_>, group: GroupId) -> Result<Prepared, StoreError> {
-    let Some(own) = cx.own() else { return Ok(Prepared::Wait) };
-    let Some((row, state)) = known(cx, group)? else { return Ok(Prepared::Never("there is no such group here")) };
+/// Why this account cannot write to the group, as its list has it.
+pub(super) fn not_a_member(cx: &Cx<'_, '_>, state: &GroupState) -> Option<&'static str> {
+    let own = cx.core.own.as_ref()?;
     match state.member(own.account()) {
-        None => return Ok(Prepared::Never("you are not a member of this group any more")),
+        None => Some("you are not a member of this group any more"),
         Some(member) if member.identity_key != own.identity.public() => {
-            return Ok(Prepared::Never("your identity key changed: an admin must add you to this group again"));
+            Some("your identity key changed: an admin must add you to this group again")
         }
-        Some(_) => {}
+        Some(_) => None,
     }
+}
+
+/// What is known of the group may not be what the server has, or is being asked for.
+pub(super) fn must_wait(cx: &mut Cx<'_, '_>, row: &Group) -> Result<bool, StoreError> {
     if row.stale {
-        fetch::refresh(cx, group)?;
+        fetch::refresh(cx, row.id)?;
+        return Ok(true);
+    }
+    let now = cx.now;
+    let live = cx.core.groups.live(row.id);
+    Ok(live.fetch.is_some() || live.not_before > now)
+}
+
+pub(super) fn prepare(cx: &mut Cx<'_, '_>, group: GroupId) -> Result<Prepared, StoreError> {
+    let Some((row, state)) = known(cx, group)? else { return Ok(Prepared::Never("there is no such group here")) };
+    if let Some(why) = not_a_member(cx, &state) {
+        return Ok(Prepared::Never(why));
+    }
+    if must_wait(cx, &row)? {
         return Ok(Prepared::Wait);
     }
     let now = cx.now;
     let current = cx.tx.distribution(group)?.filter(|current| !is_worn(current, now));
-    let live = cx.core.groups.live(group);
-    if live.fetch.is_some() || live.not_before > now {
+    if cx.core.groups.keys_sent.values().filter(|sent| sent.group == group).count() >= FRAMES_AT_ONCE {
+        // Looking at all members again is of no use before one of them is answered.
         return Ok(Prepared::Wait);
     }
+    let live = cx.core.groups.live(group);
     if let (Some(ready), Some(current)) = (live.ready, &current)
         && (Ready { roster: row.roster, distribution: current.id }) == ready
     {
@@ -156,7 +176,9 @@ pub(super) fn prepare(cx: &mut Cx<'_, '_>, group: GroupId) -> Result<Prepared, S
         None => make(cx, group, &state)?,
     };
     let fresh = holders.is_empty() || is_known_to_others;
+    let total = targets.len();
     let lacking: Vec<Target> = targets.into_iter().filter(|target| fresh || !holds(target)).collect();
+    tell_progress(cx, group, total.saturating_sub(lacking.len()), total);
     if lacking.is_empty() {
         let live = cx.core.groups.live(group);
         live.ready = Some(Ready { roster: row.roster, distribution: current.id });
@@ -165,6 +187,16 @@ pub(super) fn prepare(cx: &mut Cx<'_, '_>, group: GroupId) -> Result<Prepared, S
     }
     give(cx, &row, &state, &current, lacking)?;
     Ok(Prepared::Wait)
+}
+
+/// Of few devices nothing is said: they have it before anybody could read that.
+fn tell_progress(cx: &mut Cx<'_, '_>, group: GroupId, done: usize, total: usize) {
+    let progress = (total > ACCOUNTS_AT_ONCE && done < total).then_some((done, total));
+    let before = std::mem::replace(&mut cx.core.groups.live(group).keys_told, progress);
+    let count = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
+    if progress != before {
+        cx.event(Event::GroupKeys { group, done: count(done), total: count(total) });
+    }
 }
 
 /// A new key under a fresh id.

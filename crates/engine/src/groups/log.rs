@@ -6,7 +6,7 @@
 //! - what cannot be opened yet leaves a placeholder, so that the cursor can rise.
 
 use super::apply::{self, Given, Taken};
-use super::{FORKED, WITHHELD, alarm, fetch, known};
+use super::{FORKED, Gathered, WITHHELD, alarm, fetch, known};
 use crate::api::CopyDetails;
 use crate::core::Cx;
 use crate::inbox::{self, Meta};
@@ -15,16 +15,22 @@ use crate::repair;
 use crate::{connection, outbox};
 use bytes::Bytes;
 use prost::Message as _;
+use rand::Rng as _;
 use sotto_crypto::group::GroupState;
 use sotto_crypto::sender_keys::{self, GroupError};
 use sotto_engine_store::{Group, PENDING_PLACE, StoreError};
 use sotto_types::{AccountId, Conversation, DeviceAddress, DeviceId, EntryId, GroupId, MessageId, Timestamp, limits};
 use sotto_wire::pb;
+use std::time::Duration;
 
 /// Entries of one group that may wait here; the server's window is smaller.
 const PARKED_MAX: usize = 4096;
 /// So often a missing entry is asked for before it is called withheld.
 const GAPS_MAX: u32 = 2;
+/// How long acks are gathered, and how much at most: a part of what the server has under way to one device.
+const GATHER_MS: std::ops::Range<u64> = 50..250;
+const GATHER_ENTRIES: u32 = 64;
+const GATHER_BYTES: usize = 256 * 1024;
 
 pub(crate) fn on_entry(cx: &mut Cx<'_, '_>, entry: pb::GroupEntry) -> Result<(), StoreError> {
     let Ok(group) = GroupId::try_from(&entry.group_id[..]) else {
@@ -96,17 +102,26 @@ pub(super) fn drop_parked(cx: &mut Cx<'_, '_>, group: GroupId) {
     live.parked.clear();
     if let Some(last) = last {
         cx.core.groups.loose_acks.insert(group, MessageId::new(last));
+        cx.core.groups.gathered.entries = cx.core.groups.gathered.entries.saturating_add(1);
     }
 }
 
+fn note_due(cx: &mut Cx<'_, '_>, group: GroupId, bytes: usize) {
+    let groups = &mut cx.core.groups;
+    groups.live(group).ack_due = true;
+    groups.gathered.entries = groups.gathered.entries.saturating_add(1);
+    groups.gathered.bytes = groups.gathered.bytes.saturating_add(bytes);
+}
+
 fn process(cx: &mut Cx<'_, '_>, group: GroupId, entry: pb::GroupEntry) -> Result<(), StoreError> {
+    let bytes = entry.encoded_len();
     let Some((row, state)) = known(cx, group)? else {
         park(cx, group, entry);
         return fetch::learn(cx, group);
     };
     let id = MessageId::new(entry.message_id);
     if id <= row.cursor {
-        cx.core.groups.live(group).ack_due = true;
+        note_due(cx, group, bytes);
         return Ok(());
     }
     let previous = MessageId::new(entry.previous);
@@ -151,7 +166,7 @@ fn process(cx: &mut Cx<'_, '_>, group: GroupId, entry: pb::GroupEntry) -> Result
         cx.tx.raise_delivered(group, id)?;
     }
     cx.tx.raise_seen(Conversation::Group(group), id)?;
-    cx.core.groups.live(group).ack_due = true;
+    note_due(cx, group, bytes);
     Ok(())
 }
 
@@ -301,26 +316,50 @@ fn judge(
     Ok(Some(late.then(|| "its sender had not seen the newest change of the group's members".to_owned())))
 }
 
-/// Whether a message that came pairwise may be shown in its group: its sender was a member by the list it had seen.
-pub(crate) fn may_say(
-    cx: &mut Cx<'_, '_>,
-    from: AccountId,
-    place: &pb::GroupPlace,
-) -> Result<Option<GroupId>, StoreError> {
-    let Ok(group) = GroupId::try_from(&place.group_id[..]) else { return Ok(None) };
-    let Some((_, state)) = known(cx, group)? else { return Ok(None) };
-    if state.member_at(from, place.revision).is_none() {
-        return Ok(None);
+/// Whether a message that came pairwise may be shown in its group: its sender was a member by the list it had seen, as far as
+/// that is known here.
+pub(super) fn may_say(cx: &mut Cx<'_, '_>, from: AccountId, place: &pb::GroupPlace) -> Result<bool, StoreError> {
+    let Ok(group) = GroupId::try_from(&place.group_id[..]) else { return Ok(false) };
+    let Some((row, state)) = known(cx, group)? else { return Ok(false) };
+    if state.member_at(from, place.revision.min(row.revision)).is_none() {
+        return Ok(false);
     }
-    let head = cx.tx.group_hash_at(group, place.revision)?;
-    if head.is_some_and(|head| head[..] != place.head[..]) {
-        alarm(cx, group, FORKED)?;
+    match (cx.tx.group_hash_at(group, place.revision)?, <[u8; 32]>::try_from(&place.head[..])) {
+        (Some(known), Ok(head)) if known == head => {}
+        (None, Ok(head)) => {
+            // It saw more than this device was shown. The server has to show it now.
+            cx.core.groups.live(group).expected.push((place.revision, head));
+        }
+        (Some(_), _) => alarm(cx, group, FORKED)?,
+        (None, Err(_)) => return Ok(false),
     }
-    Ok(Some(group))
+    Ok(true)
 }
 
-/// One ack for all that was stored in this step.
+/// One ack for all that was stored lately. Gathered a moment, each device its own: a message to a thousand people would otherwise
+/// bring a thousand acks while it is still being handed out.
 pub(crate) fn flush_acks(cx: &mut Cx<'_, '_>) -> Result<(), StoreError> {
+    let (now, gathered) = (cx.now, cx.core.groups.gathered);
+    if gathered.entries == 0 {
+        return Ok(());
+    }
+    let is_full = gathered.entries >= GATHER_ENTRIES || gathered.bytes >= GATHER_BYTES;
+    match gathered.until {
+        _ if is_full => {}
+        Some(until) if until <= now => {}
+        Some(_) => return Ok(()),
+        None => {
+            let wait = Duration::from_millis(cx.core.rng.random_range(GATHER_MS));
+            cx.core.groups.gathered.until = Some(now.plus(wait));
+            return Ok(());
+        }
+    }
+    send_acks(cx)
+}
+
+/// Before the connection is given up.
+pub(crate) fn send_acks(cx: &mut Cx<'_, '_>) -> Result<(), StoreError> {
+    cx.core.groups.gathered = Gathered::default();
     let due: Vec<GroupId> =
         cx.core.groups.live.iter().filter(|(_, live)| live.ack_due).map(|(group, _)| *group).collect();
     let loose = std::mem::take(&mut cx.core.groups.loose_acks);

@@ -24,11 +24,12 @@ pub(super) fn on_answer(
 ) -> Result<(), StoreError> {
     let Ok(marks) = http::parse::<GroupMarks>(answer) else { return Ok(()) };
     let step = |step: &sotto_wire::http::GroupStep| Some((step.message_id.parse().ok()?, step.at_ms));
+    let mut moved = false;
     for mark in &marks.marks {
-        take(cx, group, mark.member, StepKind::Delivered, mark.delivered.as_ref().and_then(step))?;
-        take(cx, group, mark.member, StepKind::Read, mark.read.as_ref().and_then(step))?;
+        moved |= take(cx, group, mark.member, StepKind::Delivered, mark.delivered.as_ref().and_then(step))?;
+        moved |= take(cx, group, mark.member, StepKind::Read, mark.read.as_ref().and_then(step))?;
     }
-    tick(cx, group)
+    if moved { tick(cx, group) } else { Ok(()) }
 }
 
 pub(crate) fn on_marks(cx: &mut Cx<'_, '_>, marks: &pb::GroupMarks) -> Result<(), StoreError> {
@@ -37,12 +38,13 @@ pub(crate) fn on_marks(cx: &mut Cx<'_, '_>, marks: &pb::GroupMarks) -> Result<()
         return Ok(());
     }
     let step = |step: &pb::Step| (step.message_id, step.at_ms);
+    let mut moved = false;
     for mark in &marks.marks {
         let Ok(member) = AccountId::try_from(&mark.member[..]) else { continue };
-        take(cx, group, member, StepKind::Delivered, mark.delivered.as_ref().map(step))?;
-        take(cx, group, member, StepKind::Read, mark.read.as_ref().map(step))?;
+        moved |= take(cx, group, member, StepKind::Delivered, mark.delivered.as_ref().map(step))?;
+        moved |= take(cx, group, member, StepKind::Read, mark.read.as_ref().map(step))?;
     }
-    tick(cx, group)
+    if moved { tick(cx, group) } else { Ok(()) }
 }
 
 fn take(
@@ -51,8 +53,8 @@ fn take(
     member: AccountId,
     kind: StepKind,
     step: Option<(u64, u64)>,
-) -> Result<(), StoreError> {
-    let Some((up_to, at)) = step.filter(|(up_to, _)| *up_to > 0 && *up_to < PENDING_PLACE) else { return Ok(()) };
+) -> Result<bool, StoreError> {
+    let Some((up_to, at)) = step.filter(|(up_to, _)| *up_to > 0 && *up_to < PENDING_PLACE) else { return Ok(false) };
     let (up_to, at) = (MessageId::new(up_to), Timestamp::from_ms(at));
     if cx.own().is_some_and(|own| own.account() == member) {
         // Read on another own device.
@@ -61,15 +63,15 @@ fn take(
             cx.tx.mark_read_told(conversation, up_to)?;
             changed(cx, group);
         }
-        return Ok(());
+        return Ok(false);
     }
-    cx.tx.put_mark(group, member, kind, up_to, at)?;
-    Ok(())
+    cx.tx.put_mark(group, member, kind, up_to, at)
 }
 
-/// Own messages that everybody has by now, or has read.
+/// Somebody got further: own messages that everybody has by now, or has read; and who has what is shown beside each.
 fn tick(cx: &mut Cx<'_, '_>, group: GroupId) -> Result<(), StoreError> {
     let (Some(own), Some((_, state))) = (cx.own(), known(cx, group)?) else { return Ok(()) };
+    changed(cx, group);
     for kind in [StepKind::Delivered, StepKind::Read] {
         let mut all = None;
         for member in state.members().iter().filter(|member| member.account != own.account()) {

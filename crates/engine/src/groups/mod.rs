@@ -14,20 +14,26 @@
 mod apply;
 mod details;
 mod fetch;
+mod join;
 mod keys;
 mod log;
 mod marks;
+mod mentions;
+mod pairwise;
 mod send;
 mod view;
 mod wish;
 
-pub(crate) use details::on_context;
+pub(crate) use details::{for_history, from_history, on_context};
 pub(crate) use fetch::{Step, ask_for_all, on_answer};
+pub(crate) use join::{join, look_at_invite};
 pub(crate) use keys::{KeysSent, on_distribution, on_keys_accepted, on_keys_mismatch, on_keys_refused};
-pub(crate) use log::{flush_acks, may_say, on_entry, unpark_all};
+pub(crate) use log::{flush_acks, on_entry, send_acks, unpark_all};
 pub(crate) use marks::{on_marks, refresh as refresh_marks};
+pub(crate) use mentions::{keep_allowed, of_text, to_wire as mentions_to_wire};
+pub(crate) use pairwise::on_message as on_pairwise;
 pub(crate) use send::{Made, make, on_retry, on_stale};
-pub(crate) use view::{change_text, group_view, title};
+pub(crate) use view::{change_text, receipts, summary, title};
 pub(crate) use wish::{Wish, change, create, show};
 
 use crate::api::Event;
@@ -51,6 +57,8 @@ pub(crate) struct Live {
     /// Operations that senders have seen: (revision, hash), checked once they are fetched.
     expected: Vec<(u32, [u8; 32])>,
     ready: Option<Ready>,
+    /// How many devices have the key, of how many, as last told.
+    keys_told: Option<(usize, usize)>,
     /// Entries that wait for something, in their order; not acknowledged.
     parked: VecDeque<pb::GroupEntry>,
     /// How often in a row an entry was found missing.
@@ -60,6 +68,14 @@ pub(crate) struct Live {
     refused: u32,
     /// To be acknowledged at the end of the step.
     ack_due: bool,
+}
+
+/// Log entries that were stored and not acknowledged yet.
+#[derive(Debug, Clone, Copy, Default)]
+struct Gathered {
+    entries: u32,
+    bytes: usize,
+    until: Option<Timestamp>,
 }
 
 /// All groups in memory.
@@ -72,6 +88,7 @@ pub(crate) struct Groups {
     pub(crate) contexts_due: BTreeSet<GroupId>,
     /// `ask_for_all` was done on this connection.
     pub(crate) listed: bool,
+    gathered: Gathered,
     /// Cursors to acknowledge of groups that are not kept.
     loose_acks: BTreeMap<GroupId, MessageId>,
 }
@@ -86,6 +103,7 @@ impl Groups {
         self.keys_sent.clear();
         self.listed = false;
         self.loose_acks.clear();
+        self.gathered = Gathered::default();
         for live in self.live.values_mut() {
             live.parked.clear();
             live.ack_due = false;
@@ -103,6 +121,7 @@ impl Groups {
     pub(crate) fn set_back(&mut self, by: Duration) {
         self.live.values_mut().for_each(|live| live.not_before = live.not_before.minus(by));
         self.keys_sent.values_mut().for_each(|sent| sent.since = sent.since.minus(by));
+        self.gathered.until = self.gathered.until.map(|until| until.minus(by));
     }
 
     /// Somebody's devices or key are others now: whether all have the keys must be looked at again.
@@ -157,5 +176,5 @@ pub(crate) fn next_time(cx: &Cx<'_, '_>) -> Option<Timestamp> {
     let now = cx.now;
     let waits = cx.core.groups.live.values().map(|live| live.not_before).filter(|at| *at > now);
     let answers = cx.core.groups.keys_sent.values().map(|sent| sent.since.plus(keys::ANSWER_TIMEOUT));
-    waits.chain(answers).min()
+    waits.chain(answers).chain(cx.core.groups.gathered.until).min()
 }

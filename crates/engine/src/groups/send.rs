@@ -2,7 +2,7 @@
 //! Always true: it is encrypted only when every device of the roster it names can open it, once for all of them.
 
 use super::keys::{self, Prepared};
-use super::{apply, known};
+use super::{apply, known, pairwise};
 use crate::api::CopyDetails;
 use crate::core::Cx;
 use crate::inbox::Meta;
@@ -10,13 +10,14 @@ use crate::keys::Protocol;
 use crate::{inbox, outbox, repair};
 use bytes::Bytes;
 use prost::Message as _;
+use sotto_crypto::group::Fanout;
 use sotto_crypto::sender_keys::{self, GroupError};
 use sotto_engine_store::{OutboxEntry, StoreError};
 use sotto_types::{ClientMsgId, Conversation, GroupId, MessageId, limits};
 use sotto_wire::pb;
 
 pub(crate) enum Made {
-    Ready { send: Box<pb::SendGroup>, copy: Box<CopyDetails>, ciphertext: Bytes },
+    Ready { send: Box<pb::SendGroup>, copies: Vec<CopyDetails>, ciphertexts: Vec<Bytes> },
     Wait,
     Impossible(&'static str),
 }
@@ -27,6 +28,9 @@ pub(crate) fn make(cx: &mut Cx<'_, '_>, entry: &OutboxEntry, group: GroupId) -> 
     };
     if entry.class == outbox::MESSAGE && state.member(own.account()).is_some() && !state.may_post(own.account()) {
         return Ok(Made::Impossible("only admins may write to this group"));
+    }
+    if state.settings().fanout == Fanout::Pairwise {
+        return pairwise::make(cx, entry, &row, &state);
     }
     let (distribution, roster) = match keys::prepare(cx, group)? {
         Prepared::Ready { distribution, roster } => (distribution, roster),
@@ -73,11 +77,11 @@ pub(crate) fn make(cx: &mut Cx<'_, '_>, entry: &OutboxEntry, group: GroupId) -> 
         ciphertext: ciphertext.clone(),
         to: Vec::new(),
     };
-    Ok(Made::Ready { send: Box::new(send), copy: Box::new(copy), ciphertext: inbox::kept_ciphertext(&ciphertext) })
+    Ok(Made::Ready { send: Box::new(send), copies: vec![copy], ciphertexts: vec![inbox::kept_ciphertext(&ciphertext)] })
 }
 
 /// Which operations the sender of a message had seen.
-fn place(group: GroupId, revision: u32, head: &[u8; 32]) -> pb::GroupPlace {
+pub(super) fn place(group: GroupId, revision: u32, head: &[u8; 32]) -> pb::GroupPlace {
     let (group_id, head) = (Bytes::copy_from_slice(group.as_bytes()), Bytes::copy_from_slice(head));
     pb::GroupPlace { group_id, revision, head }
 }

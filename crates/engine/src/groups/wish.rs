@@ -6,7 +6,8 @@
 use super::apply::{self, Given, Taken};
 use super::{details, fetch, known, view};
 use crate::api::{
-    CommandError, CommandId, ErrorKind, GroupChange, GroupPermission, GroupRole, HttpMethod, NewGroup, Reply,
+    CommandError, CommandId, ErrorKind, GroupChange, GroupFanout, GroupPermission, GroupRole, HttpMethod, NewGroup,
+    Reply,
 };
 use crate::core::Cx;
 use crate::http::{self, Call, Failure, Then};
@@ -17,12 +18,13 @@ use bytes::Bytes;
 use rand::Rng as _;
 use sotto_crypto::IdentityKey;
 use sotto_crypto::group::{
-    Change, Fanout, GroupDetails, GroupSettings, MemberKey, Permission, PictureType, Role, SignedGroupOperation,
-    details_hash, seal_details, sign_operation,
+    Change, Fanout, GroupDetails, GroupSettings, Invite, InviteKey, InviteSeed, MemberKey, Permission, PictureType,
+    Role, SignedGroupOperation, details_hash, seal_details, sign_operation,
 };
 use sotto_engine_store::StoreError;
 use sotto_types::{AccountId, ErrorCode, GroupId, MessageId, Secret, Timestamp};
 use sotto_wire::http::{OperationAccepted, PostOperation};
+use std::num::NonZeroU32;
 
 /// Conflicts in a row before a person is told.
 const TRIES_MAX: u32 = 8;
@@ -110,7 +112,10 @@ pub(crate) fn create(
         post: permission(new.post),
         add: permission(new.add),
         change_details: permission(new.change_details),
-        fanout: Fanout::Log,
+        fanout: match new.fanout {
+            GroupFanout::Log => Fanout::Log,
+            GroupFanout::Pairwise => Fanout::Pairwise,
+        },
     };
     push(cx, command, None, What::Create { settings, details, members })
 }
@@ -151,6 +156,34 @@ pub(crate) fn change(
             add: permission(*add),
             change_details: permission(*change_details),
         },
+        GroupChange::OpenInvite { expires_ms, uses, approval } => {
+            let seed = InviteSeed::generate(&mut cx.core.rng);
+            let public_key = seed.public_key();
+            // Kept before anybody can use it; of an invite that is never opened nobody asks.
+            cx.tx.put_invite_seed(
+                group,
+                &sotto_engine_store::InviteSeed {
+                    public_key: *public_key.as_bytes(),
+                    seed: Secret::new(seed.as_secret().expose().to_vec()),
+                    details_key: None,
+                },
+            )?;
+            What::Plain(Change::OpenInvite(Invite {
+                public_key,
+                expires: Some(Timestamp::from_ms(*expires_ms)).filter(|at| *at != Timestamp::ZERO),
+                uses: NonZeroU32::new(*uses),
+                approval: *approval,
+            }))
+        }
+        GroupChange::CloseInvite { public_key } => {
+            let key = public_key.parse::<GroupId>().ok().and_then(|key| InviteKey::parse(key.as_bytes()).ok());
+            let Some(public_key) = key else {
+                cx.fail(command, ErrorKind::Invalid, "an invite is named by the 64 hex digits of its public key");
+                return Ok(());
+            };
+            What::Plain(Change::CloseInvite { public_key })
+        }
+        GroupChange::Decline { members } => What::Plain(Change::Decline { accounts: members.clone() }),
         GroupChange::Leave => What::Plain(Change::Leave),
         GroupChange::Succeed => What::Plain(Change::Succeed),
         GroupChange::Delete => What::Plain(Change::Delete),
@@ -158,7 +191,17 @@ pub(crate) fn change(
     push(cx, command, Some(group), what)
 }
 
+/// Names asked for when a group is looked at.
+const NAMES_AT_ONCE: usize = 64;
+
 pub(crate) fn show(cx: &mut Cx<'_, '_>, command: CommandId, group: GroupId) -> Result<(), StoreError> {
+    if let Some((_, state)) = known(cx, group)? {
+        let asked = state.requests().iter().map(|request| request.who.account);
+        let shown: Vec<AccountId> = asked.chain(state.members().iter().map(|member| member.account)).collect();
+        for account in shown.into_iter().take(NAMES_AT_ONCE) {
+            apply::ask_name(cx, account)?;
+        }
+    }
     match view::group_view(cx, group)? {
         Some(group) => cx.reply(command, Ok(Reply::Group { group: Box::new(group) })),
         None => cx.fail(command, ErrorKind::NotFound, crate::commands::NO_GROUP),

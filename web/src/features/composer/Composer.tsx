@@ -1,6 +1,6 @@
-import { messageName as newName, type ConversationView } from "@sotto/engine";
+import { messageName as newName, type ConversationView, type Mention } from "@sotto/engine";
 import { ArrowUp, Smile } from "lucide-react";
-import { lazy, Suspense, useCallback, useEffect, useLayoutEffect, useMemo, useRef, useState } from "react";
+import { lazy, Suspense, useCallback, useEffect, useLayoutEffect, useMemo, useRef, useState, type ComponentType } from "react";
 import { sendText } from "../../engine/window";
 import { t } from "../../strings";
 import { reasonOf } from "../../strings/reason";
@@ -8,9 +8,21 @@ import { Icon } from "../../ui/Icon";
 import { IconButton } from "../../ui/IconButton";
 import { isTyping } from "../shortcuts/keys";
 import { Draft } from "./drafts";
+import type { MentionPopupProps } from "./MentionPopup";
+import { keepMentions, keptMentions, moveMentions, putMention, queryAt, trimMentions, type MentionQuery } from "./mentions";
 import "./composer.css";
 
 const EmojiPopover = lazy(async () => ({ default: (await import("./EmojiPopover")).EmojiPopover }));
+
+// What cannot be loaded now is done without: the name can be typed.
+const loadMentions = async (): Promise<{ default: ComponentType<MentionPopupProps> }> => {
+  try {
+    return { default: (await import("./MentionPopup")).MentionPopup };
+  } catch {
+    return { default: () => null };
+  }
+};
+const MentionPopup = lazy(loadMentions);
 
 /** What a message may hold, in bytes of UTF-8; and from where on people are told how much is left. */
 const BYTES_MAX = 32 * 1024;
@@ -25,6 +37,12 @@ const enterSends = () => !matchMedia("(pointer: coarse) and (hover: none)").matc
 export function Composer({ view, name }: { view: ConversationView; name: string }) {
   const account = view.conversation;
   const [text, setText] = useState(view.draft ?? "");
+  const [mentions, setMentions] = useState(() => keptMentions(account, view.draft ?? ""));
+  const [naming, setNaming] = useState<MentionQuery | null>(null);
+  const [chosen, setChosen] = useState<{ list: string; option: string | null } | null>(null);
+  // Closed by Escape: stays so while this one "@" is being typed behind.
+  const closedAt = useRef<number | null>(null);
+  const popupKeys = useRef<((event: React.KeyboardEvent) => boolean) | null>(null);
   const [failure, setFailure] = useState<string | null>(null);
   const [emoji, setEmoji] = useState(false);
   const area = useRef<HTMLTextAreaElement>(null);
@@ -33,6 +51,7 @@ export function Composer({ view, name }: { view: ConversationView; name: string 
   const [draft] = useState(() => new Draft(account, view.draft ?? ""));
   // The name of what could not be saved: sent once more, it must not become two messages.
   const failed = useRef<{ body: string; name: string } | null>(null);
+  const isGroup = view.group !== null;
 
   const bytes = useMemo(() => (text.length * 3 < BYTES_TELL ? 0 : encoder.encode(text.trim()).length), [text]);
   const body = text.trim();
@@ -65,35 +84,77 @@ export function Composer({ view, name }: { view: ConversationView; name: string 
   }, []);
   useTypingStarts(area);
 
-  const change = useCallback(
-    (next: string) => {
+  const write = useCallback(
+    (next: string, named: readonly Mention[]) => {
       setText(next);
+      setMentions(named);
+      keepMentions(account, next, named);
       setFailure(null);
       draft.change(next);
     },
-    [draft],
+    [account, draft],
   );
+
+  /** `caret`: where the cursor stands afterwards. */
+  const change = (next: string, caret: number | null) => {
+    const named = moveMentions(text, next, caret, mentions);
+    write(next, named);
+    look(next, caret, named);
+  };
+
+  /** Whether a name is being typed where the cursor stands. */
+  const look = (next: string, caret: number | null, named: readonly Mention[]) => {
+    if (!isGroup) return;
+    const found = caret === null ? null : queryAt(next, caret, named);
+    if (found?.at !== closedAt.current) closedAt.current = null;
+    const query = closedAt.current === null ? found : null;
+    if (query?.at !== naming?.at || query?.query !== naming?.query) setNaming(query);
+    if (query === null) setChosen(null);
+  };
+
+  const closeNames = () => {
+    closedAt.current = naming?.at ?? null;
+    setNaming(null);
+    setChosen(null);
+  };
+
+  const mention = (chosenName: string, of: string | null) => {
+    if (naming === null) return;
+    const put = putMention(text, naming, chosenName, of, mentions);
+    write(put.text, put.mentions);
+    setNaming(null);
+    setChosen(null);
+    const node = area.current;
+    node?.focus({ preventScroll: true });
+    requestAnimationFrame(() => node?.setSelectionRange(put.caret, put.caret));
+  };
+  const onActive = useCallback((list: string, option: string | null) => setChosen({ list, option }), []);
 
   const send = async () => {
     if (!canSend) return;
     const again = failed.current?.body === body ? failed.current.name : undefined;
     const messageName = again ?? newName();
-    change("");
+    const named = mentions;
+    write("", []);
+    setNaming(null);
+    setChosen(null);
     draft.flush();
     area.current?.focus({ preventScroll: true });
     try {
-      await sendText(account, body, messageName);
+      await sendText(account, body, trimMentions(text, named), messageName);
       failed.current = null;
     } catch (error) {
       failed.current = { body, name: messageName };
       setFailure(reasonOf(error));
       // What was written since stays, below what could not be sent.
       setText((now) => (now === "" ? body : `${body}\n${now}`));
+      setMentions((now) => [...trimMentions(text, named), ...now.map((mention) => ({ ...mention, start: mention.start + body.length + 1 }))]);
       draft.change(body);
     }
   };
 
   const onKeyDown = (event: React.KeyboardEvent) => {
+    if (!event.nativeEvent.isComposing && popupKeys.current?.(event)) return;
     // While an input method composes, Enter belongs to it; at its end Safari says so by nothing but the code 229.
     // eslint-disable-next-line @typescript-eslint/no-deprecated
     if (event.key !== "Enter" || event.nativeEvent.isComposing || event.keyCode === 229) return;
@@ -107,11 +168,12 @@ export function Composer({ view, name }: { view: ConversationView; name: string 
     area.current?.focus({ preventScroll: true });
   }, []);
 
-  const insert = (chosen: string) => {
+  const insert = (emoji: string) => {
     const node = area.current;
     const [from, to] = node ? [node.selectionStart, node.selectionEnd] : [text.length, text.length];
-    change(text.slice(0, from) + chosen + text.slice(to));
-    requestAnimationFrame(() => node?.setSelectionRange(from + chosen.length, from + chosen.length));
+    const caret = from + emoji.length;
+    change(text.slice(0, from) + emoji + text.slice(to), caret);
+    requestAnimationFrame(() => node?.setSelectionRange(caret, caret));
   };
 
   return (
@@ -133,7 +195,21 @@ export function Composer({ view, name }: { view: ConversationView; name: string 
           dir="auto"
           autoComplete="off"
           enterKeyHint={enterSends() ? "send" : "enter"}
-          onChange={(event) => change(event.target.value)}
+          {...(naming !== null && chosen !== null && { "aria-autocomplete": "list", "aria-controls": chosen.list })}
+          {...(naming !== null && chosen?.option != null && { "aria-activedescendant": chosen.option })}
+          onChange={(event) => change(event.target.value, event.target.selectionStart)}
+          onSelect={(event) => {
+            const { value, selectionStart, selectionEnd } = event.currentTarget;
+            look(value, selectionStart === selectionEnd ? selectionStart : null, mentions);
+          }}
+          onFocus={() => {
+            // A name and Enter are typed faster than a file comes.
+            if (isGroup) void loadMentions();
+          }}
+          onBlur={() => {
+            setNaming(null);
+            setChosen(null);
+          }}
           onKeyDown={onKeyDown}
         />
         <IconButton
@@ -151,6 +227,18 @@ export function Composer({ view, name }: { view: ConversationView; name: string 
             emojiWasOpen.current = false;
           }}
         />
+        {naming !== null && (
+          <Suspense fallback={null}>
+            <MentionPopup
+              group={account}
+              query={naming.query}
+              keysRef={popupKeys}
+              onActive={onActive}
+              onChoose={mention}
+              onClose={closeNames}
+            />
+          </Suspense>
+        )}
         {emoji && (
           <Suspense fallback={null}>
             <EmojiPopover anchor={emojiButton} onChoose={insert} onClose={closeEmoji} />

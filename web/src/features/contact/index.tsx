@@ -1,20 +1,20 @@
 /** One person: who they are, whether the keys were compared, and what can be done about the chat. */
 import type { ContactView, ConversationView } from "@sotto/engine";
-import { Archive, ArchiveRestore, BadgeCheck, Ban, Bell, BellOff, Laptop, Link2, Pin, PinOff, Search, X } from "lucide-react";
+import { BadgeCheck, Ban, Laptop, Link2, X } from "lucide-react";
 import { useState } from "react";
 import { engine } from "../../engine/engine";
-import { displayName, setConversation, useApp } from "../../engine/store";
+import { displayName, useApp } from "../../engine/store";
 import { t } from "../../strings/later";
 import { reasonOf } from "../../strings/reason";
 import { Avatar } from "../../ui/Avatar";
-import { ConfirmDialog, Dialog } from "../../ui/Dialog";
+import { ConfirmDialog } from "../../ui/Dialog";
 import { Icon } from "../../ui/Icon";
 import { IconButton } from "../../ui/IconButton";
 import { contactLink } from "../newchat/link";
-import { dayAndTime } from "../settings/format";
 import { useCopy } from "../settings/use-copy";
 import { useReply } from "../settings/use-reply";
-import { chatPath, chatSearchPath, navigate } from "../shell/route";
+import { chatPath, navigate } from "../shell/route";
+import { ChatOptions, Quick } from "./ChatActions";
 import { KeyChange } from "./KeyChange";
 import { SafetyNumber } from "./SafetyNumber";
 import "./contact.css";
@@ -110,105 +110,6 @@ function Person({ contact, view }: PersonProps) {
         <Block contact={contact} name={name} />
       </div>
     </>
-  );
-}
-
-interface QuickProps {
-  account: string;
-  name: string;
-  view: ConversationView | undefined;
-  canMute: boolean;
-}
-
-function Quick({ account, name, view, canMute }: QuickProps) {
-  const [muting, setMuting] = useState(false);
-  const [now] = useState(() => Date.now());
-  const pinned = view?.pinned ?? false;
-  const mutedUntil = view?.muted_until_ms ?? 0;
-  const muted = mutedUntil > now;
-  return (
-    <>
-      <div className="quick">
-        <button type="button" onClick={() => navigate(chatSearchPath(account))}>
-          <Icon icon={Search} />
-          {t("contact.search")}
-        </button>
-        {canMute && (
-          <button
-            type="button"
-            onClick={() => {
-              if (muted) void setConversation(account, { muted_until_ms: 0 });
-              else setMuting(true);
-            }}
-          >
-            <Icon icon={muted ? Bell : BellOff} />
-            {muted ? t("contact.unmute") : t("contact.mute")}
-          </button>
-        )}
-        <button type="button" onClick={() => void setConversation(account, { pinned: !pinned })}>
-          <Icon icon={pinned ? PinOff : Pin} />
-          {pinned ? t("contact.unpin") : t("contact.pin")}
-        </button>
-      </div>
-      {muted && (
-        <p className="under muted-until">
-          {mutedUntil - now > FOREVER_MS / 2 ? t("contact.muted_always") : t("contact.muted_until", { time: dayAndTime(mutedUntil) })}
-        </p>
-      )}
-      {muting && <MuteDialog account={account} name={name} onClose={() => setMuting(false)} />}
-    </>
-  );
-}
-
-const HOUR_MS = 60 * 60 * 1000;
-/** A hundred years: "always" without a value of its own. */
-const FOREVER_MS = 100 * 365 * 24 * HOUR_MS;
-
-const MUTES = [
-  { label: "contact.mute.8h", ms: 8 * HOUR_MS },
-  { label: "contact.mute.week", ms: 7 * 24 * HOUR_MS },
-  { label: "contact.mute.always", ms: FOREVER_MS },
-] as const;
-
-interface MuteDialogProps {
-  account: string;
-  name: string;
-  onClose: () => void;
-}
-
-function MuteDialog({ account, name, onClose }: MuteDialogProps) {
-  return (
-    <Dialog title={t("contact.mute.title", { name })} onClose={onClose}>
-      <p>{t("contact.mute.body")}</p>
-      <div className="opts">
-        {MUTES.map(({ label, ms }) => (
-          <button
-            key={label}
-            type="button"
-            className="opt"
-            onClick={() => {
-              void setConversation(account, { muted_until_ms: Date.now() + ms });
-              onClose();
-            }}
-          >
-            {t(label)}
-          </button>
-        ))}
-      </div>
-    </Dialog>
-  );
-}
-
-function ChatOptions({ account, view }: { account: string; view: ConversationView | undefined }) {
-  if (view === undefined) return null;
-  const { archived } = view;
-  return (
-    <div className="opts" role="group" aria-label={t("contact.actions")}>
-      <button type="button" className="opt" onClick={() => void setConversation(account, { archived: !archived })}>
-        <Icon icon={archived ? ArchiveRestore : Archive} />
-        {archived ? t("contact.unarchive") : t("contact.archive")}
-      </button>
-    </div>
   );
 }
 

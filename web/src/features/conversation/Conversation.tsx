@@ -1,12 +1,12 @@
-import type { ConversationView } from "@sotto/engine";
-import { ArrowLeft, BadgeCheck, EllipsisVertical, PanelRight, Search, TriangleAlert } from "lucide-react";
+import type { ConversationView, GroupSummary } from "@sotto/engine";
+import { ArrowLeft, BadgeCheck, EllipsisVertical, PanelRight, Search, ShieldAlert, TriangleAlert } from "lucide-react";
 import { useEffect, useState } from "react";
 import { Link } from "wouter";
 import { engine } from "../../engine/engine";
 import { displayName, notice, refreshConversation, useApp } from "../../engine/store";
 import { openChat, reopenChat, useWindow } from "../../engine/window";
 import { t } from "../../strings";
-import { reasonOf } from "../../strings/reason";
+import { reasonOf, sentence } from "../../strings/reason";
 import { Avatar } from "../../ui/Avatar";
 import { Banner } from "../../ui/Banner";
 import { Button } from "../../ui/Button";
@@ -14,8 +14,10 @@ import { EmptyState } from "../../ui/EmptyState";
 import { Icon } from "../../ui/Icon";
 import { IconButton } from "../../ui/IconButton";
 import { MenuButton } from "../../ui/Menu";
+import { wholeNumber } from "../../ui/time";
 import { Composer } from "../composer/Composer";
 import { rowMenu } from "../list/row-menu";
+import { useReply } from "../settings/use-reply";
 import { Banners } from "../shell/Banners";
 import { chatPath, chatSearchPath, infoPath, navigate, type Panel } from "../shell/route";
 import { Log } from "./Log";
@@ -67,7 +69,7 @@ function Open({ view, panel }: { view: ConversationView; panel: Panel | null }) 
     <main className="sheet">
       <Header view={view} name={name} panel={panel} />
       {/* The contact panel says it too, with all that can be done. */}
-      <Banners own={panel?.kind === "info" ? null : <KeyChange view={view} name={name} />} ownNeeded={contact?.key_changed ?? false} />
+      <Banners own={panel?.kind === "info" ? null : <Decision view={view} name={name} />} ownNeeded={contact?.key_changed ?? view.group?.alarm != null} />
       {phase === "ready" && (
         <Log key={generation} view={view} name={name} selected={panel?.kind === "message" ? panel.name : null} />
       )}
@@ -84,15 +86,17 @@ function Open({ view, panel }: { view: ConversationView; panel: Panel | null }) 
 }
 
 function Header({ view, name, panel }: { view: ConversationView; name: string; panel: Panel | null }) {
-  const { contact, conversation: account } = view;
+  const { contact, conversation: account, group } = view;
+  const infoLabel = group === null ? t("chat.info") : t("chat.group_info");
+  const requests = group?.requests ?? 0;
   const info = panel?.kind === "info";
   return (
     <header className="bar">
       <Link className="icon-btn back" href="/" aria-label={t("nav.back_to_chats")}>
         <Icon icon={ArrowLeft} directional />
       </Link>
-      <Link className="who" href={infoPath(account)} title={t("chat.header", { name })}>
-        <Avatar account={account} name={name} size="md" group={contact === null} self={view.is_me} />
+      <Link className="who" href={infoPath(account)} title={t(group === null ? "chat.header" : "chat.group_header", { name })}>
+        <Avatar account={account} name={name} size="md" group={contact === null} self={view.is_me} picture={group} />
         <span className="who-text">
           <PaneHeading>
             <bdi>{name}</bdi>
@@ -102,7 +106,11 @@ function Header({ view, name, panel }: { view: ConversationView; name: string; p
               </span>
             )}
           </PaneHeading>
-          <p>{view.is_me ? t("chat.self_line") : contact?.username && <bdi>@{contact.username}</bdi>}</p>
+          <p>
+            {view.is_me && t("chat.self_line")}
+            {!view.is_me && contact?.username && <bdi>@{contact.username}</bdi>}
+            {group !== null && group.my_role !== null && t("group.members", { count: group.members })}
+          </p>
         </span>
       </Link>
       <div className="acts">
@@ -122,14 +130,25 @@ function Header({ view, name, panel }: { view: ConversationView; name: string; p
           ]}
         />
         <IconButton
-          label={t("chat.info")}
+          label={requests > 0 ? `${infoLabel}, ${t("list.requests", { count: requests })}` : infoLabel}
           icon={PanelRight}
           directional
+          className={requests > 0 ? "has-pip" : ""}
           aria-pressed={info}
           onClick={() => navigate(info ? chatPath(account) : infoPath(account))}
         />
       </div>
     </header>
+  );
+}
+
+/** What needs a decision, or must be known before one writes. */
+function Decision({ view, name }: { view: ConversationView; name: string }) {
+  if (view.group === null) return <KeyChange view={view} name={name} />;
+  return (
+    <Banner tone="red" icon={ShieldAlert} title={t("group.alarm.title")}>
+      {sentence(view.group.alarm ?? "")}
+    </Banner>
   );
 }
 
@@ -161,7 +180,39 @@ function Foot({ view, name }: { view: ConversationView; name: string }) {
     );
   }
   if (view.contact?.blocked) return <Blocked account={view.contact.account} name={name} />;
-  return <Composer key={view.conversation} view={view} name={name} />;
+  if (view.group !== null && !view.group.may_post) return <Outside group={view.group} />;
+  return (
+    <>
+      {view.group !== null && <Keys group={view.group.group} />}
+      <Composer key={view.conversation} view={view} name={name} />
+    </>
+  );
+}
+
+/** Why one does not write in this group. */
+function Outside({ group }: { group: GroupSummary }) {
+  // The list does not say whether somebody left or is still waiting to be let in.
+  const { reply } = useReply({ command: "group", group: group.group }, (happening) =>
+    happening.event === "conversation_changed" && happening.conversation === group.group,
+  );
+  const why = group.deleted ? "deleted" : group.my_role !== null ? "admins" : reply?.group.waiting ? "waiting" : "left";
+  return (
+    <footer className="composer closed">
+      <p>{t(`group.closed.${why}`)}</p>
+    </footer>
+  );
+}
+
+/** Before the first message after somebody came or went, every member's device needs a new key: many of them take a while. */
+function Keys({ group }: { group: string }) {
+  const keys = useApp((state) => state.groupKeys[group]);
+  if (keys === undefined) return null;
+  return (
+    <p className="keys-line" role="status">
+      <span className="spin" aria-hidden="true" />
+      <span className="num">{t("group.keys", { done: wholeNumber(keys.done), total: wholeNumber(keys.total) })}</span>
+    </p>
+  );
 }
 
 function Blocked({ account, name }: { account: string; name: string }) {

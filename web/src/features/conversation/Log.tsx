@@ -12,7 +12,7 @@ import { usePreferences } from "../settings/preferences";
 import { hasMain } from "../shortcuts/keys";
 import { logItems, type LogItem } from "./items";
 import { Message } from "./Message";
-import { copyText, messageMenu, openDetails } from "./MessageTools";
+import { copyText, hasReceipts, messageMenu, openDetails } from "./MessageTools";
 import { useLogScroll } from "./useLogScroll";
 
 interface Props {
@@ -80,7 +80,7 @@ export function Log({ view, name, selected }: Props) {
     else if (event.key === "ArrowUp") focusItem(Math.max(0, (at < 0 ? items.length : at) - 1));
     else if (event.key === "ArrowDown") focusItem(Math.min(items.length - 1, at + 1));
     else if (event.key === "End") void jumpToNewest();
-    else if (event.key === "Enter" && current && event.target === event.currentTarget.querySelector(":focus[data-key]") && underTheHood) openDetails(current);
+    else if (event.key === "Enter" && current && event.target === event.currentTarget.querySelector(":focus[data-key]") && (underTheHood || hasReceipts(current))) openDetails(current);
     else return;
     event.preventDefault();
   };
@@ -188,8 +188,8 @@ function useShift(items: readonly LogItem[]): boolean {
 function Beginning({ view, name, empty = false }: { view: ConversationView; name: string; empty?: boolean }) {
   return (
     <div className="beginning">
-      <p>{t(view.is_me ? "chat.beginning_self" : "chat.beginning")}</p>
-      {empty && !view.is_me && <p>{t("chat.empty_hint", { name })}</p>}
+      <p>{t(view.is_me ? "chat.beginning_self" : view.contact === null ? "chat.beginning_group" : "chat.beginning")}</p>
+      {empty && !view.is_me && view.contact !== null && <p>{t("chat.empty_hint", { name })}</p>}
     </div>
   );
 }

@@ -1,10 +1,14 @@
 import type { MessageView } from "@sotto/engine";
 import { ArchiveRestore, CircleQuestionMark, Lock, TriangleAlert, Users } from "lucide-react";
 import { memo, useState, type ReactNode } from "react";
+import { Link } from "wouter";
+import { isGroup } from "../../engine/recipient";
 import { useApp } from "../../engine/store";
 import { cancelMessage, retryMessage } from "../../engine/window";
 import { t } from "../../strings";
+import { Avatar } from "../../ui/Avatar";
 import { Icon } from "../../ui/Icon";
+import { hueOf } from "../../ui/identity";
 import { Tick } from "../../ui/Tick";
 import { Time } from "../../ui/Time";
 import { timeOfDay } from "../../ui/time";
@@ -37,21 +41,29 @@ export const Message = memo(function Message(props: Props) {
   if (isLine(message)) {
     return <Line message={message} name={name} id={id} active={active} />;
   }
-  const classes = ["msg", message.from_me ? "out" : "solo-chat", first ? "first" : "", last ? "last" : ""];
+  // In a group it must be said who speaks: the name on the first of a run, the picture on the last.
+  const spoken = isGroup(message.conversation) && !message.from_me;
+  const classes = ["msg", message.from_me ? "out" : spoken ? "" : "solo-chat", first ? "first" : "", last ? "last" : ""];
   const time = timeOfDay(timeOf(message));
   const bubble = ["bubble", message.body.kind === "text" ? "" : "gone", selected ? "is-selected" : "", flash ? "is-flash" : ""];
   return (
     <div
       className={classes.filter(Boolean).join(" ")}
       role="article"
-      aria-label={message.from_me ? t("msg.from_me", { time }) : t("msg.from", { name, time })}
+      aria-label={message.from_me ? t("msg.from_me", { time }) : t("msg.from", { name: spoken ? message.from_name : name, time })}
       data-key={id}
       tabIndex={active ? 0 : -1}
       onPointerEnter={() => setTools(true)}
       onFocus={() => setTools(true)}
     >
+      {spoken && last && <Avatar account={message.from} name={message.from_name} size="sm" />}
       <div className="stack">
         <div className={bubble.filter(Boolean).join(" ")}>
+          {spoken && first && (
+            <Link className={`sender hue-${hueOf(message.from)}`} href={infoPath(message.from)} tabIndex={active ? 0 : -1}>
+              <bdi>{message.from_name}</bdi>
+            </Link>
+          )}
           <Body
             message={message}
             meta={
@@ -72,7 +84,7 @@ export const Message = memo(function Message(props: Props) {
 function Body({ message, meta }: { message: MessageView; meta: ReactNode }) {
   switch (message.body.kind) {
     case "text":
-      return <MessageText text={message.body.body} meta={meta} />;
+      return <MessageText text={message.body.body} mentions={message.body.mentions} meta={meta} />;
     case "undecryptable":
       return (
         <div className="txt">

@@ -1,13 +1,17 @@
+import type { Mention } from "@sotto/engine";
 import { useMemo, useState, type ReactNode } from "react";
+import { Link } from "wouter";
+import { useApp } from "../../engine/store";
 import { t } from "../../strings";
+import { infoPath } from "../shell/route";
 import { jumboEmoji, startOfLong, textParts } from "./text";
 
 /** The words of a message and, at the end of its last line, when it was said. */
-export function MessageText({ text, meta }: { text: string; meta: ReactNode }) {
+export function MessageText({ text, mentions, meta }: { text: string; mentions?: readonly Mention[] | undefined; meta: ReactNode }) {
   const [whole, setWhole] = useState(false);
   const start = useMemo(() => startOfLong(text), [text]);
   const shown = start !== null && !whole ? start : text;
-  const parts = useMemo(() => textParts(shown), [shown]);
+  const parts = useMemo(() => textParts(shown, mentions), [shown, mentions]);
   const jumbo = useMemo(() => jumboEmoji(text), [text]);
   if (jumbo > 0) {
     return (
@@ -22,6 +26,8 @@ export function MessageText({ text, meta }: { text: string; meta: ReactNode }) {
       {parts.map((part, at) =>
         part.kind === "text" ? (
           part.text
+        ) : part.kind === "mention" ? (
+          <Mentioned key={at} text={part.text} account={part.account} />
         ) : (
           // `title` shows the address as the browser understands it, with foreign letters of the host spelled out.
           <a key={at} href={part.href} title={part.href} target="_blank" rel="noopener noreferrer" dir="ltr">
@@ -39,5 +45,16 @@ export function MessageText({ text, meta }: { text: string; meta: ReactNode }) {
       )}
       {meta}
     </div>
+  );
+}
+
+/** Who is named; oneself, also by a word for everybody, stands out more. */
+function Mentioned({ text, account }: { text: string; account: string | null }) {
+  const me = useApp((state) => state.me?.account);
+  if (account === null || account === me) return <mark className="mention own">{text}</mark>;
+  return (
+    <Link className="mention" href={infoPath(account)}>
+      {text}
+    </Link>
   );
 }

@@ -1,13 +1,14 @@
 import type { MessageView } from "@sotto/engine";
-import { Check, Copy, Trash2, Waypoints } from "lucide-react";
+import { CheckCheck, Check, Copy, MessageCircle, Trash2, Waypoints } from "lucide-react";
 import { useEffect, useState } from "react";
+import { isGroup } from "../../engine/recipient";
 import { notice } from "../../engine/store";
 import { cancelMessage } from "../../engine/window";
 import { t } from "../../strings";
 import { IconButton } from "../../ui/IconButton";
 import type { MenuEntry } from "../../ui/Menu";
 import { usePreferences } from "../settings/preferences";
-import { messagePath, navigate } from "../shell/route";
+import { chatPath, messagePath, navigate } from "../shell/route";
 import { isLine } from "./items";
 
 /** Beside the bubble, on hover and while the focus is in the message (see conversation.css). */
@@ -31,8 +32,10 @@ export function MessageTools({ message, reachable }: { message: MessageView; /**
           onClick={() => void copyText(message).then(setCopied)}
         />
       )}
-      {hood && (
-        <IconButton label={t("msg.details")} icon={Waypoints} small tabIndex={tabIndex} onClick={() => openDetails(message)} />
+      {hasReceipts(message) ? (
+        <IconButton label={t("msg.info")} icon={CheckCheck} small tabIndex={tabIndex} onClick={() => openDetails(message)} />
+      ) : (
+        hood && <IconButton label={t("msg.details")} icon={Waypoints} small tabIndex={tabIndex} onClick={() => openDetails(message)} />
       )}
       {isCancellable(message) && (
         <IconButton label={t("msg.cancel")} icon={Trash2} small tabIndex={tabIndex} onClick={() => void cancelMessage(message)} />
@@ -47,13 +50,24 @@ export function messageMenu(message: MessageView): MenuEntry[] {
   if (message.body.kind === "text") {
     items.push({ label: t("msg.copy"), icon: Copy, onSelect: () => void copyText(message) });
   }
-  if (usePreferences.getState().underTheHood && !isLine(message)) {
+  if (hasReceipts(message)) {
+    items.push({ label: t("msg.info"), icon: CheckCheck, onSelect: () => openDetails(message) });
+  } else if (usePreferences.getState().underTheHood && !isLine(message)) {
     items.push({ label: t("msg.details"), icon: Waypoints, onSelect: () => openDetails(message) });
+  }
+  if (isGroup(message.conversation) && !message.from_me) {
+    const { from, from_name: name } = message;
+    items.push({ label: t("msg.write_to", { name }), icon: MessageCircle, onSelect: () => navigate(chatPath(from)) });
   }
   if (isCancellable(message)) {
     items.push({ label: t("msg.cancel"), icon: Trash2, danger: true, onSelect: () => void cancelMessage(message) });
   }
   return items;
+}
+
+/** An own message to several people: who of them has it, is worth a look without any technical interest. */
+export function hasReceipts(message: MessageView): boolean {
+  return message.from_me && isGroup(message.conversation) && !isLine(message) && message.message_id !== null;
 }
 
 export function openDetails(message: MessageView): void {

@@ -1,12 +1,31 @@
-/** What a text consists of, for drawing it: plain parts and links. It only ever becomes text nodes. */
+/** What a text consists of, for drawing it: plain parts, links and mentions. It only ever becomes text nodes. */
+import type { Mention } from "@sotto/engine";
 
-export type TextPart = { kind: "text"; text: string } | { kind: "link"; text: string; href: string };
+export type TextPart =
+  | { kind: "text"; text: string }
+  | { kind: "link"; text: string; href: string }
+  /** `account`: null names everybody. */
+  | { kind: "mention"; text: string; account: string | null };
 
 // No quotes, no spaces, and none of the characters that turn the direction of writing: a link must read as it leads.
 const LINK = /\bhttps?:\/\/[^\s<>"'`\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]+/giu;
 const TRAILING = ".,;:!?…)]}»”’*_~";
 
-export function textParts(text: string): TextPart[] {
+/** Mentions are ascending and apart from each other; one that `text`, the start of a longer one, cuts through is not drawn as one. */
+export function textParts(text: string, mentions: readonly Mention[] = []): TextPart[] {
+  const parts: TextPart[] = [];
+  let from = 0;
+  for (const { start, length, account } of mentions) {
+    const end = start + length;
+    if (start < from || end > text.length) continue;
+    parts.push(...linkParts(text.slice(from, start)), { kind: "mention", text: text.slice(start, end), account });
+    from = end;
+  }
+  parts.push(...linkParts(text.slice(from)));
+  return parts;
+}
+
+function linkParts(text: string): TextPart[] {
   const parts: TextPart[] = [];
   let from = 0;
   for (const match of text.matchAll(LINK)) {

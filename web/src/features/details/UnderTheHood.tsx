@@ -8,13 +8,16 @@ import { reasonOf } from "../../strings/reason";
 import { IconButton } from "../../ui/IconButton";
 import { Segmented } from "../../ui/Segmented";
 import { wholeNumber } from "../../ui/time";
+import { isGroup } from "../../engine/recipient";
 import { titleOf } from "../conversation/naming";
+import { usePreferences } from "../settings/preferences";
 import { chatPath, navigate } from "../shell/route";
 import { ConnectionSteps } from "./ConnectionSteps";
 import { hexLines, startOfKey } from "./hex";
+import { Receipts } from "./Receipts";
 import { duration, preciseTime, signed, steps, wayMs, type Step } from "./timeline";
 import "./details.css";
-import { Pane, PaneHeading } from "../../ui/Pane";
+import { Pane, PaneHeading, PaneSubheading } from "../../ui/Pane";
 
 interface Known {
   message: MessageView;
@@ -29,25 +32,32 @@ export function UnderTheHood({ account, name }: { account: string; name: string 
     return view ? titleOf(view) : t("name.unknown");
   });
   const isMe = useApp((state) => state.me?.account === account);
-  const who = isMe ? t("name.me") : title;
+  const group = isGroup(account);
+  const who = isMe ? t("name.me") : group && known ? known.message.from_name : title;
+  // Who reads whom is everybody's business; the bytes are for those who asked to see them.
+  const hood = usePreferences((state) => state.underTheHood);
+  const receipts = group && known?.message.from_me === true;
+  const heading = t(receipts || (group && known === null) ? "receipts.title" : "hood.title");
   const close = useRef<HTMLButtonElement>(null);
   useEffect(() => close.current?.focus(), []);
   return (
-    <Pane className="panel" label={t("hood.title")}>
+    <Pane className="panel" label={heading}>
       <div className="panel-bar">
-        <PaneHeading className="h-lg">{t("hood.title")}</PaneHeading>
+        <PaneHeading className="h-lg">{heading}</PaneHeading>
         <IconButton ref={close} label={t("nav.close")} icon={X} onClick={() => navigate(chatPath(account))} />
       </div>
       <div className="panel-body" tabIndex={-1}>
         {failure !== null && <p className="under">{failure}</p>}
-        {known && (
+        {receipts && <Receipts members={known.details.members} />}
+        {receipts && hood && <PaneSubheading className="hood-heading">{t("hood.title")}</PaneSubheading>}
+        {known && (hood || !receipts) && (
           <>
             <Way known={known} name={who} isMe={isMe} />
             <Copies known={known} />
             <Names known={known} />
           </>
         )}
-        <ConnectionSteps />
+        {(hood || !receipts) && <ConnectionSteps />}
       </div>
     </Pane>
   );
@@ -294,7 +304,11 @@ function useMessage(account: string, name: string): { known: Known | null; failu
     ask();
     const stop = onHappenings((happenings) => {
       const isNews = happenings.some(
-        (happening) => happening.event === "missed" || (happening.event === "message_changed" && happening.message.name === name),
+        (happening) =>
+          happening.event === "missed" ||
+          (happening.event === "message_changed" && happening.message.name === name) ||
+          // One more member has it, or has read it.
+          (happening.event === "conversation_changed" && happening.conversation === account && isGroup(account)),
       );
       if (isNews) ask();
     });

@@ -3,6 +3,7 @@
  * clocks, the difference is shown with what is known of the clocks' offset, and says so. What was not measured is a dash.
  */
 import type { MessageDetails, MessageTimes, MessageView } from "@sotto/engine";
+import { isGroup } from "../../engine/recipient";
 import { t, type MessageKey } from "../../strings/later";
 
 export type Clock = "here" | "server" | "sender";
@@ -41,8 +42,8 @@ function sentSteps(message: MessageView, { times, copies, attempts }: MessageDet
     { label: "hood.encrypted", note: t("hood.encrypted_note", { count: copies.length }), at: times.encrypted_ms, clock: "here" },
     { label: "hood.sent", note: t("hood.sent_note", { count: Math.max(1, attempts) }), at: times.sent_ms, clock: "here" },
     { label: "hood.stored", note: storedNote(times), at: times.stored_ms ?? message.server_time_ms, clock: "server" },
-    { label: "hood.delivered", note: t("hood.delivered_note"), at: times.delivered_ms ?? message.delivered_ms, clock: "server" },
-    { label: "hood.read", note: t("hood.read_note"), at: times.read_ms ?? message.read_ms, clock: "server" },
+    { label: "hood.delivered", note: t(isGroup(message.conversation) ? "hood.delivered_all_note" : "hood.delivered_note"), at: times.delivered_ms ?? message.delivered_ms, clock: "server" },
+    { label: "hood.read", note: t(isGroup(message.conversation) ? "hood.read_all_note" : "hood.read_note"), at: times.read_ms ?? message.read_ms, clock: "server" },
   ];
 }
 

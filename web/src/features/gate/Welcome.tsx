@@ -15,6 +15,7 @@ const story = () => ({ title: t("gate.story.title"), body: t("gate.story.body") 
 
 export function Welcome({ server, onChoose }: WelcomeProps) {
   const waiting = useWaitingLink((state) => state.username);
+  const invited = useWaitingLink((state) => state.invite !== null);
   const closed = server.state === "ready" && server.info.registration === "closed";
   return (
     <GateFrame story={story()}>
@@ -36,6 +37,7 @@ export function Welcome({ server, onChoose }: WelcomeProps) {
           </Button>
         </div>
         {closed && <p className="gate-note">{t("gate.welcome.closed")}</p>}
+        {invited && <p className="gate-note">{t("gate.welcome.invited")}</p>}
         {waiting !== null && <p className="gate-note">{t("gate.welcome.contact", { username: waiting })}</p>}
       </div>
     </GateFrame>

@@ -5,7 +5,7 @@
  */
 import { useLocation } from "wouter";
 import { CreateAccount } from "./CreateAccount";
-import { newChatPath, takeWaitingLink } from "../newchat/link";
+import { takeWaitingPath } from "../newchat/link";
 import { LinkThisDevice, Linked } from "./LinkThisDevice";
 import { setPending, usePending } from "./pending";
 import { Recover, Recovered } from "./Recover";
@@ -19,8 +19,7 @@ export function Gate() {
   const server = useServer();
   const home = () => navigate("/");
   const finish = () => {
-    const username = takeWaitingLink();
-    navigate(username === null ? "/" : newChatPath(username), { replace: true });
+    navigate(takeWaitingPath() ?? "/", { replace: true });
     setPending(null);
   };
 

@@ -15,7 +15,7 @@ import { ListFoot } from "./ListFoot";
 import "./list.css";
 import { Pane, useAlone } from "../../ui/Pane";
 
-type Filter = "all" | "unread";
+type Filter = "all" | "unread" | "groups";
 
 export function ConversationList({ selected }: { selected: string | null }) {
   const [query, setQuery] = useState("");
@@ -117,12 +117,14 @@ function Chats({ filter, onFilter, archive, onArchive, selected }: ChatsProps) {
     () => order.flatMap((account) => conversations[account] ?? []),
     [order, conversations],
   );
+  const filters: readonly Filter[] = views.some((view) => view.contact === null) ? ["all", "unread", "groups"] : ["all", "unread"];
   const archived = useMemo(() => views.filter((view) => view.archived), [views]);
   const shown = useMemo(() => {
     if (archive) return archived;
     const keep = (view: ConversationView) =>
       // The open one stays, or it would vanish under the reader's eyes.
-      !view.archived && (filter === "all" || isUnread(view) || view.conversation === selected);
+      !view.archived &&
+      (filter === "all" || (filter === "groups" ? view.contact === null : isUnread(view) || view.conversation === selected));
     return views.filter(keep);
   }, [views, archived, archive, filter, selected]);
 
@@ -137,7 +139,7 @@ function Chats({ filter, onFilter, archive, onArchive, selected }: ChatsProps) {
     <>
       {!archive && views.length > 0 && (
         <div className="chips" role="group" aria-label={t("list.filter")}>
-          {(["all", "unread"] as const).map((which) => (
+          {filters.map((which) => (
             <button key={which} type="button" className="chip" aria-pressed={filter === which} onClick={() => onFilter(which)}>
               {t(`list.${which}`)}
             </button>
@@ -156,13 +158,13 @@ function Chats({ filter, onFilter, archive, onArchive, selected }: ChatsProps) {
       {shown.length > 0 ? (
         <ConversationRows views={shown} selected={selected} />
       ) : (
-        <Nothing kind={archive ? "empty_archive" : filter === "unread" && views.length > 0 ? "empty_unread" : "empty"} />
+        <Nothing kind={archive ? "empty_archive" : filter === "all" || views.length === 0 ? "empty" : `empty_${filter}`} />
       )}
     </>
   );
 }
 
-function Nothing({ kind }: { kind: "empty" | "empty_unread" | "empty_archive" }) {
+function Nothing({ kind }: { kind: "empty" | "empty_unread" | "empty_groups" | "empty_archive" }) {
   return (
     <div className="nothing">
       <p className="nothing-title">{t(`list.${kind}.title`)}</p>

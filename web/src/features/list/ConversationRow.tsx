@@ -1,5 +1,5 @@
 import type { ConversationView } from "@sotto/engine";
-import { BadgeCheck, Ban, BellOff, Pin } from "lucide-react";
+import { AtSign, BadgeCheck, Ban, BellOff, Pin, UserPlus } from "lucide-react";
 import { memo } from "react";
 import { isMuted, isUnread } from "../../engine/store";
 import { t } from "../../strings";
@@ -9,7 +9,7 @@ import { Tick } from "../../ui/Tick";
 import { Time } from "../../ui/Time";
 import { nameOf } from "../conversation/naming";
 import { chatPath } from "../shell/route";
-import { oneLine, previewText } from "./preview";
+import { oneLine, rowText } from "./preview";
 
 interface Props {
   view: ConversationView;
@@ -21,7 +21,7 @@ interface Props {
 }
 
 export const ConversationRow = memo(function ConversationRow({ view, selected, active, position, count }: Props) {
-  const { contact, conversation, last } = view;
+  const { contact, conversation, group, last } = view;
   const name = nameOf(view);
   const muted = isMuted(view);
   const unread = isUnread(view) && !selected;
@@ -37,7 +37,7 @@ export const ConversationRow = memo(function ConversationRow({ view, selected, a
       data-account={conversation}
       draggable={false}
     >
-      <Avatar account={conversation} name={name} group={contact === null} self={view.is_me} />
+      <Avatar account={conversation} name={name} group={contact === null} self={view.is_me} picture={group} />
       <span className="row-text">
         <span className="top">
           <bdi className="name">{name}</bdi>
@@ -52,7 +52,15 @@ export const ConversationRow = memo(function ConversationRow({ view, selected, a
         </span>
         <span className="bot">
           <Preview view={view} selected={selected} />
+          {group !== null && group.requests > 0 && (
+            <Flag icon={UserPlus} label={t("list.requests", { count: group.requests })} small />
+          )}
           {view.pinned && <Flag icon={Pin} label={t("list.pinned")} small />}
+          {unread && view.mentioned && (
+            <span className="badge at" role="img" aria-label={t("list.mentioned")} title={t("list.mentioned")}>
+              <Icon icon={AtSign} />
+            </span>
+          )}
           {unread && view.unread > 0 && (
             <span className={muted ? "badge quiet" : "badge"} role="img" aria-label={t("list.unread_count", { count: view.unread })}>
               {view.unread > 999 ? "999+" : view.unread}
@@ -99,7 +107,7 @@ function Preview({ view, selected }: { view: ConversationView; selected: boolean
     <>
       {/* What one writes to oneself is not sent to anybody: ticks would only puzzle. */}
       {last.from_me && !view.is_me && last.body.kind === "text" && <Tick status={last.status} />}
-      <bdi className="prev">{previewText(last)}</bdi>
+      <bdi className="prev">{rowText(last)}</bdi>
     </>
   );
 }

@@ -1,5 +1,7 @@
 import type { MessageView } from "@sotto/engine";
+import { isGroup } from "../../engine/recipient";
 import { t } from "../../strings";
+import { authorOf, changeText } from "../conversation/groupLine";
 
 const LENGTH = 160;
 
@@ -15,10 +17,17 @@ export function previewText(message: MessageView): string {
     case "profile_restored":
       return t("list.restored");
     case "group_change":
-      return t("list.group_change");
+      return changeText(message, message.body.change);
     case "unsupported":
       return t("list.unsupported");
   }
+}
+
+/** With who said it, where that is not plain from the conversation: "Ann: hello". */
+export function rowText(message: MessageView): string {
+  const text = previewText(message);
+  const said = message.body.kind === "text" || message.body.kind === "undecryptable";
+  return said && isGroup(message.conversation) ? t("list.says", { name: authorOf(message), text }) : text;
 }
 
 /** Line breaks become spaces; no more than a list ever shows, so that a 32 KiB text costs nothing. */

@@ -37,7 +37,7 @@ export function rowMenu(view: ConversationView): MenuEntry[] {
       ? { label: t("row.unarchive"), icon: ArchiveRestore, onSelect: set({ archived: false }) }
       : { label: t("row.archive"), icon: Archive, onSelect: set({ archived: true }) },
     "line",
-    { label: t("row.info"), icon: Info, onSelect: () => navigate(infoPath(account)) },
+    { label: t(view.contact === null ? "row.group_info" : "row.info"), icon: Info, onSelect: () => navigate(infoPath(account)) },
   ];
 }
 

@@ -1,6 +1,6 @@
-/** Starting a chat: by exact username, by a contact's link or code, or with oneself. */
+/** Starting a chat: by exact username, by the link or code of a contact or group, with several people, or with oneself. */
 import { CommandFailure } from "@sotto/engine";
-import { ArrowLeft, ChevronRight, NotebookPen, QrCode as QrIcon, ScanLine, Share2 } from "lucide-react";
+import { ArrowLeft, ChevronRight, NotebookPen, QrCode as QrIcon, ScanLine, Share2, Users } from "lucide-react";
 import { useState, type SubmitEvent } from "react";
 import { useLocation, useSearchParams } from "wouter";
 import { engine } from "../../engine/engine";
@@ -15,13 +15,14 @@ import { QrScanner } from "../../ui/QrScanner";
 import { checkUsername, usernameError } from "../gate/username";
 import { CopyButton } from "../settings/CopyButton";
 import { useReply } from "../settings/use-reply";
-import { contactLink, parseContact } from "./link";
+import { joinPath, newGroupPath } from "../shell/route";
+import { contactLink, holdInvite, inviteLink, parseContact } from "./link";
 import "./newchat.css";
 
 type View = "name" | "scan" | "mine";
 
-/** Whom a text means, or what is wrong with it. */
-function nameIn(typed: string, server: string): { name: string } | { wrong: string } {
+/** Whom or which group a text means, or what is wrong with it. */
+function nameIn(typed: string, server: string): { name: string } | { invite: string } | { wrong: string } {
   if (typed.trim() === "") return { wrong: t("new.error.empty") };
   const contact = parseContact(typed, server);
   switch (contact.kind) {
@@ -29,6 +30,8 @@ function nameIn(typed: string, server: string): { name: string } | { wrong: stri
       return { wrong: t("new.error.other_server", { server: contact.server, own: new URL(server).host }) };
     case "not_a_link":
       return { wrong: t("new.error.not_a_link") };
+    case "group":
+      return { invite: contact.code };
     case "username": {
       const username = checkUsername(contact.username);
       const wrong = usernameError(username);
@@ -56,6 +59,11 @@ export function NewChat() {
     const wanted = nameIn(typed, me?.server ?? location.origin);
     if ("wrong" in wanted) {
       setError(wanted.wrong);
+      return;
+    }
+    if ("invite" in wanted) {
+      holdInvite(inviteLink(wanted.invite));
+      navigate(joinPath);
       return;
     }
     const { name } = wanted;
@@ -134,6 +142,7 @@ export function NewChat() {
         </div>
       </form>
       <div className="opts" role="group" aria-label={t("new.options")}>
+        <Option icon={Users} label={t("new.group")} onClick={() => navigate(newGroupPath)} />
         <Option icon={ScanLine} label={t("new.scan")} onClick={() => show("scan")} />
         <Option icon={QrIcon} label={t("new.mine")} onClick={() => show("mine")} />
         {me !== undefined && (

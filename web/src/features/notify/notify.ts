@@ -6,7 +6,7 @@
  * - nothing is told of muted conversations, of what arrived while everything was offline for long (a backlog is one notification),
  *   or of the conversation that somebody is looking at, in whichever tab.
  */
-import type { Happening, MessageView } from "@sotto/engine";
+import type { ConversationView, Happening, MessageView } from "@sotto/engine";
 import { isForeground, isMuted, onHappenings, unreadTotal, useApp } from "../../engine/store";
 import { useWindow } from "../../engine/window";
 import { t } from "../../strings";
@@ -106,7 +106,7 @@ function notify(account: string, messages: readonly MessageView[]): void {
   const names = usePreferences.getState().namesInNotifications;
   const view = useApp.getState().conversations[account];
   const count = (shown.get(account)?.count ?? 0) + messages.length;
-  const title = names ? (view ? titleOf(view) : t("name.unknown")) : t("notify.hidden_title");
+  const title = names ? speakerOf(view, last) : t("notify.hidden_title");
   const body = !names ? t("notify.hidden_body", { count }) : count > 1 ? `${t("notify.many", { count })}\n${previewText(last)}` : previewText(last);
   const open = () => {
     window.focus();
@@ -125,6 +125,13 @@ function notify(account: string, messages: readonly MessageView[]): void {
     // Browsers on phones only allow them from the service worker.
     void throughServiceWorker(title, body, account);
   }
+}
+
+/** "Ann", or "Ann in Lake house". */
+export function speakerOf(view: ConversationView | undefined, message: MessageView): string {
+  if (!view) return t("name.unknown");
+  const title = titleOf(view);
+  return view.contact === null ? t("group.in", { name: message.from_name, group: title }) : title;
 }
 
 async function throughServiceWorker(title: string, body: string, account: string): Promise<void> {

@@ -1,5 +1,6 @@
 import { Search, X } from "lucide-react";
 import { useDeferredValue, useEffect, useRef, useState } from "react";
+import { isGroup } from "../../engine/recipient";
 import { useApp } from "../../engine/store";
 import { jumpTo } from "../../engine/window";
 import { t } from "../../strings";
@@ -82,7 +83,7 @@ export function ChatSearch({ account }: { account: string }) {
               >
                 <span className="found-text">
                   <span className="found-top">
-                    <bdi className="name">{message.from_me ? t("name.you") : name}</bdi>
+                    <bdi className="name">{message.from_me ? t("name.you") : isGroup(account) ? message.from_name : name}</bdi>
                     <Time className="time num" ms={message.server_time_ms ?? message.written_ms} as="list" />
                   </span>
                   <span className="found-snippet" dir="auto">

@@ -8,8 +8,10 @@ import { t } from "../../strings";
 import { Avatar } from "../../ui/Avatar";
 import { Icon } from "../../ui/Icon";
 import { Time } from "../../ui/Time";
+import { authorOf } from "../conversation/groupLine";
 import { titleOf } from "../conversation/naming";
 import { chatPath, navigate } from "../shell/route";
+import { fold } from "./fold";
 import { Snippet } from "./Snippet";
 import { useSearch } from "./useSearch";
 import "./search.css";
@@ -24,18 +26,19 @@ export function SearchResults({ query, onChosen }: { query: string; onChosen: ()
   const limit = PAGE * (pages.query === query ? pages.count : 1);
   const found = useSearch(query, null, limit);
   const people = usePeople(query);
+  const groups = useGroups(query);
   const box = useRef<HTMLDivElement>(null);
 
   const name = query.replace(/^@/u, "").toLowerCase();
   const canFind = USERNAME.test(query) && !people.some((contact) => contact.username === name);
-  const total = people.length + found.hits.length;
+  const total = people.length + groups.length + found.hits.length;
 
   const choose = (hit: SearchHit) => {
     void jumpTo(hit.message.conversation, hit.message.position);
     navigate(chatPath(hit.message.conversation));
   };
-  const open = (contact: ContactView) => {
-    navigate(chatPath(contact.account));
+  const open = (conversation: string) => {
+    navigate(chatPath(conversation));
     onChosen();
   };
   const onKeyDown = (event: React.KeyboardEvent) => {
@@ -59,7 +62,17 @@ export function SearchResults({ query, onChosen }: { query: string; onChosen: ()
               {t("search.people")}
             </p>
             {people.map((contact, at) => (
-              <Person key={contact.account} contact={contact} first={at === 0} onOpen={() => open(contact)} />
+              <Person key={contact.account} contact={contact} first={at === 0} onOpen={() => open(contact.account)} />
+            ))}
+          </div>
+        )}
+        {groups.length > 0 && (
+          <div role="group" aria-label={t("search.groups")}>
+            <p className="label found-label" aria-hidden="true">
+              {t("search.groups")}
+            </p>
+            {groups.map((view, at) => (
+              <Group key={view.conversation} view={view} first={people.length === 0 && at === 0} onOpen={() => open(view.conversation)} />
             ))}
           </div>
         )}
@@ -72,7 +85,7 @@ export function SearchResults({ query, onChosen }: { query: string; onChosen: ()
               <Hit
                 key={`${hit.message.from}/${hit.message.name}`}
                 hit={hit}
-                first={people.length === 0 && at === 0}
+                first={people.length === 0 && groups.length === 0 && at === 0}
                 onOpen={() => choose(hit)}
               />
             ))}
@@ -124,20 +137,36 @@ function Person({ contact, first, onOpen }: { contact: ContactView; first: boole
   );
 }
 
+function Group({ view, first, onOpen }: { view: ConversationView; first: boolean; onOpen: () => void }) {
+  const name = titleOf(view);
+  return (
+    <button type="button" className="found-row" role="option" aria-selected="false" tabIndex={first ? 0 : -1} onClick={onOpen}>
+      <Avatar account={view.conversation} name={name} size="md" group picture={view.group} />
+      <span className="found-text">
+        <span className="found-top">
+          <bdi className="name">{name}</bdi>
+        </span>
+        {view.group !== null && <span className="found-sub">{t("group.members", { count: view.group.members })}</span>}
+      </span>
+    </button>
+  );
+}
+
 function Hit({ hit, first, onOpen }: { hit: SearchHit; first: boolean; onOpen: () => void }) {
   const { message, contact } = hit;
   const isMe = useApp((state) => state.me?.account === message.conversation);
+  const group = useApp((state) => state.conversations[message.conversation]?.group);
   const name = isMe ? t("name.me") : titleOf(hit);
   return (
     <button type="button" className="found-row" role="option" aria-selected="false" tabIndex={first ? 0 : -1} onClick={onOpen}>
-      <Avatar account={message.conversation} name={name} size="md" group={contact === null} self={isMe} />
+      <Avatar account={message.conversation} name={name} size="md" group={contact === null} self={isMe} picture={group ?? null} />
       <span className="found-text">
         <span className="found-top">
           <bdi className="name">{name}</bdi>
           <Time className="time num" ms={message.server_time_ms ?? message.written_ms} as="list" />
         </span>
         <span className="found-snippet" dir="auto">
-          {message.from_me && !isMe && <span>{t("name.you")}: </span>}
+          {contact === null ? <span>{authorOf(message)}: </span> : message.from_me && !isMe && <span>{t("name.you")}: </span>}
           <Snippet text={hit.snippet} />
         </span>
       </span>
@@ -173,11 +202,16 @@ function usePeople(query: string): readonly ContactView[] {
   }, [contacts, conversations, query]);
 }
 
+function useGroups(query: string): readonly ConversationView[] {
+  const conversations = useApp((state) => state.conversations);
+  return useMemo(() => {
+    const wanted = fold(query);
+    const groups = Object.values(conversations).filter((view) => view.contact === null);
+    return groups.filter((view) => fold(titleOf(view)).includes(wanted)).slice(0, PEOPLE_MAX);
+  }, [conversations, query]);
+}
+
 function namesOf(contact: ContactView, view: ConversationView | undefined): string[] {
   return [contact.username ?? "", contact.display_name ?? "", view?.is_me ? t("name.me") : ""].filter(Boolean);
 }
 
-/** "Ines" finds "Inês". */
-function fold(text: string): string {
-  return text.normalize("NFD").replace(/\p{M}/gu, "").toLocaleLowerCase();
-}

@@ -3,6 +3,7 @@ import { isMuted, onHappenings, useApp } from "../../engine/store";
 import { useWindow } from "../../engine/window";
 import { t } from "../../strings";
 import { titleOf } from "../conversation/naming";
+import { speakerOf } from "../notify/notify";
 import { previewText } from "../list/preview";
 
 /** Says new messages to screen readers, a run of arrivals as one sentence. Backlogs and muted chats are not read out. */
@@ -19,12 +20,16 @@ export function Announcer() {
         const view = useApp.getState().conversations[last.conversation];
         const isOpen = useWindow.getState().account === last.conversation;
         if (!view || (isMuted(view) && !isOpen)) return;
-        const name = titleOf(view);
+        if (last.body.kind === "group_change") {
+          // Who reads elsewhere need not hear it; it says by itself who did it.
+          if (isOpen) setSaid(previewText(last));
+          return;
+        }
         const count = arrived.filter((message) => message.conversation === last.conversation).length;
         setSaid(
           count === 1 && isOpen
-            ? t("chat.announce_text", { name, text: previewText(last) })
-            : t("chat.announce", { count, name }),
+            ? t("chat.announce_text", { name: view.contact === null ? last.from_name : titleOf(view), text: previewText(last) })
+            : t("chat.announce", { count, name: count === 1 ? speakerOf(view, last) : titleOf(view) }),
         );
       }),
     [],

@@ -1,4 +1,5 @@
 import { lazy, Suspense, useEffect, useState } from "react";
+import { isGroup } from "../../engine/recipient";
 import { closeChat } from "../../engine/window";
 import { t } from "../../strings";
 import { MenuHost } from "../../ui/Menu";
@@ -14,7 +15,10 @@ import { useRoute, type Panel, type Route } from "./route";
 import "./shell.css";
 
 const Settings = lazy(async () => ({ default: (await import("../settings")).Settings }));
-const ContactPanel = lazy(async () => ({ default: (await import("../contact")).ContactPanel }));
+const ContactPanel = lazy(async () => ({ default: (await import("../info")).ContactPanel }));
+const GroupPanel = lazy(async () => ({ default: (await import("../info")).GroupPanel }));
+const NewGroup = lazy(async () => ({ default: (await import("../info")).NewGroup }));
+const JoinGroup = lazy(async () => ({ default: (await import("../info")).JoinGroup }));
 const NewChat = lazy(async () => ({ default: (await import("../newchat")).NewChat }));
 const LinkDevice = lazy(async () => ({ default: (await import("../link")).LinkDevice }));
 const UnderTheHood = lazy(async () => ({ default: (await import("../details/UnderTheHood")).UnderTheHood }));
@@ -46,6 +50,8 @@ export function Shell() {
       <Tabs route={route} />
       <Suspense fallback={null}>
         {route.at === "new" && <NewChat />}
+        {route.at === "new_group" && <NewGroup />}
+        {route.at === "join" && <JoinGroup />}
         {route.at === "link" && <LinkDevice />}
       </Suspense>
       <ShortcutsSheet open={help} onClose={() => setHelp(false)} />
@@ -64,6 +70,8 @@ function viewOf(route: Route): "list" | "chat" | "panel" {
       return route.page === null ? "list" : "chat";
     case "list":
     case "new":
+    case "new_group":
+    case "join":
     case "link":
       return "list";
   }
@@ -96,7 +104,7 @@ function Panes({ route, panel }: { route: Route; panel: Panel | null }) {
       {account !== null && panel && (
         <Boundary key={panel.kind}>
           <Suspense fallback={<aside className="panel" />}>
-            {panel.kind === "info" && <ContactPanel account={account} />}
+            {panel.kind === "info" && (isGroup(account) ? <GroupPanel group={account} /> : <ContactPanel account={account} />)}
             {panel.kind === "search" && <ChatSearch account={account} />}
             {panel.kind === "message" && <UnderTheHood account={account} name={panel.name} />}
           </Suspense>

@@ -10,21 +10,26 @@ export type Route =
   | { at: "chat"; account: string; panel: Panel | null }
   | { at: "settings"; page: string | null }
   | { at: "new" }
+  | { at: "new_group" }
+  | { at: "join" }
   | { at: "link" };
 
+const GROUP = /^[0-9a-f]{64}$/u;
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/u;
 
 export function parseRoute(path: string): Route {
   const [section, first, second, third] = path.split("/").slice(1);
   switch (section) {
     case "chat": {
-      if (first === undefined || !UUID.test(first)) return { at: "list" };
+      if (first === undefined || !(UUID.test(first) || GROUP.test(first))) return { at: "list" };
       return { at: "chat", account: first, panel: parsePanel(second, third) };
     }
     case "settings":
       return { at: "settings", page: first === undefined || first === "" ? null : first };
     case "new":
-      return { at: "new" };
+      return { at: first === "group" ? "new_group" : "new" };
+    case "join":
+      return { at: "join" };
     case "link":
       return { at: "link" };
     default:
@@ -46,6 +51,8 @@ export function useRoute(): Route {
 export const chatPath = (account: string): string => `/chat/${account}`;
 export const infoPath = (account: string): string => `/chat/${account}/info`;
 export const chatSearchPath = (account: string): string => `/chat/${account}/search`;
+export const newGroupPath = "/new/group";
+export const joinPath = "/join";
 export const messagePath = (account: string, name: string): string => `/chat/${account}/message/${name}`;
 
 export { navigate };

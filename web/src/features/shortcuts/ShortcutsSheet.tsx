@@ -12,6 +12,7 @@ const GROUPS: readonly { title: MessageKey; keys: readonly [label: MessageKey, .
     keys: [
       ["shortcuts.search", MAIN, "K"],
       ["shortcuts.new_chat", SECOND, "N"],
+      ["shortcuts.new_group", SECOND, "G"],
       ["shortcuts.next", "Alt", "↓"],
       ["shortcuts.previous", "Alt", "↑"],
       ["shortcuts.settings", MAIN, ","],
@@ -32,6 +33,7 @@ const GROUPS: readonly { title: MessageKey; keys: readonly [label: MessageKey, .
     keys: [
       ["shortcuts.send", "Enter"],
       ["shortcuts.new_line", "Shift", "Enter"],
+      ["shortcuts.mention", "@"],
       ["shortcuts.search_chat", MAIN, "Shift", "F"],
       ["shortcuts.last_details", "↑", "↓"],
       ["shortcuts.copy", MAIN, "C"],

@@ -2,7 +2,7 @@ import { useEffect } from "react";
 import { flushSync } from "react-dom";
 import { useApp } from "../../engine/store";
 import { focusSearch } from "../search/focus";
-import { chatPath, chatSearchPath, navigate, parseRoute } from "../shell/route";
+import { chatPath, chatSearchPath, navigate, newGroupPath, parseRoute } from "../shell/route";
 import { hasMain, hasSecond, isTyping } from "./keys";
 
 /** Keys that work anywhere. What an open menu, dialog or field takes for itself does not arrive here. */
@@ -44,6 +44,10 @@ function run(event: KeyboardEvent, onHelp: () => void): boolean {
   }
   if (hasSecond(event) && event.code === "KeyN") {
     navigate("/new");
+    return true;
+  }
+  if (hasSecond(event) && event.code === "KeyG") {
+    navigate(newGroupPath);
     return true;
   }
   if (event.altKey && (key === "arrowdown" || key === "arrowup")) {
