@@ -250,3 +250,33 @@ fn titles_change_again_and_again_though_everybody_has_the_keys() {
         assert_eq!(view(&mut sim, cem, group).title.as_deref(), Some("3"), "{fanout:?}");
     }
 }
+
+#[test]
+fn an_owner_alone_in_a_group_can_write_there() {
+    let mut sim = Sim::new(58);
+    let ann = sim.register("ann");
+    let group = create(&mut sim, ann, "diary", &[]);
+    say(&mut sim, ann, group, "dear diary");
+    sim.run();
+    assert_eq!(sim.statuses(ann, group).pop(), Some(MessageStatus::Sent));
+    let tablet = sim.link(ann);
+    say(&mut sim, ann, group, "another day");
+    sim.run();
+    assert_eq!(sim.texts(tablet, group), ["dear diary", "another day"]);
+}
+
+#[test]
+fn who_was_added_learns_the_title_though_the_adder_stopped_at_once() {
+    let mut sim = Sim::new(59);
+    let [ann, bob] = ["ann", "bob"].map(|name| sim.register(name));
+    let group = new_group("brief", &["bob"]);
+    let reply = sim.ask(ann, Command::CreateGroup { group });
+    let Ok(Reply::Group { group }) = reply else { panic!("no group: {reply:?}") };
+    let group = group.group;
+    sim.crash(ann);
+    sim.run();
+    assert_eq!(view(&mut sim, bob, group).title, None);
+    sim.start(ann);
+    sim.run();
+    assert_eq!(view(&mut sim, bob, group).title.as_deref(), Some("brief"));
+}

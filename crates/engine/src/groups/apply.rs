@@ -2,7 +2,7 @@
 //! Always true: an operation is taken only if it verifies, follows the one known last, and the rules allow it; a known one is
 //! never replaced, and another of its revision is a fork.
 
-use super::{FORKED, INVALID, alarm, changed, details, known};
+use super::{FORKED, INVALID, alarm, changed, details, keys, known};
 use crate::core::Cx;
 use crate::{outbox, trust};
 use bytes::Bytes;
@@ -179,7 +179,7 @@ fn give_context(cx: &mut Cx<'_, '_>, group: GroupId, state: &GroupState, applied
     let has_keys = state.settings().fanout == Fanout::Log;
     if comes && has_keys {
         // With the sender key that they need anyway.
-        cx.core.groups.contexts_due.insert(group);
+        keys::context_due(cx, group)?;
     }
     let others = state.members().len() > 1;
     if others

@@ -120,8 +120,16 @@ fn on_all(cx: &mut Cx<'_, '_>, answer: Result<Vec<u8>, Failure>) -> Result<(), S
     let Ok(all) = http::parse::<Groups>(answer) else { return Ok(()) };
     for summary in all.groups {
         let Ok(group) = summary.group.parse::<GroupId>() else { continue };
-        if summary.until.is_none() {
-            learn(cx, group)?;
+        if summary.until.is_some() {
+            continue;
+        }
+        match cx.tx.group(group)? {
+            None => refresh(cx, group)?,
+            // Left over from before a restart.
+            Some(row) if row.context_due && !row.left => {
+                cx.core.groups.contexts_due.insert(group);
+            }
+            Some(_) => {}
         }
     }
     Ok(())

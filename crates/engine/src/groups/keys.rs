@@ -182,7 +182,7 @@ pub(super) fn prepare(cx: &mut Cx<'_, '_>, group: GroupId) -> Result<Prepared, S
     if lacking.is_empty() {
         let live = cx.core.groups.live(group);
         live.ready = Some(Ready { roster: row.roster, distribution: current.id });
-        cx.core.groups.contexts_due.remove(&group);
+        no_context_due(cx, group)?;
         return Ok(Prepared::Ready { distribution: DistributionId::from_bytes(current.id), roster: row.roster });
     }
     give(cx, &row, &state, &current, lacking)?;
@@ -208,6 +208,15 @@ fn make(cx: &mut Cx<'_, '_>, group: GroupId, state: &GroupState) -> Result<OwnDi
         membership_revision: state.membership_revision(),
     };
     cx.tx.put_distribution(group, &distribution)?;
+    // Where nobody is to be given it, this is what makes it.
+    let Some(own) = cx.own() else { return Ok(distribution) };
+    let mut store = Protocol::new(cx.tx, &own);
+    let id = DistributionId::from_bytes(distribution.id);
+    if let Err(sender_keys::GroupError::Store(failure)) =
+        sender_keys::create_distribution(&mut store, id, &mut cx.core.rng)
+    {
+        return Err(store.failure(&failure));
+    }
     // What was under way is of the old key.
     cx.core.groups.keys_sent.retain(|_, sent| sent.group != group);
     Ok(distribution)
@@ -368,6 +377,23 @@ pub(crate) fn on_keys_refused(
     Ok(true)
 }
 
+/// Who came gets key and context without waiting for a message, also after a restart.
+pub(super) fn context_due(cx: &mut Cx<'_, '_>, group: GroupId) -> Result<(), StoreError> {
+    cx.core.groups.contexts_due.insert(group);
+    set_context_due(cx, group, true)
+}
+
+fn no_context_due(cx: &mut Cx<'_, '_>, group: GroupId) -> Result<(), StoreError> {
+    if cx.core.groups.contexts_due.remove(&group) { set_context_due(cx, group, false) } else { Ok(()) }
+}
+
+fn set_context_due(cx: &mut Cx<'_, '_>, group: GroupId, due: bool) -> Result<(), StoreError> {
+    match cx.tx.group(group)?.filter(|row| row.context_due != due) {
+        Some(row) => cx.tx.put_group(&Group { context_due: due, ..row }),
+        None => Ok(()),
+    }
+}
+
 /// Another device's key.
 pub(crate) fn on_distribution(
     cx: &mut Cx<'_, '_>,
@@ -412,7 +438,7 @@ pub(super) fn drive(cx: &mut Cx<'_, '_>) -> Result<(), StoreError> {
     }
     for group in cx.core.groups.contexts_due.clone() {
         if let Prepared::Never(_) = prepare(cx, group)? {
-            cx.core.groups.contexts_due.remove(&group);
+            no_context_due(cx, group)?;
         }
     }
     Ok(())

@@ -82,7 +82,10 @@ pub(crate) fn receipts(cx: &mut Cx<'_, '_>, message: &StoredMessage) -> Result<V
             let mark = marks.iter().find(|mark| mark.member == member.account);
             Ok(MemberReceipt {
                 person: views::person(cx, member.account)?,
-                delivered_ms: mark.and_then(|mark| mark.delivered).map(Timestamp::as_ms),
+                // Who has read it had it by then, whichever was told first.
+                delivered_ms: mark
+                    .and_then(|mark| mark.delivered.min(mark.read.or(mark.delivered)))
+                    .map(Timestamp::as_ms),
                 read_ms: mark.and_then(|mark| mark.read).map(Timestamp::as_ms),
             })
         })
