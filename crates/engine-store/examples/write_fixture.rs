@@ -17,7 +17,10 @@ fn main() {
         .transaction(|tx| {
             let (ann, bob) = (AccountId::from_bytes([1; 16]), AccountId::from_bytes([2; 16]));
             let content = pb::Content {
-                body: Some(pb::content::Body::Text(pb::Text { body: "written long ago".into(), ..pb::Text::default() })),
+                body: Some(pb::content::Body::Text(pb::Text {
+                    body: "written long ago".into(),
+                    ..pb::Text::default()
+                })),
                 ..pb::Content::default()
             };
             let content = Secret::new(content.encode_to_vec());

@@ -18,8 +18,10 @@ fn peer(n: u8) -> Conversation {
 }
 
 fn text(n: u8, body: &str, id: Option<u64>) -> NewMessage {
-    let content =
-        pb::Content { body: Some(pb::content::Body::Text(pb::Text { body: body.into(), ..pb::Text::default() })), ..pb::Content::default() };
+    let content = pb::Content {
+        body: Some(pb::content::Body::Text(pb::Text { body: body.into(), ..pb::Text::default() })),
+        ..pb::Content::default()
+    };
     NewMessage {
         author: account(1),
         author_device: DeviceId::FIRST,
