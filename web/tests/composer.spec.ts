@@ -23,6 +23,24 @@ test("what was typed is there again, however the page was left", async ({ server
   await expect(ann.composer).toHaveValue("closed");
 });
 
+test("what was typed is there again, although the worker heard nothing of it", async ({ server, register }) => {
+  const ann = await register("ann");
+  await server.cli("carl", "register", "carl");
+  await ann.startChat("carl");
+  const address = ann.page.url();
+  await ann.page.evaluate(() => {
+    Worker.prototype.postMessage = () => undefined;
+  });
+  await ann.composer.fill("not heard");
+  await ann.page.reload();
+  await expect(ann.composer).toHaveValue("not heard");
+  // Now the profile has it, and nothing is left beside it.
+  await expect.poll(() => ann.page.evaluate(() => Object.keys(localStorage).filter((key) => key.startsWith("sotto.draft.")))).toEqual([]);
+  await ann.page.goto("about:blank");
+  await ann.page.goto(address);
+  await expect(ann.composer).toHaveValue("not heard");
+});
+
 test("a message that cannot be sent says why, and can be deleted", async ({ server, register }) => {
   const ann = await register("ann");
   await server.cli("carl", "register", "carl");

@@ -20,6 +20,7 @@ import type {
 } from "@sotto/engine";
 import { CommandFailure } from "@sotto/engine";
 import { create } from "zustand";
+import { forgetDrafts } from "./drafts";
 import { engine } from "./engine";
 import { FrameBatch } from "./frame";
 import { reasonOf } from "../strings/reason";
@@ -109,6 +110,7 @@ export function startStore(): void {
   engine.onProfile((profile) => {
     useApp.setState({ profile });
     if (profile.phase === "ready") void reload();
+    if (profile.phase === "wiped") forgetDrafts();
   });
   if (engine.profile.phase === "ready") void reload();
   const tellForeground = () => engine.setForeground(isForeground());

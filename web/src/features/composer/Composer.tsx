@@ -36,8 +36,9 @@ const enterSends = () => !matchMedia("(pointer: coarse) and (hover: none)").matc
 
 export function Composer({ view, name }: { view: ConversationView; name: string }) {
   const account = view.conversation;
-  const [text, setText] = useState(view.draft ?? "");
-  const [mentions, setMentions] = useState(() => keptMentions(account, view.draft ?? ""));
+  const [draft] = useState(() => new Draft(account, view.draft ?? ""));
+  const [text, setText] = useState(draft.begin);
+  const [mentions, setMentions] = useState(() => keptMentions(account, draft.begin));
   const [naming, setNaming] = useState<MentionQuery | null>(null);
   const [chosen, setChosen] = useState<{ list: string; option: string | null } | null>(null);
   // Closed by Escape: stays so while this one "@" is being typed behind.
@@ -48,7 +49,6 @@ export function Composer({ view, name }: { view: ConversationView; name: string 
   const area = useRef<HTMLTextAreaElement>(null);
   const emojiButton = useRef<HTMLButtonElement>(null);
   const emojiWasOpen = useRef(false);
-  const [draft] = useState(() => new Draft(account, view.draft ?? ""));
   // The name of what could not be saved: sent once more, it must not become two messages.
   const failed = useRef<{ body: string; name: string } | null>(null);
   const isGroup = view.group !== null;
@@ -65,6 +65,7 @@ export function Composer({ view, name }: { view: ConversationView; name: string 
   }, []);
   useEffect(() => {
     const flush = () => draft.flush();
+    flush();
     const leave = () => draft.leave();
     addEventListener("pagehide", leave);
     document.addEventListener("visibilitychange", flush);
