@@ -1,4 +1,3 @@
-import react from "@vitejs/plugin-react";
 import { defineConfig } from "vite";
 import { emojiData } from "./src/features/composer/emoji-data.js";
 import { inlineFavicon } from "./src/features/notify/inline-favicon.js";
@@ -9,7 +8,16 @@ import { fonts } from "./src/ui/fonts.js";
 const server = process.env["SOTTO_SERVER"] ?? "http://127.0.0.1:8080";
 
 export default defineConfig({
-  plugins: [react(), fonts(), emojiData(), inlineFavicon(), precache()],
+  plugins: [fonts(), emojiData(), inlineFavicon(), precache()],
+  resolve: {
+    // docs/decisions/0013-preact.md
+    alias: {
+      "react/jsx-runtime": "preact/jsx-runtime",
+      "react-dom/client": "preact/compat/client",
+      "react-dom": "preact/compat",
+      react: "preact/compat",
+    },
+  },
   worker: { format: "es" },
   build: {
     target: "es2022",
@@ -17,6 +25,10 @@ export default defineConfig({
     assetsInlineLimit: 0,
     sourcemap: false,
     rolldownOptions: {
+      // Libraries say "use client": nothing here is rendered on a server.
+      onLog(level, log, write) {
+        if (log.code !== "MODULE_LEVEL_DIRECTIVE") write(level, log);
+      },
       output: {
         codeSplitting: {
           // What every visit needs is one file, and what several of the lazy parts share is another: each small file more costs a

@@ -113,6 +113,18 @@ export function Composer({ view, name }: { view: ConversationView; name: string 
     if (query === null) setChosen(null);
   };
 
+  // The cursor moves without a change too.
+  useEffect(() => {
+    const onSelection = () => {
+      const node = area.current;
+      if (node === null || document.activeElement !== node) return;
+      const { value, selectionStart, selectionEnd } = node;
+      look(value, selectionStart === selectionEnd ? selectionStart : null, mentions);
+    };
+    document.addEventListener("selectionchange", onSelection);
+    return () => document.removeEventListener("selectionchange", onSelection);
+  });
+
   const closeNames = () => {
     closedAt.current = naming?.at ?? null;
     setNaming(null);
@@ -137,6 +149,7 @@ export function Composer({ view, name }: { view: ConversationView; name: string 
     const messageName = again ?? newName();
     const named = mentions;
     write("", []);
+    closedAt.current = null;
     setNaming(null);
     setChosen(null);
     draft.flush();
@@ -199,10 +212,6 @@ export function Composer({ view, name }: { view: ConversationView; name: string 
           {...(naming !== null && chosen !== null && { "aria-autocomplete": "list", "aria-controls": chosen.list })}
           {...(naming !== null && chosen?.option != null && { "aria-activedescendant": chosen.option })}
           onChange={(event) => change(event.target.value, event.target.selectionStart)}
-          onSelect={(event) => {
-            const { value, selectionStart, selectionEnd } = event.currentTarget;
-            look(value, selectionStart === selectionEnd ? selectionStart : null, mentions);
-          }}
           onFocus={() => {
             // A name and Enter are typed faster than a file comes.
             if (isGroup) void loadMentions();
