@@ -194,9 +194,9 @@ pub(crate) fn note_time(core: &mut Core, now: Timestamp) {
     }
     tracing::info!(?by, "the clock was set back");
     core.link.set_back(by);
-    core.in_flight.values_mut().for_each(|sent| sent.set_back(by));
+    core.in_flight.iter_mut().for_each(|(_, sent)| sent.set_back(by));
     core.groups.set_back(by);
-    core.not_before.values_mut().for_each(|at| *at = at.minus(by));
+    core.not_before.iter_mut().for_each(|(_, at)| *at = at.minus(by));
     core.calls.set_back(by);
     if let Some(linking) = &mut core.linking {
         linking.set_back(by);

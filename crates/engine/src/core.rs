@@ -13,13 +13,13 @@ use crate::{
     EngineConfig, backoff, blocks, commands, connection, groups, history, http, inbox, link, outbox, prekeys, repair,
     views,
 };
+use litemap::LiteMap;
 use rand::Rng;
 use rand::rngs::StdRng;
 use sotto_crypto::VerifiedDeviceList;
 use sotto_engine_store::{StoreError, StoredMessage, Tx};
 use sotto_types::{AccountId, ClientMsgId, DeviceAddress, Timestamp};
 use sotto_wire::pb;
-use std::collections::{BTreeMap, BTreeSet};
 
 #[derive(Debug)]
 pub(crate) struct Core {
@@ -31,19 +31,19 @@ pub(crate) struct Core {
     pub link: Link,
     pub calls: Calls,
     /// Commands that wait, in their order, for the look-up of a person.
-    pub looking: BTreeMap<String, Vec<(CommandId, Command)>>,
+    pub looking: LiteMap<String, Vec<(CommandId, Command)>>,
     /// Commands not answered yet.
-    pub commands: BTreeSet<CommandId>,
-    pub in_flight: BTreeMap<ClientMsgId, InFlight>,
+    pub commands: LiteMap<CommandId, ()>,
+    pub in_flight: LiteMap<ClientMsgId, InFlight>,
     /// Accounts whose device list, or prekeys, are being fetched.
-    pub fetching: BTreeSet<AccountId>,
-    pub taking: BTreeSet<AccountId>,
+    pub fetching: LiteMap<AccountId, ()>,
+    pub taking: LiteMap<AccountId, ()>,
     /// Accounts whose list or prekeys the server refused: not asked for again before this time.
-    pub not_before: BTreeMap<AccountId, Timestamp>,
+    pub not_before: LiteMap<AccountId, Timestamp>,
     /// Devices for which the server had no bundle (suspended), with the list version it was asked under.
-    pub bundleless: BTreeMap<DeviceAddress, u32>,
+    pub bundleless: LiteMap<DeviceAddress, u32>,
     /// Device lists as parsed and verified, by account; `devices::list_of` checks that they are still the stored ones.
-    pub lists: BTreeMap<AccountId, VerifiedDeviceList>,
+    pub lists: LiteMap<AccountId, VerifiedDeviceList>,
     /// Entries that wait for a sender's device list; not acknowledged, so the server keeps them.
     pub parked: Vec<pb::Deliver>,
     pub acks: inbox::Acks,
@@ -72,14 +72,14 @@ impl Core {
             signed_out,
             link: Link::new(online),
             calls: Calls::default(),
-            looking: BTreeMap::new(),
-            commands: BTreeSet::new(),
-            in_flight: BTreeMap::new(),
-            fetching: BTreeSet::new(),
-            taking: BTreeSet::new(),
-            not_before: BTreeMap::new(),
-            bundleless: BTreeMap::new(),
-            lists: BTreeMap::new(),
+            looking: LiteMap::new(),
+            commands: LiteMap::new(),
+            in_flight: LiteMap::new(),
+            fetching: LiteMap::new(),
+            taking: LiteMap::new(),
+            not_before: LiteMap::new(),
+            bundleless: LiteMap::new(),
+            lists: LiteMap::new(),
             parked: Vec::new(),
             acks: inbox::Acks::default(),
             blocks: blocks::Comparison::default(),
@@ -99,7 +99,7 @@ impl Core {
     pub fn arrive(&mut self, inputs: &[Input]) {
         for input in inputs {
             if let Input::Command { id, .. } = input {
-                self.commands.insert(*id);
+                self.commands.insert(*id, ());
             }
         }
     }
@@ -113,7 +113,7 @@ impl Core {
         let failed = CommandError { kind: ErrorKind::Storage, text: text.clone() };
         let mut effects: Vec<Effect> = std::mem::take(&mut self.commands)
             .into_iter()
-            .map(|command| Effect::Reply { command, result: Err(failed.clone()) })
+            .map(|(command, ())| Effect::Reply { command, result: Err(failed.clone()) })
             .collect();
         effects.push(Effect::Event(Event::Notice { text }));
         effects.push(Effect::Disconnect);
@@ -136,7 +136,7 @@ impl Core {
         self.link.signing_in = false;
         self.not_before.clear();
         self.next_housekeeping = Timestamp::ZERO;
-        std::mem::take(&mut self.looking).into_values().flatten().collect()
+        std::mem::take(&mut self.looking).into_iter().flat_map(|(_, waiting)| waiting).collect()
     }
 
     /// What is under way, and what memory knows beside the store, except which people are looked up for whom.
@@ -259,7 +259,7 @@ impl<'a, 't> Cx<'a, 't> {
     }
 
     pub fn reply(&mut self, command: CommandId, result: Result<Reply, CommandError>) {
-        if self.core.commands.remove(&command) {
+        if self.core.commands.remove(&command).is_some() {
             self.out.push(Effect::Reply { command, result });
         }
     }

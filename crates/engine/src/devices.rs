@@ -75,7 +75,7 @@ pub(crate) fn without_session(
 }
 
 pub(crate) fn take_bundles(cx: &mut Cx<'_, '_>, account: AccountId, devices: Vec<DeviceId>) {
-    if cx.core.taking.insert(account) {
+    if cx.core.taking.insert(account, ()).is_none() {
         let body = TakePreKeys { devices: devices.iter().map(|id| u32::from(*id)).collect() };
         let path = format!("/v1/accounts/{account}/prekeys");
         let call =

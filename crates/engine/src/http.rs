@@ -8,12 +8,12 @@ use crate::api::{
 };
 use crate::core::{Core, Cx};
 use crate::{backoff, blocks, contacts, devices, groups, link, prekeys, recovery, register, sign_in, trust};
+use litemap::LiteMap;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use sotto_engine_store::StoreError;
 use sotto_types::{AccountId, Action, DeviceId, ErrorCode, Secret, Timestamp};
 use sotto_wire::http::Problem;
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 const TIMEOUT_MS: u64 = 20_000;
@@ -180,7 +180,7 @@ impl Call {
 #[derive(Debug, Default)]
 pub(crate) struct Calls {
     last: u64,
-    under_way: BTreeMap<RequestId, Call>,
+    under_way: LiteMap<RequestId, Call>,
     /// Until there is a token.
     waiting: Vec<Call>,
     later: Vec<(Timestamp, Call)>,

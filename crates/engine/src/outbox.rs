@@ -444,7 +444,8 @@ pub(crate) fn copy_details(to: DeviceAddress, sealed: &session::SealedMessage) -
 /// The list to encrypt for; if there is none that may be used now, sees to it that there will be.
 fn usable_list(cx: &mut Cx<'_, '_>, account: AccountId) -> Result<Option<VerifiedDeviceList>, StoreError> {
     let contact = cx.tx.contact(account)?;
-    if contact.as_ref().is_some_and(|contact| contact.pending_key.is_some()) || cx.core.fetching.contains(&account) {
+    if contact.as_ref().is_some_and(|contact| contact.pending_key.is_some()) || cx.core.fetching.contains_key(&account)
+    {
         return Ok(None);
     }
     let fresh = contact.is_some_and(|contact| !contact.stale);

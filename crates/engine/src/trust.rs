@@ -30,7 +30,7 @@ pub(crate) enum Offered {
 }
 
 pub(crate) fn fetch_list(cx: &mut Cx<'_, '_>, account: AccountId) {
-    if cx.core.fetching.insert(account) {
+    if cx.core.fetching.insert(account, ()).is_none() {
         let path = format!("/v1/accounts/{account}/devices");
         let call = Call::own(cx, HttpMethod::Get, path, Then::List(account)).in_background();
         http::send(cx, call);

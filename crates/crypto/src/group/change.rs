@@ -9,7 +9,6 @@ use sotto_types::limits::{GROUP_MEMBERS, PAIRWISE_MEMBERS};
 use sotto_types::{AccountId, Timestamp};
 use sotto_wire::pb;
 use sotto_wire::pb::group_operation::Change as Wire;
-use std::collections::BTreeSet;
 use std::num::NonZeroU32;
 
 const NONCE_BYTES: usize = 32;
@@ -286,9 +285,13 @@ fn named<T>(list: Vec<T>) -> Result<Vec<T>, GroupOperationError> {
     if list.is_empty() { Err(Invalid("it names nobody")) } else { Ok(list) }
 }
 
-pub(super) fn check_distinct(mut accounts: impl Iterator<Item = AccountId>) -> Result<(), GroupOperationError> {
-    let mut seen = BTreeSet::new();
-    if accounts.all(|account| seen.insert(account)) { Ok(()) } else { Err(Invalid("it names an account twice")) }
+pub(super) fn check_distinct(accounts: impl Iterator<Item = AccountId>) -> Result<(), GroupOperationError> {
+    if are_distinct(accounts.collect()) { Ok(()) } else { Err(Invalid("it names an account twice")) }
+}
+
+pub(super) fn are_distinct<T: Ord>(mut things: Vec<T>) -> bool {
+    things.sort_unstable();
+    !things.windows(2).any(|pair| matches!(pair, [one, next] if one == next))
 }
 
 pub(super) fn role(role: i32) -> Result<Role, GroupOperationError> {

@@ -9,7 +9,6 @@ use prost::Message;
 use sotto_types::GroupId;
 use sotto_types::limits::{GROUP_INVITES, GROUP_REQUESTS};
 use sotto_wire::pb;
-use std::collections::BTreeSet;
 
 /// The bytes are no group's state: whoever kept them lost them, and replays the list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -77,8 +76,8 @@ impl GroupState {
         // Who asks to join is no member, and asks once.
         let members = self.members.iter().map(|member| member.account);
         change::check_distinct(members.chain(self.requests.iter().map(|request| request.who.account)))?;
-        let mut keys = BTreeSet::new();
-        hold(self.invites.iter().all(|open| keys.insert(open.public_key())), "it names an invite twice")?;
+        let keys = self.invites.iter().map(OpenedInvite::public_key).collect();
+        hold(change::are_distinct(keys), "it names an invite twice")?;
         let left = |open: &OpenedInvite| open.invite.uses.is_none_or(|uses| open.used < uses.get());
         hold(self.invites.iter().all(left), "an invite is used up")?;
 

@@ -127,7 +127,7 @@ fn on_all(cx: &mut Cx<'_, '_>, answer: Result<Vec<u8>, Failure>) -> Result<(), S
             None => refresh(cx, group)?,
             // Left over from before a restart.
             Some(row) if row.context_due && !row.left => {
-                cx.core.groups.contexts_due.insert(group);
+                cx.core.groups.contexts_due.insert(group, ());
             }
             Some(_) => {}
         }

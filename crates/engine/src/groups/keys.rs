@@ -18,7 +18,6 @@ use sotto_crypto::{DistributionId, SignedDeviceList, sender_keys};
 use sotto_engine_store::{Group, KeyHolder, OwnDistribution, StoreError};
 use sotto_types::{AccountId, ClientMsgId, DeviceAddress, DeviceId, ErrorCode, GroupId, Timestamp};
 use sotto_wire::pb;
-use std::collections::BTreeSet;
 use std::time::Duration;
 
 /// A sender key is replaced after so many messages, or so long.
@@ -168,9 +167,10 @@ pub(super) fn prepare(cx: &mut Cx<'_, '_>, group: GroupId) -> Result<Prepared, S
             .binary_search_by_key(&holder.device, |known| known.device)
             .is_ok_and(|at| holders.get(at) == Some(&holder))
     };
-    let wanted: BTreeSet<(DeviceAddress, u32)> =
-        targets.iter().map(|target| (target.device, target.registration_id)).collect();
-    let is_known_to_others = holders.iter().any(|holder| !wanted.contains(&(holder.device, holder.registration_id)));
+    let mut wanted: Vec<_> = targets.iter().map(|target| (target.device, target.registration_id)).collect();
+    wanted.sort_unstable();
+    let is_known_to_others =
+        holders.iter().any(|holder| wanted.binary_search(&(holder.device, holder.registration_id)).is_err());
     let current = match current.filter(|_| !is_known_to_others) {
         Some(current) => current,
         None => make(cx, group, &state)?,
@@ -231,7 +231,7 @@ fn give(
     lacking: Vec<Target>,
 ) -> Result<(), StoreError> {
     let Some(own) = cx.own() else { return Ok(()) };
-    let under_way: BTreeSet<DeviceAddress> = cx
+    let mut under_way: Vec<DeviceAddress> = cx
         .core
         .groups
         .keys_sent
@@ -239,9 +239,10 @@ fn give(
         .filter(|sent| sent.distribution == current.id)
         .flat_map(|sent| sent.holders.iter().map(|holder| holder.device))
         .collect();
+    under_way.sort_unstable();
     let mut frames = cx.core.groups.keys_sent.values().filter(|sent| sent.group == row.id).count();
     let mut by_account: Vec<(AccountId, Vec<Target>)> = Vec::new();
-    for target in lacking.into_iter().filter(|target| !under_way.contains(&target.device)) {
+    for target in lacking.into_iter().filter(|target| under_way.binary_search(&target.device).is_err()) {
         match by_account.last_mut().filter(|(account, _)| *account == target.device.account) {
             Some((_, targets)) => targets.push(target),
             None => by_account.push((target.device.account, vec![target])),
@@ -379,12 +380,12 @@ pub(crate) fn on_keys_refused(
 
 /// Who came gets key and context without waiting for a message, also after a restart.
 pub(super) fn context_due(cx: &mut Cx<'_, '_>, group: GroupId) -> Result<(), StoreError> {
-    cx.core.groups.contexts_due.insert(group);
+    cx.core.groups.contexts_due.insert(group, ());
     set_context_due(cx, group, true)
 }
 
 fn no_context_due(cx: &mut Cx<'_, '_>, group: GroupId) -> Result<(), StoreError> {
-    if cx.core.groups.contexts_due.remove(&group) { set_context_due(cx, group, false) } else { Ok(()) }
+    if cx.core.groups.contexts_due.remove(&group).is_some() { set_context_due(cx, group, false) } else { Ok(()) }
 }
 
 fn set_context_due(cx: &mut Cx<'_, '_>, group: GroupId, due: bool) -> Result<(), StoreError> {
@@ -421,7 +422,7 @@ pub(super) fn lost_by(cx: &mut Cx<'_, '_>, group: GroupId, device: DeviceAddress
     if let Some(current) = cx.tx.distribution(group)? {
         cx.tx.delete_key_holder(&current.id, device)?;
         cx.core.groups.live(group).ready = None;
-        cx.core.groups.contexts_due.insert(group);
+        cx.core.groups.contexts_due.insert(group, ());
     }
     Ok(())
 }
@@ -436,7 +437,7 @@ pub(super) fn drive(cx: &mut Cx<'_, '_>) -> Result<(), StoreError> {
         connection::lost(cx, None);
         return Ok(());
     }
-    for group in cx.core.groups.contexts_due.clone() {
+    for (group, ()) in cx.core.groups.contexts_due.clone() {
         if let Prepared::Never(_) = prepare(cx, group)? {
             no_context_due(cx, group)?;
         }

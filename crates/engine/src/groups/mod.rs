@@ -40,11 +40,12 @@ use crate::api::Event;
 use crate::core::Cx;
 use fetch::Fetch;
 use keys::Ready;
+use litemap::LiteMap;
 use sotto_crypto::group::GroupState;
 use sotto_engine_store::{Group, StoreError};
 use sotto_types::{Conversation, GroupId, MessageId, Timestamp};
 use sotto_wire::pb;
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -81,16 +82,16 @@ struct Gathered {
 /// All groups in memory.
 #[derive(Debug, Default)]
 pub(crate) struct Groups {
-    live: BTreeMap<GroupId, Live>,
+    live: LiteMap<GroupId, Live>,
     pub(crate) wishes: Vec<Wish>,
-    pub(crate) keys_sent: BTreeMap<sotto_types::ClientMsgId, KeysSent>,
+    pub(crate) keys_sent: LiteMap<sotto_types::ClientMsgId, KeysSent>,
     /// Groups whose members must get this device's key, though there is no message yet.
-    pub(crate) contexts_due: BTreeSet<GroupId>,
+    pub(crate) contexts_due: LiteMap<GroupId, ()>,
     /// `ask_for_all` was done on this connection.
     pub(crate) listed: bool,
     gathered: Gathered,
     /// Cursors to acknowledge of groups that are not kept.
-    loose_acks: BTreeMap<GroupId, MessageId>,
+    loose_acks: LiteMap<GroupId, MessageId>,
 }
 
 impl Groups {
@@ -104,7 +105,7 @@ impl Groups {
         self.listed = false;
         self.loose_acks.clear();
         self.gathered = Gathered::default();
-        for live in self.live.values_mut() {
+        for (_, live) in self.live.iter_mut() {
             live.parked.clear();
             live.ack_due = false;
         }
@@ -119,14 +120,14 @@ impl Groups {
     }
 
     pub(crate) fn set_back(&mut self, by: Duration) {
-        self.live.values_mut().for_each(|live| live.not_before = live.not_before.minus(by));
-        self.keys_sent.values_mut().for_each(|sent| sent.since = sent.since.minus(by));
+        self.live.iter_mut().for_each(|(_, live)| live.not_before = live.not_before.minus(by));
+        self.keys_sent.iter_mut().for_each(|(_, sent)| sent.since = sent.since.minus(by));
         self.gathered.until = self.gathered.until.map(|until| until.minus(by));
     }
 
     /// Somebody's devices or key are others now: whether all have the keys must be looked at again.
     pub(crate) fn forget_ready(&mut self) {
-        self.live.values_mut().for_each(|live| live.ready = None);
+        self.live.iter_mut().for_each(|(_, live)| live.ready = None);
     }
 }
 
