@@ -12,6 +12,7 @@ pub mod crowd;
 pub mod hall;
 pub mod ledger;
 pub mod make;
+pub mod rota;
 pub mod seat;
 pub mod visit;
 
@@ -23,7 +24,7 @@ use serde::{Deserialize, Serialize};
 use sotto_crypto::group::Fanout;
 use sotto_types::AccountId;
 use sotto_wire::http::Base64;
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 /// How a message reaches the members.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
@@ -80,7 +81,7 @@ pub struct Party {
     pub groups: Vec<Made>,
     pub pool: Pool,
     pub sizes: Sizes,
-    by_id: HashMap<Group, u32>,
+    by_id: BTreeMap<Group, u32>,
 }
 
 impl Party {

@@ -2,10 +2,11 @@
 //! costs little more than its socket.
 //! Flow: `poll_incoming` (read until the socket is empty; what one read brought is acknowledged in one frame) -> the caller
 //!       -> `send` -> `poll_flush`.
-//! Always true: every entry that was handed out is acknowledged, those of group logs by a cursor per group and gathered a moment, as
-//! the engine does it; what waits to be written is bounded by the callers, who
-//! stop sending at `OUT_FULL`.
+//! Always true: every entry that was handed out is acknowledged, those of group logs by a cursor per group and gathered a
+//! moment, as the engine does it (who polls the link sees to it that this happens at `acks_due_ns`); what waits to be written
+//! is bounded by the callers, who stop sending at `OUT_FULL`.
 
+use crate::clock::now_ns;
 use crate::frames::group::Cursors;
 use crate::frames::{self, Incoming, SendTemplate};
 use crate::target::Target;
@@ -15,7 +16,7 @@ use prost::Message as _;
 use sotto_types::{ClientMsgId, ErrorCode};
 use sotto_wire::pb;
 use std::cell::{Cell, RefCell};
-use std::future::{Future as _, poll_fn};
+use std::future::poll_fn;
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -31,7 +32,7 @@ pub const OUT_FULL: usize = 128 * 1024;
 /// Under the server's 30 s, so that a late timer is no missed heartbeat.
 pub const HEARTBEAT: Duration = Duration::from_secs(25);
 /// How long acks of group logs are gathered, and how many entries at most: the engine's numbers.
-const GATHER_MS: std::ops::Range<u64> = 50..250;
+const GATHER_NS: std::ops::Range<u64> = 50_000_000..250_000_000;
 const GATHER_MAX: u32 = 64;
 pub const WS_PATH: &str = "/v1/ws";
 
@@ -51,7 +52,7 @@ pub struct Link {
     cursors: Cursors,
     /// Entries behind `cursors`, and when they are acknowledged.
     gathered: u32,
-    gather_until: Option<Pin<Box<tokio::time::Sleep>>>,
+    acks_due_ns: Option<u64>,
     /// Of the WebSocket, frames and all.
     pub bytes_read: u64,
 }
@@ -85,7 +86,7 @@ impl Link {
             unacked: Vec::new(),
             cursors: Cursors::default(),
             gathered: 0,
-            gather_until: None,
+            acks_due_ns: None,
             bytes_read: 0,
         }
     }
@@ -121,14 +122,11 @@ impl Link {
         on: &mut impl FnMut(Incoming<'_>) -> Result<()>,
     ) -> Result<()> {
         READ.with_borrow_mut(|buffer| {
-            self.poll_gathered(cx);
+            self.ack_if_due();
             loop {
                 let mut read = ReadBuf::new(buffer);
                 match Pin::new(&mut self.stream).poll_read(cx, &mut read) {
-                    Poll::Pending => {
-                        self.poll_gathered(cx);
-                        return Ok(());
-                    }
+                    Poll::Pending => return Ok(()),
                     Poll::Ready(Err(error)) => return Err(error).context("the connection broke"),
                     Poll::Ready(Ok(())) if read.filled().is_empty() => {
                         bail!("the server dropped the connection without closing it")
@@ -168,29 +166,29 @@ impl Link {
         }
         if self.gathered >= GATHER_MAX {
             self.ack_gathered();
+        } else if self.gathered > 0 && self.acks_due_ns.is_none() {
+            self.acks_due_ns = Some(now_ns() + rand::random_range(GATHER_NS));
         }
         Ok(())
     }
 
     fn ack_gathered(&mut self) {
         self.gathered = 0;
-        self.gather_until = None;
+        self.acks_due_ns = None;
         for ack in self.cursors.acks() {
             write(&mut self.writer, &mut self.out, &ack);
         }
     }
 
-    /// Acknowledges what was gathered once it is time, and sees to it that the task is woken then.
-    fn poll_gathered(&mut self, cx: &mut Context<'_>) {
-        if self.gathered == 0 {
-            return;
-        }
-        let until = self
-            .gather_until
-            .get_or_insert_with(|| Box::pin(tokio::time::sleep(Duration::from_millis(rand::random_range(GATHER_MS)))));
-        if until.as_mut().poll(cx).is_ready() {
+    fn ack_if_due(&mut self) {
+        if self.acks_due_ns.is_some_and(|due| due <= now_ns()) {
             self.ack_gathered();
         }
+    }
+
+    /// When the acks that are gathered are to be said: the link is to be polled then.
+    pub const fn acks_due_ns(&self) -> Option<u64> {
+        self.acks_due_ns
     }
 
     pub fn send(&mut self, frame: &pb::ClientFrame) {

@@ -91,14 +91,14 @@ impl Delivery {
     }
 
     /// Pushes what the feed brought. While a page is being read the feed waits: the page comes first.
-    pub(crate) fn push_feed(&mut self, gateway: &Gateway, out: &mut Vec<u8>) -> bool {
+    pub(crate) fn push_feed(&mut self, gateway: &Gateway, out: &mut Vec<u8>) {
         if self.behind {
             // Entries before these were not taken; pushing these would move the cursor past them. All come from the store.
             self.feed = VecDeque::new();
-            return false;
+            return;
         }
         if self.feed.is_empty() || self.page.is_some() {
-            return false;
+            return;
         }
         let now_us = gateway.router.now_us();
         let mut pushed = 0;
@@ -115,7 +115,6 @@ impl Delivery {
             }
         }
         gateway.stats.entries_out.increment(pushed);
-        pushed > 0
     }
 
     /// False if it was pushed before.

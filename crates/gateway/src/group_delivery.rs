@@ -156,13 +156,13 @@ impl GroupDelivery {
     }
 
     /// Pushes what dispatch brought, once the logs are read.
-    pub(crate) fn push_feed(&mut self, of: DeviceAddress, gateway: &Gateway, out: &mut Vec<u8>) -> bool {
+    pub(crate) fn push_feed(&mut self, of: DeviceAddress, gateway: &Gateway, out: &mut Vec<u8>) {
         if self.behind {
             self.feed = VecDeque::new();
-            return false;
+            return;
         }
         if self.feed.is_empty() || self.catch_up.is_some() {
-            return false;
+            return;
         }
         let now_us = gateway.router.now_us();
         let mut pushed = 0;
@@ -183,7 +183,6 @@ impl GroupDelivery {
             gateway.stats.commit_to_push.record(Duration::from_micros(now_us.saturating_sub(*committed_us)));
         }
         gateway.stats.entries_out.increment(pushed);
-        pushed > 0
     }
 
     /// Begins, or goes on, to read the logs: one page at most, so that the socket is asked in between. True if something was

@@ -135,18 +135,19 @@ impl Handle {
         });
     }
 
-    /// From dispatch.
-    pub(crate) fn publish_group(&self, entry: &Arc<Dispatched>) {
+    /// From dispatch: entries of one group, in the order of its log.
+    pub(crate) fn publish_group(&self, entries: &[Arc<Dispatched>]) {
         self.mail(|mailbox| {
             if mailbox.group_mode != Feed::On {
                 return false;
             }
-            if mailbox.blocked || mailbox.group_feed.len() >= self.feed_max {
+            // As many as there is room for; the log has the rest.
+            let room = if mailbox.blocked { 0 } else { self.feed_max.saturating_sub(mailbox.group_feed.len()) };
+            mailbox.group_feed.extend(entries.iter().take(room).map(Arc::clone));
+            if entries.len() > room {
                 mailbox.group_mode = Feed::Behind;
-                return !mailbox.blocked;
             }
-            mailbox.group_feed.push_back(Arc::clone(entry));
-            true
+            !mailbox.blocked
         });
     }
 
@@ -294,8 +295,8 @@ impl Handle {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use sotto_ports::{QueuedItem, StoredFailure};
-    use sotto_types::{Conversation, DeviceId, EntryId, MessageId};
+    use sotto_ports::{EnvelopeClass, GroupItem, LoggedEntry, QueuedItem, StoredFailure};
+    use sotto_types::{Conversation, DeviceId, EntryId, GroupId, MessageId, Timestamp};
     use std::sync::atomic::AtomicUsize;
     use std::task::Wake;
 
@@ -351,6 +352,53 @@ mod tests {
         handle.set_blocked(0);
         let mail = handle.receive(&waker);
         assert!(mail.feed.is_empty() && mail.behind);
+    }
+
+    fn logged(ids: std::ops::RangeInclusive<u64>) -> Vec<Arc<Dispatched>> {
+        let entry = |id| LoggedEntry {
+            group: GroupId::from_bytes([1; 32]),
+            id: MessageId::new(id),
+            previous: MessageId::new(id - 1),
+            server_time: Timestamp::ZERO,
+            sender: DeviceAddress::new(AccountId::from_bytes([1; 16]), DeviceId::FIRST),
+            item: GroupItem::Message { class: EnvelopeClass::Message, ciphertext: Default::default() },
+        };
+        ids.map(|id| Arc::new(Dispatched::new(Arc::new(entry(id)), 0))).collect()
+    }
+
+    #[test]
+    fn entries_of_a_turn_come_together_as_far_as_there_is_room() {
+        let wakes = Arc::new(Wakes::default());
+        let waker = Waker::from(wakes.clone());
+        let handle = Handle::new(1, 3, 0);
+        let ids = |mail: &Mail| mail.group_feed.iter().map(|entry| entry.entry.id.get()).collect::<Vec<_>>();
+        handle.publish_group(&logged(1..=1));
+        assert_eq!(ids(&handle.receive(&waker)), [0; 0], "not signed in: nothing is kept");
+        // (what is handed out, one after another, what is taken, the rest is left to the log)
+        for (handed, taken, behind) in [
+            (vec![1..=3], vec![1, 2, 3], false),
+            (vec![1..=1, 2..=3], vec![1, 2, 3], false),
+            (vec![1..=4], vec![1, 2, 3], true),
+            (vec![1..=2, 3..=4, 5..=5], vec![1, 2, 3], true),
+        ] {
+            handle.resume_groups();
+            handle.receive(&waker);
+            let before = wakes.0.load(Ordering::SeqCst);
+            handed.into_iter().for_each(|ids| handle.publish_group(&logged(ids)));
+            assert_eq!(wakes.0.load(Ordering::SeqCst), before + 1, "one wake for {taken:?}");
+            let mail = handle.receive(&waker);
+            assert_eq!((ids(&mail), mail.groups_behind), (taken, behind));
+        }
+        handle.publish_group(&logged(6..=6));
+        assert_eq!(ids(&handle.receive(&waker)), [0; 0], "a gap is never followed by an entry");
+        handle.resume_groups();
+        handle.receive(&waker);
+        handle.set_blocked(5);
+        let before = wakes.0.load(Ordering::SeqCst);
+        handle.publish_group(&logged(7..=8));
+        assert_eq!(wakes.0.load(Ordering::SeqCst), before, "it will look when the socket takes bytes again");
+        let mail = handle.receive(&waker);
+        assert_eq!((ids(&mail), mail.groups_behind), (vec![], true));
     }
 
     #[test]

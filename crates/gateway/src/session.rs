@@ -485,16 +485,18 @@ impl Session {
         }
     }
 
-    /// Pushes what the window and the socket have room for. True if frames were written or a read of the store began.
+    /// Pushes what the window and the socket have room for. True if there may be more to push at once: a page of the store came
+    /// or was begun. What the mailbox brought is no reason to look again: it was pushed, or left to the store.
     pub(crate) fn deliver(&mut self, cx: &mut Context<'_>, out: &mut Vec<u8>, socket_free: bool) -> bool {
         if !self.is_live() || self.end.is_some() || self.draining {
             return false;
         }
         let Some(of) = self.handle.address() else { return false };
         let (gateway, handle) = (&self.gateway, &self.handle);
-        let mut moved = self.delivery.push_feed(gateway, out);
+        let mut moved = false;
+        self.delivery.push_feed(gateway, out);
         if socket_free && self.delivery.start_page(of, gateway, handle) {
-            moved |= match self.delivery.poll_page(cx, gateway, out) {
+            moved = match self.delivery.poll_page(cx, gateway, out) {
                 Ok(moved) => moved,
                 Err(refusal) => {
                     self.fail(out, 0, &refusal, Bytes::new());
@@ -504,7 +506,7 @@ impl Session {
         }
         // What waits in the inbox may be the keys for what is in the logs.
         if self.delivery.is_up_to_date() {
-            moved |= self.groups.push_feed(of, gateway, out);
+            self.groups.push_feed(of, gateway, out);
             if socket_free {
                 moved |= match self.groups.read_logs(of, cx, gateway, handle, out) {
                     Ok(moved) => moved,

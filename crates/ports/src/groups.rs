@@ -24,7 +24,7 @@ pub struct Group {
     pub members: Vec<(AccountId, MessageId)>,
 }
 
-/// An account's place in a group.
+/// One stay of an account in a group: who was removed and added again has had two.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Membership {
     pub group: GroupId,
@@ -32,6 +32,17 @@ pub struct Membership {
     pub since: MessageId,
     /// The operation that ended it: the last entry it gets. The record goes 30 days after.
     pub until: Option<MessageId>,
+}
+
+impl Membership {
+    pub fn goes_on(&self) -> bool {
+        self.until.is_none()
+    }
+
+    /// Whether a device with this cursor has all of it.
+    pub fn is_read(&self, cursor: Option<MessageId>) -> bool {
+        self.until.is_some_and(|until| cursor.unwrap_or_default() >= until)
+    }
 }
 
 /// A signed operation at rest.
@@ -104,7 +115,8 @@ pub struct OperationCommit {
     pub details: Option<Bytes>,
     /// The members afterwards, in order. The store keeps the `since` of those who were members before.
     pub members: Vec<AccountId>,
-    /// Of `members`, those that begin anew though they were members: their `since` is this operation (a new identity key).
+    /// Of `members`, those that begin anew though they were members: one stay ends and the next begins with this operation (a
+    /// new identity key).
     pub renewed: Vec<AccountId>,
     /// Whether the roster rises.
     pub changes_roster: bool,
@@ -127,6 +139,9 @@ pub enum OperationRefused {
     /// This account is in as many groups as it may be.
     #[error("{0} is in too many groups")]
     TooManyGroups(AccountId),
+    /// This account came and went so often, and a device of it has yet to read all of that.
+    #[error("{0} has too many stays in the group to catch up on")]
+    TooManyStays(AccountId),
     #[error(transparent)]
     Store(#[from] StoreError),
 }
@@ -191,7 +206,10 @@ pub struct GroupMark {
 ///   cursors at the newest entry of each group its account has a membership of, and cursors of a removed device are gone;
 /// - memberships and cursors are of accounts that are there and of their listed devices: a member without an account gets
 ///   none (though `Group::members` names it), `delete_account` removes them, `settle_groups` passes over others;
-/// - a cursor may stand below the `since` of a membership that began anew;
+/// - a stay that ended is kept until every listed device of the account has read it to its end: what is read by all goes when
+///   the next stay in that group begins, the rest 30 days after its end. An account that has more than `limits::UNREAD_STAYS`
+///   that are not read cannot begin another (`TooManyStays`);
+/// - a cursor may stand below the `since` of a stay, or between two;
 /// - `settle_groups` is atomic and applied (not necessarily durable) on return; what a crash undoes is delivered again;
 /// - `EntryFeed::logged` is called once for each new entry after its commit, before the call returns, in log order of the
 ///   group; `EntryFeed::marked` when watermarks moved, once for each settle and group, with the whole mark of each member;
@@ -203,7 +221,8 @@ pub trait GroupStore: Send + Sync {
 
     async fn group_facts(&self, id: GroupId) -> Result<Option<GroupFacts>, StoreError>;
 
-    /// The groups of an account, ascending by id; those that ended for it less than 30 days ago too.
+    /// The stays of an account, ascending by group and then by `since`; those that ended less than 30 days ago too, unless every
+    /// device has read them (see above). Of a group's, only the last may go on.
     async fn memberships(&self, of: AccountId) -> Result<Vec<Membership>, StoreError>;
 
     async fn commit_operation(&self, commit: OperationCommit) -> Result<OperationCommitted, OperationRefused>;
@@ -234,7 +253,10 @@ pub trait GroupStore: Send + Sync {
     /// The watermarks of a group's members, those without any left out.
     async fn marks(&self, of: GroupId) -> Result<Vec<GroupMark>, StoreError>;
 
-    /// Removes log entries with an id below `before`, and what is left of memberships that ended before it (the membership, the
-    /// account's cursors and its mark), oldest first; at most about `budget` of them. Returns about how many it removed; 0 once nothing is left.
+    /// Those of one of them, at the cost of one.
+    async fn mark(&self, of: GroupId, member: AccountId) -> Result<Option<GroupMark>, StoreError>;
+
+    /// Removes log entries with an id below `before`, and stays that ended before it (with an account's last in a group also its
+    /// cursors and its mark), oldest first; at most about `budget` of them. Returns about how many it removed; 0 once nothing is left.
     async fn trim_logs(&self, before: MessageId, budget: usize) -> Result<usize, StoreError>;
 }

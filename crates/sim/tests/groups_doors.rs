@@ -73,6 +73,27 @@ fn a_link_shows_the_group_and_lets_in() {
 }
 
 #[test]
+fn who_was_removed_only_asks_by_an_open_link() {
+    let mut sim = Sim::new(48);
+    let [ann, bob] = ["ann", "bob"].map(|name| sim.register(name));
+    let group = create(&mut sim, ann, "doors", &["bob"]);
+    let link = link(&change(&mut sim, ann, group, OPEN));
+    change(&mut sim, ann, group, GroupChange::Remove { members: vec![named("bob")] });
+    sim.run();
+
+    let shown = look(&mut sim, bob, &link);
+    assert!(shown.approval, "the link says that it asks");
+    assert_eq!(join(&mut sim, bob, &link).standing, GroupStanding::Waiting);
+    assert_eq!(view(&mut sim, ann, group).requests.len(), 1);
+    say(&mut sim, ann, group, "not for him");
+    sim.run();
+    change(&mut sim, ann, group, GroupChange::Add { members: vec![named("bob")] });
+    say(&mut sim, ann, group, "back");
+    sim.run();
+    assert_eq!(sim.texts(bob, group), ["back"]);
+}
+
+#[test]
 fn who_must_ask_waits_until_an_admin_lets_them_in() {
     let mut sim = Sim::new(42);
     let [ann, bob, cem, dan] = ["ann", "bob", "cem", "dan"].map(|name| sim.register(name));

@@ -33,6 +33,8 @@ mod groups_doors;
 mod groups_hostile;
 #[path = "../../sim/tests/groups.rs"]
 mod groups_of_people;
+#[path = "../../sim/tests/groups_stays.rs"]
+mod groups_stays;
 #[path = "../../sim/tests/groups_talk.rs"]
 mod groups_talk;
 #[path = "../../sim/tests/history.rs"]

@@ -106,8 +106,12 @@ impl<'a> Reader<'a> {
         }
     }
 
+    pub fn is_empty(&self) -> bool {
+        self.rest.is_empty()
+    }
+
     pub fn end(self) -> Result<(), StoreError> {
-        if self.rest.is_empty() { Ok(()) } else { Err(self.wrong()) }
+        if self.is_empty() { Ok(()) } else { Err(self.wrong()) }
     }
 }
 

@@ -31,9 +31,8 @@ pub fn records(data: &[u8]) {
     if let Ok(Some(head)) = group_records::head(group, data) {
         assert_eq!(group_records::put_head(group, head), data, "a head that reads must write back the same");
     }
-    if let Ok(membership) = group_records::membership(data) {
-        let again = group_records::put_membership(&membership);
-        assert_eq!(again, data, "a membership that reads must write back the same");
+    if let Ok(stays) = group_records::stays(data) {
+        assert_eq!(group_records::put_stays(&stays), data, "a membership that reads must write back the same");
     }
     if let Ok(operation) = group_records::operation(1, data) {
         let again = group_records::put_operation(&operation);

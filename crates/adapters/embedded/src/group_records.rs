@@ -125,18 +125,51 @@ pub fn logged(record: &[u8]) -> Result<Logged, StoreError> {
     Ok(Logged { previous, server_time, sender, item })
 }
 
-pub fn put_membership(membership: &Membership) -> Vec<u8> {
-    let mut out = Vec::with_capacity(49);
-    let until = membership.until.unwrap_or(MessageId::ZERO);
-    out.u8(V1).put(membership.group.as_bytes()).u64(membership.since.get()).u64(until.get());
+/// All stays of an account in a group that are kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stays {
+    pub newest: Membership,
+    /// The ones before, which all ended; ascending.
+    pub earlier: Vec<Membership>,
+}
+
+impl Stays {
+    /// Ascending.
+    pub fn all(self) -> impl Iterator<Item = Membership> {
+        self.earlier.into_iter().chain([self.newest])
+    }
+
+    pub fn ends(&self) -> impl Iterator<Item = MessageId> {
+        self.earlier.iter().chain([&self.newest]).filter_map(|stay| stay.until)
+    }
+}
+
+pub fn put_stays(stays: &Stays) -> Vec<u8> {
+    let mut out = Vec::with_capacity(49 + 16 * stays.earlier.len());
+    out.u8(V1).put(stays.newest.group.as_bytes());
+    for stay in [&stays.newest].into_iter().chain(&stays.earlier) {
+        out.u64(stay.since.get()).u64(stay.until.unwrap_or(MessageId::ZERO).get());
+    }
     out
 }
 
-pub fn membership(record: &[u8]) -> Result<Membership, StoreError> {
+pub fn stays(record: &[u8]) -> Result<Stays, StoreError> {
     let mut r = Reader::v1(record, "membership")?;
-    let (group, since, until) = (r.group()?, MessageId::new(r.u64()?), MessageId::new(r.u64()?));
-    r.end()?;
-    Ok(Membership { group, since, until: Some(until).filter(|until| *until > MessageId::ZERO) })
+    let group = r.group()?;
+    let stay = |r: &mut Reader<'_>| {
+        let (since, until) = (MessageId::new(r.u64()?), MessageId::new(r.u64()?));
+        Ok::<_, StoreError>(Membership { group, since, until: Some(until).filter(|until| *until > MessageId::ZERO) })
+    };
+    let newest = stay(&mut r)?;
+    // Up to schema 3 there was no more.
+    let mut earlier = Vec::new();
+    while !r.is_empty() {
+        earlier.push(stay(&mut r)?);
+    }
+    if earlier.iter().any(Membership::goes_on) {
+        return Err(r.wrong());
+    }
+    Ok(Stays { newest, earlier })
 }
 
 /// A version byte and a number: cursors, and how many memberships an account has.

@@ -36,7 +36,7 @@
 //! group_days  day4 kind1 group8                        -> (nothing): the log has entries of this day
 //!             day4 kind1 account16 group8              -> (nothing): a membership ended; in order of time for `trim_logs`
 //! group_marks group8 member11                          -> member, (message id, time) delivered, (message id, time) read
-//! memberships account11 group8                         -> whole id, since, until (0: it goes on)
+//! memberships account11 group8                         -> whole id, since, until (0: it goes on), then earlier stays: (since, until)*
 //!             account11                                -> how many of them go on
 //! cursors     account11 device1 group8                 -> message id
 //! meta        u:key                                    -> what callers keep

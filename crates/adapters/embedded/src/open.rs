@@ -22,9 +22,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-/// Version of the layout drawn in `lib.rs`. What changed: 3 has groups, which a program of 2 would not tell of changed devices.
-pub const SCHEMA: u32 = 3;
-/// The oldest that this program opens. Nothing stored in it reads differently now: it only lacks keyspaces, which are made.
+/// Version of the layout drawn in `lib.rs`. What changed: 3 has groups, which a program of 2 would not tell of changed devices;
+/// 4 keeps earlier stays in `memberships`, records that a program of 3 takes for damaged.
+pub const SCHEMA: u32 = 4;
+/// The oldest that this program opens. Nothing stored in it reads differently now: it lacks keyspaces, which are made, and
+/// what later records have more.
 pub const SCHEMA_OLDEST: u32 = 2;
 
 const VERSION_FILE: &str = "VERSION";

@@ -223,22 +223,99 @@ fn is_of_groups(table: &str) -> bool {
     table.starts_with("group") || table == "memberships" || table == "cursors"
 }
 
+/// Writes another schema into a store that is closed, after a change to what is stored.
+fn with_schema(dir: &Path, schema: u32, change: impl FnOnce(&fjall::Database)) {
+    let version = fs::read_to_string(dir.join("VERSION")).unwrap();
+    fs::write(dir.join("VERSION"), version.replace(&format!("schema {SCHEMA}"), &format!("schema {schema}"))).unwrap();
+    let db = fjall::Database::builder(dir.join("db")).open().unwrap();
+    change(&db);
+    table(&db, "meta").insert("s:schema", schema.to_be_bytes()).unwrap();
+    db.persist(fjall::PersistMode::SyncAll).unwrap();
+}
+
+fn table(db: &fjall::Database, name: &str) -> fjall::Keyspace {
+    db.keyspace(name, fjall::KeyspaceCreateOptions::default).unwrap()
+}
+
 /// Makes a store what a program of schema 2 would have left.
 fn as_schema_2(dir: &Path) {
-    let version = fs::read_to_string(dir.join("VERSION")).unwrap();
-    fs::write(dir.join("VERSION"), version.replace(&format!("schema {SCHEMA}"), "schema 2")).unwrap();
-    let db = fjall::Database::builder(dir.join("db")).open().unwrap();
-    let open = |name: &str| db.keyspace(name, fjall::KeyspaceCreateOptions::default).unwrap();
-    let mut removed = 0;
-    for name in db.list_keyspace_names() {
-        if is_of_groups(&name) {
-            db.delete_keyspace(open(&name)).unwrap();
-            removed += 1;
+    with_schema(dir, 2, |db| {
+        let mut removed = 0;
+        for name in db.list_keyspace_names() {
+            if is_of_groups(&name) {
+                db.delete_keyspace(table(db, &name)).unwrap();
+                removed += 1;
+            }
         }
+        assert_eq!(removed, 8);
+    });
+}
+
+/// The record of a membership, as programs of schema 3 wrote it.
+fn old_membership(group: GroupId, since: MessageId, until: Option<MessageId>) -> Vec<u8> {
+    let until = until.unwrap_or(MessageId::ZERO);
+    [&[1][..], group.as_bytes(), &since.get().to_be_bytes(), &until.get().to_be_bytes()].concat()
+}
+
+#[tokio::test]
+async fn a_store_with_one_stay_of_each_membership_is_taken_over() {
+    let dir = tempfile::tempdir().unwrap();
+    let (data, copy, restored) = (dir.path().join("data"), dir.path().join("backup"), dir.path().join("restored"));
+    let store = open(&data);
+    for n in [1, 2, 3] {
+        store.create_account(new_account(n, keys(0..0))).await.unwrap();
     }
-    assert_eq!(removed, 8);
-    open("meta").insert("s:schema", 2u32.to_be_bytes()).unwrap();
-    db.persist(fjall::PersistMode::SyncAll).unwrap();
+    let turn = |n: u8, members: &[u8]| OperationCommit {
+        follows: Some([n - 1; 32]),
+        head: [n; 32],
+        revision: n.into(),
+        details: None,
+        members: members.iter().map(|n| account(*n)).collect(),
+        ..new_group(1, vec![account(1)])
+    };
+    let made = store.commit_operation(new_group(1, vec![account(1), account(2), account(3)])).await.unwrap().message_id;
+    let out = store.commit_operation(turn(2, &[1])).await.unwrap().message_id;
+    let back = store.commit_operation(turn(3, &[1, 3])).await.unwrap().message_id;
+    drop(store);
+    let key = |n: u8| [&[n; 11][..], &[1; 8]].concat();
+    with_schema(&data, 3, |db| {
+        let memberships = table(db, "memberships");
+        for (n, since, until) in [(1, made, None), (2, made, Some(out)), (3, back, None)] {
+            memberships.insert(key(n), old_membership(group(1), since, until)).unwrap();
+        }
+    });
+    let stays = async |store: &EmbeddedStore, n| {
+        let stays = store.memberships(account(n)).await.unwrap();
+        stays.into_iter().map(|stay| (stay.since, stay.until)).collect::<Vec<_>>()
+    };
+    let store = open(&data);
+    let version = fs::read_to_string(data.join("VERSION")).unwrap();
+    assert!(version.contains(&format!("schema {SCHEMA}")), "no older program opens it again: {version}");
+    for (n, want) in [(1, (made, None)), (2, (made, Some(out))), (3, (back, None))] {
+        assert_eq!(stays(&store, n).await, [want]);
+    }
+    store.backup(&copy, T0, &mut |_| {}).unwrap();
+    // From here on all of them are kept.
+    let check = async |store: &EmbeddedStore| {
+        let again = store.commit_operation(turn(4, &[1, 2])).await.unwrap().message_id;
+        assert_eq!(stays(store, 2).await, [(made, Some(out)), (again, None)]);
+        let last = store.commit_operation(turn(5, &[1, 2, 3])).await.unwrap().message_id;
+        assert_eq!(stays(store, 3).await, [(back, Some(again)), (last, None)]);
+        while store.trim_logs(MessageId::MAX, 100).await.unwrap() > 0 {}
+        assert_eq!((stays(store, 2).await, stays(store, 3).await), (vec![(again, None)], vec![(last, None)]));
+    };
+    check(&store).await;
+    drop(store);
+    let store = open(&data);
+    assert_eq!(stays(&store, 2).await.len(), 1);
+
+    // So it is with a backup of schema 3.
+    let manifest = fs::read_to_string(copy.join("manifest.json")).unwrap();
+    let mut json: serde_json::Value = serde_json::from_str(&manifest).unwrap();
+    json["schema"] = 3.into();
+    fs::write(copy.join("manifest.json"), json.to_string()).unwrap();
+    restore(&copy, &EmbeddedConfig::new(&restored), Timestamp::from_ms(T0.as_ms() + 5_000), &mut |_| {}).unwrap();
+    check(&open(&restored)).await;
 }
 
 #[tokio::test]

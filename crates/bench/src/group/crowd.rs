@@ -48,7 +48,10 @@ struct Taken {
 
 impl Crowd {
     pub fn new(party: Rc<Party>, hall: Rc<RefCell<Hall>>) -> Self {
-        Self { party, hall, seats: Vec::new(), tasks: JoinSet::new() }
+        let rota = Rc::clone(&hall.borrow().rota);
+        let mut tasks = JoinSet::new();
+        tasks.spawn_local(async move { match rota.keep().await {} });
+        Self { party, hall, seats: Vec::new(), tasks }
     }
 
     /// Connects them, and waits until each has got what waited for it.

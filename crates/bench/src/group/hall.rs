@@ -4,11 +4,13 @@
 //! Always true: only a message that every online member got is folded; the time of the others is not known.
 
 use super::cipher::Header;
+use super::rota::Rota;
 use crate::outcome::Outcome;
 use crate::pair::{Alarm, Shared, Timing};
 use anyhow::{Result, ensure};
 use serde::{Deserialize, Serialize};
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
+use std::rc::Rc;
 
 /// So that a process does not keep millions for its parent.
 const KEPT_MAX: usize = 1_000_000;
@@ -38,19 +40,21 @@ struct Lane {
 pub struct Hall {
     pub timing: Timing,
     pub outcome: Shared,
+    pub rota: Rc<Rota>,
     /// Online members in this process, by group.
     online: Vec<u32>,
     /// This process has all of them.
     is_alone: bool,
-    under_way: HashMap<(u32, u32, u64), Spread>,
-    lanes: HashMap<u32, Lane>,
+    /// Few at a time: comparing numbers is less work than hashing them, for each delivery.
+    under_way: BTreeMap<(u32, u32, u64), Spread>,
+    lanes: BTreeMap<u32, Lane>,
 }
 
 impl Hall {
     pub fn new(groups: usize, is_alone: bool, outcome: Shared) -> Self {
         let timing = Timing { measure_from: u64::MAX, measure_to: u64::MAX, stop_sending: 0, give_up: u64::MAX };
-        let (under_way, lanes) = (HashMap::new(), HashMap::new());
-        Self { timing, outcome, online: vec![0; groups], is_alone, under_way, lanes }
+        let (under_way, lanes) = (BTreeMap::new(), BTreeMap::new());
+        Self { timing, outcome, rota: Rc::default(), online: vec![0; groups], is_alone, under_way, lanes }
     }
 
     pub fn set_online(&mut self, group: u32, members: u32) {

@@ -9,7 +9,6 @@ use crate::frames::{Envelope, Incoming, shown_account};
 use crate::link::unexpected;
 use crate::tally::{FromSender, Tally};
 use anyhow::{Result, bail, ensure};
-use std::collections::HashMap;
 
 #[derive(Debug, Default)]
 struct Log {
@@ -19,12 +18,43 @@ struct Log {
     echoes: u64,
 }
 
+/// A small map, one per device: few entries in one piece of memory, found by comparing. A thousand hash maps are a thousand
+/// times two more places to fetch, for each message.
+#[derive(Debug)]
+struct Sorted<K, V>(Vec<(K, V)>);
+
+impl<K, V> Default for Sorted<K, V> {
+    fn default() -> Self {
+        Self(Vec::new())
+    }
+}
+
+impl<K: Ord + Copy, V: Default> Sorted<K, V> {
+    fn find(&self, key: K) -> Result<usize, usize> {
+        self.0.binary_search_by_key(&key, |(key, _)| *key)
+    }
+
+    fn get(&self, key: K) -> Option<&V> {
+        self.0.get(self.find(key).ok()?).map(|(_, value)| value)
+    }
+
+    /// Made if it is not there.
+    fn entry(&mut self, key: K) -> &mut V {
+        let at = self.find(key).unwrap_or_else(|at| {
+            self.0.insert(at, (key, V::default()));
+            at
+        });
+        &mut self.0[at].1
+    }
+}
+
 #[derive(Debug)]
 pub struct Ledger {
     number: u32,
-    logs: HashMap<u32, Log>,
+    /// By group.
+    logs: Sorted<u32, Log>,
     /// By group and sender.
-    from: HashMap<(u32, u32), FromSender>,
+    from: Sorted<(u32, u32), FromSender>,
     last_copy: u64,
     /// Messages that came for the first time, own ones too.
     pub received: u64,
@@ -33,7 +63,14 @@ pub struct Ledger {
 
 impl Ledger {
     pub fn new(number: u32) -> Self {
-        Self { number, logs: HashMap::new(), from: HashMap::new(), last_copy: 0, received: 0, broken: Tally::default() }
+        Self {
+            number,
+            logs: Sorted::default(),
+            from: Sorted::default(),
+            last_copy: 0,
+            received: 0,
+            broken: Tally::default(),
+        }
     }
 
     /// What comes to a device that waits for no answer; a message in it, if it is another's and new.
@@ -50,7 +87,7 @@ impl Ledger {
     /// An entry of a log; the message in it, if it is another's and new.
     fn take_entry(&mut self, party: &Party, entry: &LogEntry<'_>) -> Result<Option<Header>> {
         let group = party.find(entry.group)?;
-        let log = self.logs.entry(group).or_default();
+        let log = self.logs.entry(group);
         let is_next = entry.message_id > log.cursor;
         if is_next && entry.previous != log.cursor {
             self.broken.disorder += 1;
@@ -93,7 +130,7 @@ impl Ledger {
     fn take(&mut self, party: &Party, header: &Header, sender: &[u8], message_id: u64) -> Result<Option<Header>> {
         let said = party.card(header.sender)?.account;
         ensure!(said.as_bytes() == sender, "a message of {said} came as one of {}", shown_account(sender));
-        let first = self.from.entry((header.group, header.sender)).or_default().see(header.seq, message_id);
+        let first = self.from.entry((header.group, header.sender)).see(header.seq, message_id);
         self.received += u64::from(first);
         Ok(first.then_some(*header))
     }
@@ -113,9 +150,9 @@ impl Ledger {
         let mut tally = self.broken;
         for due in sent.iter().filter(|sent| self.is_due(party, sent)) {
             if due.sender == self.number {
-                let echoes = self.logs.get(&due.group).map_or(0, |log| log.echoes);
+                let echoes = self.logs.get(due.group).map_or(0, |log| log.echoes);
                 tally.missing += due.count.saturating_sub(echoes);
-            } else if let Some(from) = self.from.get(&(due.group, due.sender)) {
+            } else if let Some(from) = self.from.get((due.group, due.sender)) {
                 tally.add(from.verdict(due.count, |_| true));
             } else {
                 tally.missing += due.count;

@@ -10,8 +10,9 @@
 use super::cipher::{ALL, Header};
 use super::hall::Hall;
 use super::ledger::Ledger;
+use super::rota::Rota;
 use super::{Party, Sent, Strategy, make};
-use crate::clock::{now_ns, unix_ms};
+use crate::clock::{NS_PER_S, now_ns, unix_ms};
 use crate::frames::group::send_group;
 use crate::frames::{self, Incoming};
 use crate::link::{HEARTBEAT, Link, OUT_FULL, unexpected};
@@ -26,10 +27,11 @@ use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::rc::Rc;
 use std::task::{Context, Poll};
-use tokio::time::Interval;
 
 /// Nobody changes the group while it is measured: a few refusals would be a wonder, more are a fault.
 const STALE_MAX: u32 = 16;
+const NS_PER_MS: u64 = 1_000_000;
+const HEARTBEAT_NS: u64 = HEARTBEAT.as_secs() * NS_PER_S;
 
 #[derive(Debug, Clone, Copy)]
 struct Slot {
@@ -214,7 +216,10 @@ pub struct Seat {
     party: Rc<Party>,
     hall: Rc<RefCell<Hall>>,
     pub alarm: Alarm,
-    heartbeat: Interval,
+    rota: Rc<Rota>,
+    heartbeat_due_ns: u64,
+    /// When the rota is to wake it for its acks.
+    acks_due_ns: Option<u64>,
 }
 
 impl Seat {
@@ -234,10 +239,21 @@ impl Seat {
         });
         let link = link.await.with_context(|| format!("member {number}"))?;
         // Spread over their interval, as those of people are.
-        let first = std::time::Duration::from_millis(5_000 + u64::from(number % 20_000));
-        let heartbeat = tokio::time::interval_at(tokio::time::Instant::now() + first, HEARTBEAT);
-        let alarm = Alarm::default();
-        Ok(Self { number, link, ledger, sending: None, drained, party, hall, alarm, heartbeat })
+        let heartbeat_due_ns = now_ns() + (5_000 + u64::from(number % 20_000)) * NS_PER_MS;
+        let rota = Rc::clone(&hall.borrow().rota);
+        Ok(Self {
+            number,
+            link,
+            ledger,
+            sending: None,
+            drained,
+            party,
+            hall,
+            alarm: Alarm::default(),
+            rota,
+            heartbeat_due_ns,
+            acks_due_ns: None,
+        })
     }
 
     /// Sends from here on: so many messages at most, to these groups, at this pace. What was sent before still counts.
@@ -306,12 +322,14 @@ impl Seat {
     }
 
     fn step(&mut self, cx: &mut Context<'_>) -> Result<()> {
-        let Self { link, ledger, sending, drained, party, hall, alarm, heartbeat, .. } = self;
+        let Self { link, ledger, sending, drained, party, hall, alarm, .. } = self;
         if !alarm.borrow().as_ref().is_some_and(|waker| waker.will_wake(cx.waker())) {
             *alarm.borrow_mut() = Some(cx.waker().clone());
         }
-        while heartbeat.poll_tick(cx).is_ready() {
+        if self.heartbeat_due_ns <= now_ns() {
             link.send(&frames::heartbeat());
+            self.heartbeat_due_ns += HEARTBEAT_NS;
+            self.rota.wake_at(self.heartbeat_due_ns, cx.waker());
         }
         link.poll_incoming(cx, &mut |incoming| match (incoming, &mut *sending) {
             (Incoming::Accepted { client_msg_id, message_id }, Some(sending)) => {
@@ -330,6 +348,12 @@ impl Seat {
         if let Some(sending) = sending {
             sending.take_arrived(&mut hall.borrow_mut());
             sending.fill(party, &hall.borrow(), link)?;
+        }
+        if link.acks_due_ns() != self.acks_due_ns {
+            self.acks_due_ns = link.acks_due_ns();
+            if let Some(due) = self.acks_due_ns {
+                self.rota.wake_at(due, cx.waker());
+            }
         }
         link.poll_flush(cx)?;
         if let Some(sending) = sending
@@ -375,6 +399,12 @@ impl Seat {
 
 /// Keeps a seat going; ends only with an error.
 pub async fn drive(seat: Rc<RefCell<Seat>>, target: Target, source: u32, token: String) -> Result<()> {
+    poll_fn(|cx| {
+        let seat = seat.borrow();
+        seat.rota.wake_at(seat.heartbeat_due_ns, cx.waker());
+        Poll::Ready(())
+    })
+    .await;
     loop {
         poll_fn(|cx| seat.borrow_mut().poll(cx)).await?;
         let (party, group) = {

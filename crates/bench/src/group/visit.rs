@@ -7,8 +7,10 @@ use crate::frames::Incoming;
 use crate::link::Link;
 use crate::target::Target;
 use anyhow::Result;
-use std::future::poll_fn;
+use std::future::{Future as _, poll_fn};
+use std::pin::Pin;
 use std::task::Poll;
+use tokio::time::Sleep;
 
 /// Who comes back.
 #[derive(Debug)]
@@ -44,7 +46,11 @@ impl Visitor<'_> {
             let mut link = Link::open(target, source, token, &mut take).await?;
             let welcome_ns = now_ns() - begun;
             let mut visit = None;
+            let mut until_ack: Option<Pin<Box<Sleep>>> = None;
             poll_fn(|cx| {
+                if until_ack.as_mut().is_some_and(|sleep| sleep.as_mut().poll(cx).is_ready()) {
+                    until_ack = None;
+                }
                 let mut on = |incoming: Incoming<'_>| {
                     drained |= incoming == Incoming::Drained;
                     ledger.take_incoming(party, incoming)?;
@@ -55,6 +61,12 @@ impl Visitor<'_> {
                 }
                 if visit.is_none() && drained && ledger.received >= wanted {
                     visit = Some(Visit { welcome_ns, drained_ns: now_ns() - begun, bytes: link.bytes_read });
+                }
+                if let (Some(due), None) = (link.acks_due_ns(), &until_ack) {
+                    let sleep = until_ack.insert(Box::pin(tokio::time::sleep(until(due))));
+                    if sleep.as_mut().poll(cx).is_ready() {
+                        cx.waker().wake_by_ref();
+                    }
                 }
                 match link.poll_flush(cx) {
                     Err(error) => Poll::Ready(Err(error)),

@@ -2,7 +2,7 @@
 
 use super::direct::{pace, wake_on_schedule};
 use super::{members, tokens};
-use crate::clock::NS_PER_S;
+use crate::clock::{NS_PER_S, sleep_until};
 use crate::group::crowd::{Crowd, Guest};
 use crate::group::hall::Hall;
 use crate::group::ledger::Ledger;
@@ -45,8 +45,13 @@ impl Phase {
             let seat = crowd.seat(*index).context("a sender is not here")?;
             seat.borrow_mut().begin(&[0], pace(self.rate, self.window, all, go, *index), None)?;
         }
+        // Nothing is done before, and looking at it would take time from what is measured.
+        let done = async {
+            crowd.hold(sleep_until(self.timing.stop_sending)).await?;
+            crowd.until_sent(self.timing.give_up).await
+        };
         tokio::select! {
-            done = crowd.until_sent(self.timing.give_up) => done.map(drop),
+            done = done => done.map(drop),
             failed = wake_on_schedule(self.rate, all, go, self.timing.stop_sending, &alarms) => failed,
         }
     }

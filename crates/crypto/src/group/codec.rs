@@ -151,6 +151,7 @@ fn former_to_wire(former: &Former) -> pb::GroupStateFormer {
         identity_key: copy(former.identity_key.as_bytes()),
         since_revision: former.since_revision,
         until_revision: former.until_revision,
+        removed: former.removed,
     }
 }
 
@@ -160,5 +161,6 @@ fn former(former: &pb::GroupStateFormer) -> Result<Former, GroupStateError> {
         identity_key: change::identity_key(&former.identity_key)?,
         since_revision: former.since_revision,
         until_revision: former.until_revision,
+        removed: former.removed,
     })
 }

@@ -49,6 +49,8 @@ pub(super) struct Former {
     pub(super) since_revision: u32,
     /// Of the operation that ended it.
     pub(super) until_revision: u32,
+    /// By an admin.
+    pub(super) removed: bool,
 }
 
 /// A group after its newest operation.
@@ -143,6 +145,12 @@ impl GroupState {
             })
         };
         current.map(|member| member.identity_key).or_else(|| former().map(|former| former.identity_key))
+    }
+
+    /// Whether an admin removed the account and nobody has let it in again: an invite link only lets it ask.
+    pub fn was_removed(&self, account: AccountId) -> bool {
+        let newest = || self.former.iter().rev().find(|former| former.account == account);
+        self.member(account).is_none() && newest().is_some_and(|former| former.removed)
     }
 
     /// The admin who succeeds an owner whose account is gone (`Change::Succeed`).

@@ -75,7 +75,7 @@ impl Step {
             return Err(GroupRuleError::NotAllowed("an admin's or owner's new identity key is taken by admins"));
         }
         let revision = self.state.revision;
-        self.state.former.push(ended(known, revision));
+        self.state.former.push(ended(known, revision, false));
         self.with_member(known.account, |member| {
             member.identity_key = identity_key;
             member.since_revision = revision;
@@ -91,12 +91,12 @@ impl Step {
         actor.require_admin("members are removed by admins")?;
         let target = *self.named(account)?;
         actor.may_remove(&target)?;
-        self.end(&target);
+        self.end(&target, true);
         Ok(())
     }
 
     pub(super) fn leave(&mut self, actor: &Member) {
-        self.end(actor);
+        self.end(actor, false);
         if actor.role != Role::Owner {
             return;
         }
@@ -186,7 +186,12 @@ impl Step {
         if invite.uses.is_some_and(|uses| open.used >= uses.get()) {
             self.state.invites.retain(|open| open.public_key() != *key);
         }
-        if invite.approval { self.ask(JoinRequest { who, public_key: *key }) } else { self.join(who) }
+        // A link outlives a removal; who has it must not undo that alone.
+        if invite.approval || self.state.was_removed(who.account) {
+            self.ask(JoinRequest { who, public_key: *key })
+        } else {
+            self.join(who)
+        }
     }
 
     /// A request under another key takes the place of the one before: the account has only one.
@@ -231,16 +236,16 @@ impl Step {
             return Err(GroupRuleError::NotAllowed("the group is deleted by its owner"));
         }
         for member in std::mem::take(&mut self.state.members) {
-            self.state.former.push(ended(&member, self.state.revision));
+            self.state.former.push(ended(&member, self.state.revision, false));
             self.applied.removed.push(member.account);
         }
         self.close();
         Ok(())
     }
 
-    fn end(&mut self, target: &Member) {
+    fn end(&mut self, target: &Member, removed: bool) {
         self.state.members.retain(|member| member.account != target.account);
-        self.state.former.push(ended(target, self.state.revision));
+        self.state.former.push(ended(target, self.state.revision, removed));
         self.applied.removed.push(target.account);
     }
 
@@ -275,11 +280,12 @@ impl Step {
     }
 }
 
-fn ended(member: &Member, revision: u32) -> Former {
+fn ended(member: &Member, revision: u32, removed: bool) -> Former {
     Former {
         account: member.account,
         identity_key: member.identity_key,
         since_revision: member.since_revision,
         until_revision: revision,
+        removed,
     }
 }

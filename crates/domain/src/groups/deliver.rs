@@ -1,8 +1,8 @@
 use super::unknown_group;
 use crate::limiter::Subject;
 use crate::{Domain, Refusal};
-use sotto_ports::{GroupAdvance, GroupSettle, LoggedEntry, StoreError, WatermarkKind};
-use sotto_types::{DeviceAddress, ErrorCode, GroupId, MessageId, limits};
+use sotto_ports::{GroupAdvance, GroupSettle, LoggedEntry, Membership, StoreError, WatermarkKind};
+use sotto_types::{AccountId, DeviceAddress, ErrorCode, GroupId, MessageId, limits};
 use std::time::Duration;
 
 /// How long acks are gathered before they are written, and how long at most after a large write.
@@ -15,12 +15,16 @@ const MANY: usize = 2_000;
 /// What one call of the store writes at most.
 const SETTLED_AT_ONCE: usize = 10_000;
 
-/// A log with something for the device: above `after`, up to `up_to`.
+/// A part of a log with something for the device, in one stay of its account: above `after`, up to `up_to`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct WaitingGroup {
     pub group: GroupId,
     pub after: MessageId,
+    /// The last id there is, if the stay goes on.
     pub up_to: MessageId,
+    pub account: AccountId,
+    /// When the stay began.
+    pub since: MessageId,
 }
 
 /// A device has everything of the log up to here.
@@ -35,32 +39,56 @@ pub struct GroupAcked {
 }
 
 impl Domain {
-    /// Which logs have something that the device has not acknowledged.
+    /// Which logs have something that the device has not acknowledged: those of a group in the order of its log.
     pub async fn waiting_groups(&self, of: DeviceAddress) -> Result<Vec<WaitingGroup>, StoreError> {
         let memberships = self.parts.groups.memberships(of.account).await?;
-        let groups: Vec<GroupId> = memberships.iter().map(|membership| membership.group).collect();
+        let stays_by_group: Vec<&[Membership]> = memberships.chunk_by(|one, next| one.group == next.group).collect();
+        let groups: Vec<GroupId> =
+            stays_by_group.iter().filter_map(|stays| stays.first()).map(|stay| stay.group).collect();
         let cursors = self.parts.groups.cursors(of, &groups).await?;
         let mut waiting = Vec::new();
-        for (membership, cursor) in memberships.iter().zip(cursors) {
-            let Some(facts) = self.parts.groups.group_facts(membership.group).await? else { continue };
-            let before_joining = MessageId::new(membership.since.get().saturating_sub(1));
-            let after = cursor.max(self.book.cursor(of, membership.group)).unwrap_or_default().max(before_joining);
-            let up_to = membership.until.unwrap_or(MessageId::MAX);
-            if facts.newest.min(up_to) > after {
-                waiting.push(WaitingGroup { group: membership.group, after, up_to });
+        for ((stays, group), cursor) in stays_by_group.into_iter().zip(groups).zip(cursors) {
+            let Some(facts) = self.parts.groups.group_facts(group).await? else { continue };
+            let mut read = cursor.max(self.book.cursor(of, group)).unwrap_or_default();
+            for stay in stays {
+                let before_joining = MessageId::new(stay.since.get().saturating_sub(1));
+                let after = read.max(before_joining);
+                let up_to = stay.until.unwrap_or(MessageId::MAX);
+                if facts.newest.min(up_to) > after {
+                    waiting.push(WaitingGroup { group, after, up_to, account: of.account, since: stay.since });
+                }
+                // Where one stay ends with the operation that begins the next, that is in both.
+                read = read.max(up_to);
             }
         }
         Ok(waiting)
     }
 
-    /// The next entries of a log; see `GroupStore::read_log`.
+    /// The next entries of a log; see `GroupStore::read_log`. None of what was logged after the stay ended, even if it went on
+    /// when `waiting_groups` looked.
     pub async fn read_log(
         &self,
         of: WaitingGroup,
         max_entries: usize,
         max_bytes: usize,
     ) -> Result<Vec<LoggedEntry>, StoreError> {
-        self.parts.groups.read_log(of.group, of.after, of.up_to, max_entries, max_bytes).await
+        let groups = &self.parts.groups;
+        let mut entries = groups.read_log(of.group, of.after, of.up_to, max_entries, max_bytes).await?;
+        // Asked after the entries were read: of an end among them it is told.
+        if !entries.is_empty() && of.up_to == MessageId::MAX && !self.is_in_stay(of).await? {
+            let memberships = groups.memberships(of.account).await?;
+            let same = |stay: &&Membership| (stay.group, stay.since) == (of.group, of.since);
+            // If it is forgotten, it was read to its end.
+            let until = memberships.iter().find(same).map_or(Some(of.after), |stay| stay.until);
+            entries.retain(|entry| until.is_none_or(|until| entry.id <= until));
+        }
+        Ok(entries)
+    }
+
+    /// Whether the stay goes on, by what is mostly in a cache.
+    async fn is_in_stay(&self, of: WaitingGroup) -> Result<bool, StoreError> {
+        let group = self.parts.groups.group(of.group).await?;
+        Ok(group.is_some_and(|group| group.members.contains(&(of.account, of.since))))
     }
 
     /// Raises the device's cursors and its account's delivered watermarks, a moment later (see `book`).
@@ -79,7 +107,8 @@ impl Domain {
         self.limiter.check_cost(Subject::StrayAcks(of), cost, self.now())?;
         let memberships = self.parts.groups.memberships(of.account).await?;
         for acked in strays {
-            let Some(mine) = memberships.iter().find(|membership| membership.group == acked.group) else { continue };
+            // The last stay is the one that counts: who acks what lies between two misses nothing by it.
+            let Some(mine) = memberships.iter().rfind(|stay| stay.group == acked.group) else { continue };
             let Some(facts) = self.parts.groups.group_facts(acked.group).await? else { continue };
             let last = mine.until.unwrap_or(MessageId::MAX).min(facts.newest);
             self.note_acked(of, acked, acked.up_to.min(last));

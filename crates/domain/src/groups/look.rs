@@ -52,12 +52,13 @@ impl Domain {
         let own = who.address.account;
         self.limiter.check(Subject::DeviceLists(own), self.now())?;
         let mut groups = Vec::new();
-        for membership in self.parts.groups.memberships(own).await? {
+        let memberships = self.parts.groups.memberships(own).await?;
+        let newest = memberships.chunk_by(|one, next| one.group == next.group).filter_map(|stays| stays.last());
+        for membership in newest.copied() {
             let Some(group) = self.parts.groups.group(membership.group).await? else { continue };
             let Some(facts) = self.parts.groups.group_facts(membership.group).await? else { continue };
-            let marks = self.parts.groups.marks(membership.group).await?;
-            let read = marks.iter().find(|mark| mark.member == own).and_then(|mark| mark.read);
-            let read_up_to = read.unwrap_or_default().up_to;
+            let mark = self.parts.groups.mark(membership.group, own).await?;
+            let read_up_to = mark.and_then(|mark| mark.read).unwrap_or_default().up_to;
             groups.push(OwnGroup { group, membership, newest: facts.newest, read_up_to });
         }
         Ok(groups)
@@ -72,7 +73,7 @@ impl Domain {
             return self.page(&group, Some(&state), from, MessageId::MAX).await;
         }
         let memberships = self.parts.groups.memberships(own).await?;
-        let until = memberships.iter().find(|membership| membership.group == id).and_then(|left| left.until);
+        let until = memberships.iter().rfind(|stay| stay.group == id).and_then(|last| last.until);
         self.page(&group, None, from, until.ok_or_else(unknown_group)?).await
     }
 

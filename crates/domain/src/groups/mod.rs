@@ -4,6 +4,7 @@
 //! Always true:
 //! - the server cannot make an operation; it refuses those that every honest client would refuse;
 //! - a message is committed only under the roster it was encrypted for;
+//! - a device is given what was said while its account was in, in every stay that it has not read, and nothing in between;
 //! - who is no member is told no more of a group than that there is none.
 //!
 //! Elsewhere: the rules are `sotto_crypto::group`'s, atomicity is the store's.

@@ -89,6 +89,11 @@ impl Domain {
             Err(OperationRefused::TooManyGroups(account)) => {
                 return Err(Refusal::new(ErrorCode::GroupFull, format!("{account} is in too many groups")));
             }
+            Err(OperationRefused::TooManyStays(account)) => {
+                let detail =
+                    format!("{account} came and went too often: a device of it has to read what was said, first");
+                return Err(Refusal::new(ErrorCode::GroupFull, detail));
+            }
             Err(OperationRefused::Store(error)) => return Err(error.into()),
         };
         // Who was removed gets the operation that did it, and nothing after.

@@ -315,7 +315,8 @@ fn reply(cx: &mut Cx<'_, '_>, visit: &Visit) {
         picture: picture.map(|(_, bytes)| STANDARD.encode(bytes)),
         picture_type: picture.map(|(kind, _)| kind.mime().to_owned()),
         members: u32::try_from(state.members().len()).unwrap_or(u32::MAX),
-        approval: state.invites().iter().find(by_link).is_some_and(|open| open.invite.approval),
+        approval: state.invites().iter().find(by_link).is_some_and(|open| open.invite.approval)
+            || state.was_removed(own.account()),
         standing: standing(visit, state, own.account()),
     };
     cx.reply(visit.command, Ok(Reply::GroupInvitation { invitation: Box::new(invitation) }));

@@ -125,15 +125,19 @@ fn process(cx: &mut Cx<'_, '_>, group: GroupId, entry: pb::GroupEntry) -> Result
         return Ok(());
     }
     let previous = MessageId::new(entry.previous);
-    let begins_anew = begins_here(cx, &row, &entry)?;
-    if row.cursor != MessageId::ZERO && previous > row.cursor && !begins_anew {
+    // Whoever was out gets nothing of what was said meanwhile, but all of the stay before, up to the operation that ended it.
+    let is_missing = previous > row.cursor && was_in(cx, &row, &state, row.cursor)?;
+    if row.cursor != MessageId::ZERO && is_missing {
         let live = cx.core.groups.live(group);
         live.gaps = live.gaps.saturating_add(1);
         if live.gaps <= GAPS_MAX {
             connection::lost(cx, None);
             return Ok(());
         }
-        alarm(cx, group, WITHHELD)?;
+        // The end of an earlier stay may be gone for good: a server keeps it for 30 days.
+        if !begins_here(cx, &entry) {
+            alarm(cx, group, WITHHELD)?;
+        }
     }
     cx.core.groups.live(group).gaps = 0;
     let readable = match &entry.item {
@@ -152,8 +156,8 @@ fn process(cx: &mut Cx<'_, '_>, group: GroupId, entry: pb::GroupEntry) -> Result
             }
             true
         }
-        // What is said where one is no member any more: nothing of it is for this device.
-        Some(pb::group_entry::Item::Envelope(_)) if row.left => false,
+        // What is said where one is no member: nothing of it is for this device.
+        Some(pb::group_entry::Item::Envelope(_)) if !was_in(cx, &row, &state, id)? => false,
         Some(pb::group_entry::Item::Envelope(envelope)) => {
             let envelope = envelope.clone();
             on_envelope(cx, &row, &state, &entry, &envelope)?
@@ -170,16 +174,23 @@ fn process(cx: &mut Cx<'_, '_>, group: GroupId, entry: pb::GroupEntry) -> Result
     Ok(())
 }
 
-/// Whoever was removed and added again, or has a new key, gets the log from the operation that did it.
-fn begins_here(cx: &Cx<'_, '_>, row: &Group, entry: &pb::GroupEntry) -> Result<bool, StoreError> {
-    if row.left {
-        return Ok(true);
-    }
-    let Some(pb::group_entry::Item::Operation(operation)) = &entry.item else { return Ok(false) };
+/// Whether this account was a member at a place of the log. The list may be known further than the log is read.
+fn was_in(cx: &Cx<'_, '_>, row: &Group, state: &GroupState, id: MessageId) -> Result<bool, StoreError> {
     let Some(own) = cx.core.own.as_ref().map(|own| own.account()) else { return Ok(false) };
-    let named = pb::GroupOperation::decode(operation.payload.clone()).ok().and_then(|operation| operation.change);
-    Ok(matches!(named, Some(pb::group_operation::Change::Add(add))
-        if add.members.iter().any(|member| member.account_id[..] == own.as_bytes()[..])))
+    Ok(member_key_at(cx, row, state, own, id)?.is_some())
+}
+
+/// Whether it is the operation with which a stay of this account begins: it is added, with its new key perhaps, or joins.
+fn begins_here(cx: &Cx<'_, '_>, entry: &pb::GroupEntry) -> bool {
+    let Some(pb::group_entry::Item::Operation(operation)) = &entry.item else { return false };
+    let Some(own) = cx.core.own.as_ref().map(|own| own.account()) else { return false };
+    match pb::GroupOperation::decode(operation.payload.clone()).ok().and_then(|operation| operation.change) {
+        Some(pb::group_operation::Change::Add(add)) => {
+            add.members.iter().any(|member| member.account_id[..] == own.as_bytes()[..])
+        }
+        Some(pb::group_operation::Change::Join(_)) => entry.sender_account[..] == own.as_bytes()[..],
+        _ => false,
+    }
 }
 
 fn address(entry: &pb::GroupEntry) -> Option<DeviceAddress> {

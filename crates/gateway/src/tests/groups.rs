@@ -302,6 +302,54 @@ async fn a_slow_reader_of_groups_costs_a_cursor() {
     slow.heartbeat().await;
 }
 
+/// Dispatch gives the thread away in between; whoever is handed an entry before that or after it gets the same.
+#[tokio::test]
+async fn a_group_larger_than_one_stretch_of_dispatch_gets_everything_once_and_in_order() {
+    let world = World::new().await;
+    let _stop = world.dispatching();
+    let mut people = Vec::new();
+    for _ in 0..150 {
+        people.push(world.person(1).await);
+    }
+    let [ann, others @ ..] = &people[..] else { unreachable!("150 people") };
+    let mut circle = world.circle(ann, &others.iter().collect::<Vec<_>>()).await;
+    // The first, both sides of where the thread changes hands, the last; one reads slowly, one goes and comes back.
+    let mut peers = Vec::new();
+    for at in [1, 126, 127, 128, 129, 149] {
+        let mut peer = world.connect(&people[at], 0).await;
+        peer.take(&circle, 1).await;
+        peer.drained().await;
+        peers.push(peer);
+    }
+    let mut slow = world.connect_through(&people[100], 0, 700).await;
+    let mut leaving = world.connect(&people[50], 0).await;
+    let left_at = 5;
+    leaving.take(&circle, 1).await;
+    for _ in 0..4 {
+        // More than a turn has.
+        world.say_many(&mut circle, ann, 20, 300).await;
+        tokio::task::yield_now().await;
+    }
+    // The first was acknowledged, these are not.
+    let mut seen_before = Vec::new();
+    for _ in 1..left_at {
+        seen_before.push(leaving.entry().await.message_id);
+    }
+    assert_eq!(seen_before, circle.log[1..left_at]);
+    drop(leaving);
+    world.say_many(&mut circle, ann, 20, 300).await;
+    for mut peer in peers {
+        assert_eq!(peer.take(&circle, circle.log.len() - 1).await, circle.log[1..]);
+        peer.quiet().await;
+    }
+    assert_eq!(slow.take(&circle, circle.log.len()).await, circle.log);
+    slow.heartbeat().await;
+    let mut again = world.connect(&people[50], 0).await;
+    assert_eq!(again.take(&circle, circle.log.len() - 1).await, circle.log[1..]);
+    again.drained().await;
+    again.quiet().await;
+}
+
 #[tokio::test]
 async fn a_busy_group_does_not_hold_up_a_quiet_one() {
     let world = World::new().await;
@@ -587,6 +635,9 @@ impl GroupStore for Between {
     }
     async fn marks(&self, of: GroupId) -> Result<Vec<GroupMark>, StoreError> {
         self.inner().marks(of).await
+    }
+    async fn mark(&self, of: GroupId, member: AccountId) -> Result<Option<GroupMark>, StoreError> {
+        self.inner().mark(of, member).await
     }
     async fn trim_logs(&self, before: MessageId, budget: usize) -> Result<usize, StoreError> {
         self.inner().trim_logs(before, budget).await

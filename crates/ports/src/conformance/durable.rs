@@ -156,10 +156,12 @@ pub async fn cursors_marks_and_memberships_survive(home: impl FnOnce() -> Reopen
     let made = w.found(1, &[1, 2]).await.message_id;
     w.settle_group(address(1, 1), 1, made, vec![group_advance(1, 1, WatermarkKind::Read, made)]).await;
     w.operate(operation(1, 2, &[1])).await.unwrap();
+    w.operate(operation(1, 3, &[1, 2])).await.unwrap();
+    w.operate(operation(1, 4, &[1])).await.unwrap();
     let g = &w.subject.groups;
     let memberships = [g.memberships(account(1)).await.unwrap(), g.memberships(account(2)).await.unwrap()];
     let marks = g.marks(group(1)).await.unwrap();
-    assert!(marks.len() == 1 && memberships[1][0].until.is_some());
+    assert!(marks.len() == 1 && memberships[1].len() == 2 && memberships[1].iter().all(|stay| stay.until.is_some()));
     drop(w);
     let w = open(&home);
     let g = &w.subject.groups;
@@ -172,7 +174,7 @@ pub async fn cursors_marks_and_memberships_survive(home: impl FnOnce() -> Reopen
     drop(w);
     let w = open(&home);
     assert!(w.log(1).await.is_empty() && w.subject.groups.memberships(account(2)).await.unwrap().is_empty());
-    assert_eq!(w.subject.groups.operations(group(1), 0, 9_999).await.unwrap().len(), 2);
+    assert_eq!(w.subject.groups.operations(group(1), 0, 9_999).await.unwrap().len(), 4);
 }
 
 pub async fn meta_survives(home: impl FnOnce() -> Reopen) {

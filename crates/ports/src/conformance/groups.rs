@@ -15,7 +15,7 @@ use tokio::task::JoinSet;
 
 const DAY: Duration = Duration::from_secs(86_400);
 
-fn membership(g: u8, since: MessageId, until: Option<MessageId>) -> Membership {
+pub(super) fn membership(g: u8, since: MessageId, until: Option<MessageId>) -> Membership {
     Membership { group: group(g), since, until }
 }
 
@@ -382,7 +382,7 @@ pub async fn memberships_begin_end_and_begin_anew(make: impl FnOnce(Arc<dyn Entr
     let made = w.found(1, &[1, 2]).await.message_id;
     let newest = w.post(1, 1).await.message_id;
     w.settle_group(address(2, 1), 1, newest, vec![]).await;
-    let of = async |n: u8| g.memberships(account(n)).await.unwrap().into_iter().find(|m| m.group == group(1));
+    let of = async |n: u8| g.memberships(account(n)).await.unwrap().into_iter().rfind(|m| m.group == group(1));
 
     let without = w.operate(operation(1, 2, &[1, 3])).await.unwrap().message_id;
     assert_eq!(of(1).await, Some(membership(1, made, None)));
@@ -402,7 +402,7 @@ pub async fn memberships_begin_end_and_begin_anew(make: impl FnOnce(Arc<dyn Entr
     let stored = g.group(group(1)).await.unwrap().unwrap();
     assert_eq!(stored.members, [(account(1), made), (account(3), renewal), (account(2), again)]);
     let groups: Vec<_> = g.memberships(account(2)).await.unwrap().iter().map(|m| m.group).collect();
-    assert_eq!(groups, [group(1), group(2)], "ascending");
+    assert_eq!(groups, [group(1), group(1), group(2)], "ascending");
 }
 
 pub async fn a_member_without_an_account_has_no_membership(make: impl FnOnce(Arc<dyn EntryFeed>) -> Subject) {
@@ -446,7 +446,12 @@ pub async fn an_account_is_in_so_many_groups_at_most(make: impl FnOnce(Arc<dyn E
     w.operate(operation(1, 3, &[1])).await.unwrap();
     w.found(2, &[1, 2]).await;
     assert!(many(&w.operate(operation(1, 4, &[1, 2])).await), "it was in this one, and is in others now");
-    assert_eq!(w.subject.groups.memberships(account(2)).await.unwrap().len(), limits::GROUPS_PER_ACCOUNT + 1);
+    let stays = w.subject.groups.memberships(account(2)).await.unwrap();
+    assert_eq!(
+        stays.len(),
+        limits::GROUPS_PER_ACCOUNT + 2,
+        "of the one that it left two, before and after its renewal"
+    );
     // Trimming what ended leaves the count right.
     while w.subject.groups.trim_logs(MessageId::MAX, 5_000).await.unwrap() > 0 {}
     assert!(many(&w.operate(operation(1, 4, &[1, 2])).await));
@@ -556,12 +561,20 @@ pub async fn cursors_and_marks_only_rise(make: impl FnOnce(Arc<dyn EntryFeed>) -
         let mut marks = g.marks(group(1)).await.unwrap();
         marks.sort_by_key(|mark| mark.member);
         assert_eq!(marks, want);
+        for n in 1..=3 {
+            let of = marks.iter().find(|mark| mark.member == account(n)).copied();
+            assert_eq!(g.mark(group(1), account(n)).await.unwrap(), of);
+        }
         if !moved.is_empty() {
             told.push((group(1), moved));
         }
         assert_eq!(w.feed.marked(), told, "told once, with the whole mark, if it moved");
     }
     assert!(g.marks(group(2)).await.unwrap().is_empty() && g.marks(group(9)).await.unwrap().is_empty());
+    assert_eq!(
+        (g.mark(group(2), account(1)).await.unwrap(), g.mark(group(9), account(1)).await.unwrap()),
+        (None, None)
+    );
 }
 
 pub async fn racing_settles_leave_the_highest(make: impl FnOnce(Arc<dyn EntryFeed>) -> Subject) {
@@ -705,8 +718,11 @@ pub async fn trimming_forgets_memberships_that_ended(make: impl FnOnce(Arc<dyn E
     for n in 1..=4 {
         w.settle_group(address(n, 2), 1, made, vec![group_advance(1, n, WatermarkKind::Read, made)]).await;
     }
-    // 2 and 3 leave, 3 comes back; 4 leaves a day later.
+    // 2 and 3 leave, 3 comes back, having read all; 4 leaves a day later.
     let first = w.operate(operation(1, 2, &[1, 4])).await.unwrap().message_id;
+    for id in [1, 2] {
+        w.settle_group(address(3, id), 1, first, vec![]).await;
+    }
     let back = w.operate(operation(1, 3, &[1, 4, 3])).await.unwrap().message_id;
     let later = OperationCommit { now: T0.plus(DAY), ..operation(1, 4, &[1, 3]) };
     let later = w.operate(later).await.unwrap().message_id;
@@ -714,13 +730,14 @@ pub async fn trimming_forgets_memberships_that_ended(make: impl FnOnce(Arc<dyn E
     assert_eq!(g.memberships(account(2)).await.unwrap(), [membership(1, made, Some(first))], "not below");
     while g.trim_logs(later, 100).await.unwrap() > 0 {}
     for (n, want) in [
-        (1, Some(membership(1, made, None))),
+        (1, Some((membership(1, made, None), made))),
         (2, None),
-        (3, Some(membership(1, back, None))),
-        (4, Some(membership(1, made, Some(later)))),
+        (3, Some((membership(1, back, None), first))),
+        (4, Some((membership(1, made, Some(later)), made))),
     ] {
-        assert_eq!(g.memberships(account(n)).await.unwrap(), want.into_iter().collect::<Vec<_>>());
-        assert_eq!(w.cursor(address(n, 2), 1).await, want.map(|_| made), "{n}");
+        let stays = want.map(|(stay, _)| stay).into_iter().collect::<Vec<_>>();
+        assert_eq!(g.memberships(account(n)).await.unwrap(), stays);
+        assert_eq!(w.cursor(address(n, 2), 1).await, want.map(|(_, cursor)| cursor), "{n}");
     }
     let members: Vec<_> = g.marks(group(1)).await.unwrap().iter().map(|mark| mark.member).collect();
     assert_eq!(members, [account(1), account(3), account(4)]);

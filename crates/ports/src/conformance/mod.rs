@@ -17,6 +17,7 @@ pub mod inbox;
 pub mod meta;
 pub mod model;
 pub mod prekeys;
+pub mod stays;
 mod world;
 
 pub use world::{Recorder, World};
@@ -144,6 +145,12 @@ macro_rules! groups_conformance {
             trimming_keeps_operations_and_the_chain
             trimming_forgets_memberships_that_ended
             a_pairwise_message_needs_the_current_roster
+        }
+        $crate::conformance_tests! { stays, $make,
+            earlier_stays_wait_for_every_device
+            a_renewed_member_keeps_what_it_has_not_read
+            an_account_has_so_many_unread_stays_at_most
+            stays_are_trimmed_one_by_one
         }
     };
 }

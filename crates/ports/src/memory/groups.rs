@@ -21,23 +21,34 @@ pub(super) struct GroupState {
 /// What `trim_logs` may remove, in the order of the ids that it goes by.
 enum Old {
     Entry(GroupId),
-    Membership(AccountId, GroupId),
+    /// The one that ended there.
+    Stay(AccountId, GroupId),
 }
 
 impl State {
+    /// Every stay, ascending by group and `since`.
     fn memberships_of(&self, account: AccountId) -> impl Iterator<Item = &Membership> {
         let of = self.memberships.range((account, GroupId::from_bytes([0; 32]))..);
-        of.take_while(move |((of, _), _)| *of == account).map(|(_, membership)| membership)
+        of.take_while(move |((of, _), _)| *of == account).flat_map(|(_, stays)| stays)
     }
 
     fn is_member(&self, account: AccountId, group: GroupId) -> bool {
-        self.memberships.get(&(account, group)).is_some_and(|membership| membership.until.is_none())
+        self.memberships.get(&(account, group)).is_some_and(|stays| stays.iter().any(Membership::goes_on))
+    }
+
+    /// The stays of an account in a group that some device of it has not read to the end.
+    fn unread(&self, account: AccountId, group: GroupId) -> Vec<Membership> {
+        let devices = self.accounts.get(&account).into_iter().flat_map(|account| account.devices.keys());
+        let cursors: Vec<Option<MessageId>> =
+            devices.map(|device| self.cursors.get(&(DeviceAddress::new(account, *device), group)).copied()).collect();
+        let stays = self.memberships.get(&(account, group)).into_iter().flatten();
+        stays.filter(|stay| cursors.iter().any(|cursor| !stay.is_read(*cursor))).copied().collect()
     }
 
     /// Messages that were encrypted for the devices this account had are refused from now on.
     pub fn raise_rosters(&mut self, account: AccountId) {
         let current: Vec<GroupId> =
-            self.memberships_of(account).filter(|m| m.until.is_none()).map(|membership| membership.group).collect();
+            self.memberships_of(account).filter(|stay| stay.goes_on()).map(|stay| stay.group).collect();
         for group in current {
             if let Some(state) = self.groups.get_mut(&group) {
                 Arc::make_mut(&mut state.group).roster += 1;
@@ -89,9 +100,12 @@ impl State {
             before.iter().flat_map(|group| &group.members).copied().collect();
         let begins = |member: &AccountId| !since_before.contains_key(member) || commit.renewed.contains(member);
         for member in commit.members.iter().filter(|member| begins(member)) {
-            let current = self.memberships_of(*member).filter(|membership| membership.until.is_none()).count();
+            let current = self.memberships_of(*member).filter(|stay| stay.goes_on()).count();
             if !self.is_member(*member, commit.group) && current >= limits::GROUPS_PER_ACCOUNT {
                 return Err(OperationRefused::TooManyGroups(*member));
+            }
+            if self.unread(*member, commit.group).len() > limits::UNREAD_STAYS {
+                return Err(OperationRefused::TooManyStays(*member));
             }
         }
         let (message_id, server_time) = self.ids.next(commit.now, MessageId::ZERO);
@@ -102,13 +116,15 @@ impl State {
         let members = commit.members.iter().map(|member| (*member, since(member))).collect();
         for member in commit.members.iter().filter(|member| begins(member)) {
             if self.accounts.contains_key(member) {
-                let membership = Membership { group: commit.group, since: message_id, until: None };
-                self.memberships.insert((*member, commit.group), membership);
+                let mut stays = self.unread(*member, commit.group);
+                stays.iter_mut().for_each(|stay| _ = stay.until.get_or_insert(message_id));
+                stays.push(Membership { group: commit.group, since: message_id, until: None });
+                self.memberships.insert((*member, commit.group), stays);
             }
         }
         for left in since_before.keys().filter(|member| !commit.members.contains(member)) {
-            if let Some(membership) = self.memberships.get_mut(&(*left, commit.group)) {
-                membership.until.get_or_insert(message_id);
+            if let Some(last) = self.memberships.get_mut(&(*left, commit.group)).and_then(|stays| stays.last_mut()) {
+                last.until.get_or_insert(message_id);
             }
         }
         let roster = before.as_ref().map_or(1, |group| group.roster + u64::from(commit.changes_roster));
@@ -184,9 +200,9 @@ impl State {
             .groups
             .iter()
             .flat_map(|(group, state)| state.log.range(..before).map(|(id, _)| (*id, Old::Entry(*group))));
-        let ended = self.memberships.iter().filter_map(|((account, group), membership)| {
-            let until = membership.until.filter(|until| *until < before)?;
-            Some((until, Old::Membership(*account, *group)))
+        let ended = self.memberships.iter().flat_map(|((account, group), stays)| {
+            let ends = stays.iter().filter_map(|stay| stay.until).filter(|until| *until < before);
+            ends.map(|until| (until, Old::Stay(*account, *group)))
         });
         entries.chain(ended).enumerate().map(|(n, (id, old))| ((id, n), old)).collect()
     }
@@ -284,6 +300,10 @@ impl GroupStore for MemoryStore {
         Ok(state.groups.get(&of).map_or_else(Vec::new, |state| state.marks.values().copied().collect()))
     }
 
+    async fn mark(&self, of: GroupId, member: AccountId) -> Result<Option<GroupMark>, StoreError> {
+        Ok(self.state.lock().groups.get(&of).and_then(|state| state.marks.get(&member).copied()))
+    }
+
     async fn trim_logs(&self, before: MessageId, budget: usize) -> Result<usize, StoreError> {
         let mut state = self.state.lock();
         let old = state.old(before);
@@ -295,7 +315,12 @@ impl GroupStore for MemoryStore {
                         state.log.remove(&id);
                     }
                 }
-                Old::Membership(account, group) => {
+                Old::Stay(account, group) => {
+                    let Some(stays) = state.memberships.get_mut(&(account, group)) else { continue };
+                    stays.retain(|stay| stay.until != Some(id));
+                    if !stays.is_empty() {
+                        continue;
+                    }
                     state.memberships.remove(&(account, group));
                     state.cursors.retain(|(of, in_group), _| (of.account, *in_group) != (account, group));
                     if let Some(state) = state.groups.get_mut(&group) {

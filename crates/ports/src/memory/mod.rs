@@ -35,8 +35,8 @@ struct State {
     watermarks: HashMap<inbox::WatermarkKey, crate::Step>,
     dead_letters: Vec<inbox::DeadLetter>,
     groups: BTreeMap<GroupId, groups::GroupState>,
-    /// Of accounts that are there.
-    memberships: BTreeMap<(AccountId, GroupId), Membership>,
+    /// Of accounts that are there: their stays, ascending, at least one.
+    memberships: BTreeMap<(AccountId, GroupId), Vec<Membership>>,
     /// Of listed devices, in groups that their account has a membership of.
     cursors: HashMap<(DeviceAddress, GroupId), MessageId>,
     accounts: BTreeMap<AccountId, directory::AccountState>,

@@ -2,7 +2,7 @@ use super::Kind;
 use super::inbox::{FORGOTTEN_AT_ONCE, put_send};
 use crate::EmbeddedStore;
 use crate::codec::damaged;
-use crate::group_records::{self as records, Head, Logged, LoggedItem};
+use crate::group_records::{self as records, Head, Logged, LoggedItem, Stays};
 use crate::keys::{self, GROUP, OfDay};
 use crate::tables::{Table, Tables, failed};
 use crate::txn::{News, Txn};
@@ -10,8 +10,8 @@ use async_trait::async_trait;
 use fjall::{Readable as _, Slice};
 use sotto_ports::{
     CommitRefused, Committed, Group, GroupAdvance, GroupCommit, GroupFacts, GroupItem, GroupMark, GroupSettle,
-    GroupStore, InboxStore as _, LoggedEntry, Membership, OperationCommit, OperationCommitted, OperationRefused, Step,
-    StoreError, StoredOperation,
+    GroupStore, InboxStore as _, LoggedEntry, Membership, OperationCommit, OperationCommitted, OperationRefused,
+    Routing, Step, StoreError, StoredOperation,
 };
 use sotto_types::{AccountId, DeviceAddress, GroupId, MessageId, limits};
 use std::collections::{BTreeMap, BTreeSet};
@@ -44,7 +44,7 @@ impl GroupStore for EmbeddedStore {
         for guard in self.tables.fixed(Table::Memberships).prefix(keys::short(of)) {
             let (key, record) = guard.into_inner().map_err(failed)?;
             if key.len() == keys::MEMBERSHIP {
-                memberships.push(records::membership(&record)?);
+                memberships.extend(records::stays(&record)?.all());
             }
         }
         Ok(memberships)
@@ -139,6 +139,16 @@ impl GroupStore for EmbeddedStore {
         marks.map(|guard| records::mark(&guard.value().map_err(failed)?)).collect()
     }
 
+    async fn mark(&self, of: GroupId, member: AccountId) -> Result<Option<GroupMark>, StoreError> {
+        if head_of(&self.tables, of)?.is_none() {
+            return Ok(None);
+        }
+        let record = self.tables.get(Table::GroupMarks, &keys::mark(keys::group(of), member))?;
+        let mark = record.map(|record| records::mark(&record)).transpose()?;
+        // The key has the first bytes of the account alone.
+        Ok(mark.filter(|mark| mark.member == member))
+    }
+
     async fn trim_logs(&self, before: MessageId, budget: usize) -> Result<usize, StoreError> {
         let mut removed = 0;
         while removed < budget {
@@ -171,14 +181,19 @@ fn cursor(record: Option<Slice>) -> Result<Option<MessageId>, StoreError> {
     record.map(|record| records::read_one(&record, "cursor").map(MessageId::new)).transpose()
 }
 
-fn membership(txn: &Txn, account: AccountId, group: [u8; GROUP]) -> Result<Option<Membership>, StoreError> {
+fn stays(txn: &Txn, account: AccountId, group: [u8; GROUP]) -> Result<Option<Stays>, StoreError> {
     let record = txn.get(Table::Memberships, &keys::membership(account, group))?;
-    record.map(|record| records::membership(&record)).transpose()
+    record.map(|record| records::stays(&record)).transpose()
 }
 
-fn put_membership(txn: &mut Txn, account: AccountId, membership: &Membership) {
-    let key = keys::membership(account, keys::group(membership.group));
-    txn.put(Table::Memberships, &key, &records::put_membership(membership));
+fn put_stays(txn: &mut Txn, account: AccountId, stays: &Stays) {
+    let key = keys::membership(account, keys::group(stays.newest.group));
+    txn.put(Table::Memberships, &key, &records::put_stays(stays));
+}
+
+/// Notes when a stay ended, for `trim_logs`.
+fn put_end(txn: &mut Txn, account: AccountId, group: GroupId, until: MessageId) {
+    txn.put(Table::GroupDays, &keys::of_day(day(until), OfDay::Ended(account, keys::group(group))), &[]);
 }
 
 /// How many memberships of an account go on. Counted as they begin and end, so that an operation need not scan.
@@ -191,14 +206,14 @@ fn put_count(txn: &mut Txn, account: AccountId, count: u64) {
     txn.put(Table::Memberships, &keys::short(account), &records::one(count));
 }
 
-/// All memberships of an account. Scans.
+/// The newest stay of an account in each of its groups. Scans.
 fn scan_memberships(txn: &Txn, account: AccountId) -> Result<Vec<Membership>, StoreError> {
     let mut memberships = Vec::new();
     for key in txn.scan(Table::Memberships, &keys::short(account))? {
         if key.len() == keys::MEMBERSHIP
             && let Some(record) = txn.get(Table::Memberships, &key)?
         {
-            memberships.push(records::membership(&record)?);
+            memberships.push(records::stays(&record)?.newest);
         }
     }
     Ok(memberships)
@@ -207,7 +222,7 @@ fn scan_memberships(txn: &Txn, account: AccountId) -> Result<Vec<Membership>, St
 /// Messages that were encrypted for the devices this account had are refused from now on. Scans.
 pub(super) fn raise_rosters(txn: &mut Txn, account: AccountId) -> Result<(), StoreError> {
     for membership in scan_memberships(txn, account)? {
-        if membership.until.is_none()
+        if membership.goes_on()
             && let Some(head) = head(txn, membership.group)?
         {
             put_head(txn, membership.group, Head { roster: head.roster + 1, ..head });
@@ -361,9 +376,17 @@ fn commit_operation(txn: &mut Txn, commit: OperationCommit) -> Result<OperationC
 /// What an operation changes in memberships.
 struct Changes {
     renewed: BTreeSet<AccountId>,
-    /// Whose membership begins, and how many it has then.
-    begin: Vec<(AccountId, u64)>,
+    begin: Vec<Beginning>,
     left: Vec<AccountId>,
+}
+
+/// A stay that begins.
+struct Beginning {
+    account: AccountId,
+    /// How many groups the account is in then.
+    count: u64,
+    /// Of the stays before it, those that a device has yet to read.
+    unread: Vec<Membership>,
 }
 
 impl Changes {
@@ -376,39 +399,63 @@ impl Changes {
         let members: BTreeSet<AccountId> = commit.members.iter().copied().collect();
         let mut begin = Vec::new();
         for member in &commit.members {
-            if (since_before.contains_key(member) && !renewed.contains(member)) || txn.routing(*member)?.is_none() {
+            if since_before.contains_key(member) && !renewed.contains(member) {
                 continue;
             }
-            let there = membership(txn, *member, keys::group(commit.group))?;
+            let Some(routing) = txn.routing(*member)? else { continue };
+            let there = stays(txn, *member, keys::group(commit.group))?;
             let mut count = count(txn, *member)?;
-            if there.is_none_or(|membership| membership.until.is_some()) {
+            if !there.as_ref().is_some_and(|stays| stays.newest.goes_on()) {
                 count += 1;
                 if count > limits::GROUPS_PER_ACCOUNT as u64 {
                     return Err(OperationRefused::TooManyGroups(*member));
                 }
             }
-            begin.push((*member, count));
+            let unread = unread(txn, &routing, there)?;
+            if unread.len() > limits::UNREAD_STAYS {
+                return Err(OperationRefused::TooManyStays(*member));
+            }
+            begin.push(Beginning { account: *member, count, unread });
         }
         let left = since_before.keys().filter(|member| !members.contains(member)).copied().collect();
         Ok(Self { renewed, begin, left })
     }
 
     fn apply(&self, txn: &mut Txn, group: GroupId, id: MessageId) -> Result<(), StoreError> {
-        for (member, count) in &self.begin {
-            put_membership(txn, *member, &Membership { group, since: id, until: None });
-            put_count(txn, *member, *count);
+        for Beginning { account, count, unread } in &self.begin {
+            let mut earlier = unread.clone();
+            // One that went on until now.
+            for stay in earlier.iter_mut().filter(|stay| stay.goes_on()) {
+                stay.until = Some(id);
+                put_end(txn, *account, group, id);
+            }
+            let newest = Membership { group, since: id, until: None };
+            put_stays(txn, *account, &Stays { newest, earlier });
+            put_count(txn, *account, *count);
         }
         for member in &self.left {
-            let there = membership(txn, *member, keys::group(group))?;
-            if let Some(membership) = there.filter(|membership| membership.until.is_none()) {
-                put_membership(txn, *member, &Membership { until: Some(id), ..membership });
+            let there = stays(txn, *member, keys::group(group))?;
+            if let Some(mut stays) = there.filter(|stays| stays.newest.goes_on()) {
+                stays.newest.until = Some(id);
+                put_stays(txn, *member, &stays);
                 let count = count(txn, *member)?;
                 put_count(txn, *member, count.saturating_sub(1));
-                txn.put(Table::GroupDays, &keys::of_day(day(id), OfDay::Ended(*member, keys::group(group))), &[]);
+                put_end(txn, *member, group, id);
             }
         }
         Ok(())
     }
+}
+
+/// The stays of an account that some device of it has not read to the end.
+fn unread(txn: &Txn, of: &Routing, there: Option<Stays>) -> Result<Vec<Membership>, StoreError> {
+    let Some(there) = there else { return Ok(Vec::new()) };
+    let group = keys::group(there.newest.group);
+    let mut cursors = Vec::with_capacity(of.devices.len());
+    for (device, ..) in &of.devices {
+        cursors.push(cursor(txn.get(Table::Cursors, &keys::cursor(keys::of(of.account, *device), group))?)?);
+    }
+    Ok(there.all().filter(|stay| cursors.iter().any(|cursor| !stay.is_read(*cursor))).collect())
 }
 
 fn read_entry(tables: &Tables, group: GroupId, id: MessageId, logged: Logged) -> Result<LoggedEntry, StoreError> {
@@ -452,8 +499,8 @@ fn moved(record: Option<Slice>, advance: &GroupAdvance) -> Result<Option<GroupMa
 
 fn settle_groups(txn: &mut Txn, settle: GroupSettle) -> Result<(), StoreError> {
     let has_membership = |txn: &Txn, account, group| {
-        let there = membership(txn, account, keys::group(group))?;
-        Ok::<_, StoreError>(there.is_some_and(|membership| membership.group == group))
+        let there = stays(txn, account, keys::group(group))?;
+        Ok::<_, StoreError>(there.is_some_and(|stays| stays.newest.group == group))
     };
     for (of, group, up_to) in settle.cursors {
         let key = keys::cursor(of, keys::group(group));
@@ -530,12 +577,12 @@ fn find_old(tables: &Tables, before: MessageId, limit: usize) -> Result<Old, Sto
             }
             OfDay::Ended(account, group) => {
                 let record = tables.get(Table::Memberships, &keys::membership(account, group))?;
-                let membership = record.map(|record| records::membership(&record)).transpose()?;
-                let until = membership.and_then(|membership| membership.until);
-                if until.is_some_and(|until| until < before && day(until) == of_day) {
+                let stays = record.map(|record| records::stays(&record)).transpose()?;
+                let mut ends = stays.iter().flat_map(Stays::ends);
+                if ends.any(|until| until < before && day(until) == of_day) {
                     old.ended.push((account, group, key));
                 } else if of_day < open_day {
-                    // It began anew, and ends on another day if at all.
+                    // It was read by all, and went when the next began.
                     old.days.push(key);
                 }
             }
@@ -553,21 +600,34 @@ fn remove_old(txn: &mut Txn, before: MessageId, old: &Old) -> Result<usize, Stor
         txn.remove(Table::GroupDays, day);
     }
     let mut removed = old.entries.len();
-    for (account, group, day) in &old.ended {
-        // Looked at again: it may have begun anew since.
-        let until = membership(txn, *account, *group)?.and_then(|membership| membership.until);
-        if until.is_none_or(|until| until >= before) {
+    for (account, group, of_day) in &old.ended {
+        // Looked at again: the newest may have been followed by another since.
+        let Some(mut stays) = stays(txn, *account, *group)? else { continue };
+        let is_old = |stay: &Membership| stay.until.is_some_and(|until| until < before);
+        if is_old(&stays.newest) {
+            removed += 1 + stays.earlier.len();
+            txn.remove(Table::Memberships, &keys::membership(*account, *group));
+            txn.remove(Table::GroupMarks, &keys::mark(*group, *account));
+            txn.remove(Table::GroupDays, of_day);
+            if let Some(routing) = txn.routing(*account)? {
+                for (device, ..) in &routing.devices {
+                    txn.remove(Table::Cursors, &keys::cursor(keys::of(*account, *device), *group));
+                }
+            }
             continue;
         }
-        txn.remove(Table::Memberships, &keys::membership(*account, *group));
-        txn.remove(Table::GroupMarks, &keys::mark(*group, *account));
-        txn.remove(Table::GroupDays, day);
-        if let Some(routing) = txn.routing(*account)? {
-            for (device, ..) in &routing.devices {
-                txn.remove(Table::Cursors, &keys::cursor(keys::of(*account, *device), *group));
-            }
+        let there = stays.earlier.len();
+        stays.earlier.retain(|stay| !is_old(stay));
+        if stays.earlier.len() == there {
+            continue;
         }
-        removed += 1;
+        removed += there - stays.earlier.len();
+        put_stays(txn, *account, &stays);
+        // Others of this day may be young yet.
+        let (number, _) = keys::parse_of_day(of_day)?;
+        if stays.ends().all(|until| day(until) != number) {
+            txn.remove(Table::GroupDays, of_day);
+        }
     }
     Ok(removed)
 }

@@ -69,6 +69,14 @@ async fn seat(listener: &TcpListener) -> (Rc<RefCell<Seat>>, Target) {
     (Rc::new(RefCell::new(seat)), target)
 }
 
+async fn driven(seat: Rc<RefCell<Seat>>, target: Target) -> Result<()> {
+    let rota = Rc::clone(&seat.borrow().rota);
+    tokio::select! {
+        ended = drive(seat, target, 0, "token".into()) => ended,
+        never = rota.keep() => match never {},
+    }
+}
+
 #[test]
 fn a_stale_send_goes_again_under_its_name_and_the_new_roster() {
     local(async {
@@ -103,7 +111,7 @@ fn a_stale_send_goes_again_under_its_name_and_the_new_roster() {
         let sending = async {
             let (seat, target) = seat(&listener).await;
             seat.borrow_mut().begin(&[0], Pace::Window(1), Some(1)).expect("begun");
-            drive(Rc::clone(&seat), target, 0, "token".into()).await.map(|()| seat)
+            driven(Rc::clone(&seat), target).await.map(|()| seat)
         };
         tokio::select! {
             () = serving => {}
@@ -131,7 +139,7 @@ fn verdict(places: &[u64]) -> Tally {
         let receiving = async {
             let (seat, target) = seat(&listener).await;
             *opened.borrow_mut() = Some(Rc::clone(&seat));
-            drive(seat, target, 0, "token".into()).await
+            driven(seat, target).await
         };
         tokio::select! {
             _peer = serving => {}

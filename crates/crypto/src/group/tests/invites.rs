@@ -67,6 +67,21 @@ fn a_link_lets_in_until_it_is_used_up() {
 }
 
 #[test]
+fn who_was_removed_only_asks_by_a_link_until_an_admin_adds() {
+    let mut group = with_invite(0, false);
+    group.must(ADMIN, &Change::Remove { accounts: ids(&[MEMBER]) });
+    assert!(group.state.was_removed(id(MEMBER)));
+    assert_eq!(group.join(MEMBER, 1).expect("a request").requested, Some(id(MEMBER)));
+    assert_eq!(group.role(MEMBER), None);
+    group.must(ADMIN, &Change::Add { members: named(&[MEMBER]) });
+    assert!(!group.state.was_removed(id(MEMBER)));
+    // Who left by themselves comes back by themselves, whatever was before.
+    group.must(MEMBER, &Change::Leave);
+    assert!(!group.state.was_removed(id(MEMBER)));
+    assert_eq!(group.join(MEMBER, 1).expect("in").added, ids(&[MEMBER]));
+}
+
+#[test]
 fn with_approval_one_asks_and_an_admin_adds() {
     let mut group = with_invite(4, true);
     let applied = group.join(STRANGER, 1).expect("a request");

@@ -63,6 +63,119 @@ async fn a_new_device_and_a_new_member_begin_now() {
 }
 
 #[tokio::test]
+async fn who_was_away_gets_every_stay_and_nothing_in_between() {
+    for fanout in [Fanout::Log, Fanout::Pairwise] {
+        let bed = Bed::new().await;
+        let [ann, mut bob, cleo] = bed.people().await;
+        let mut circle = Circle::with(&bed, &ann, &[&bob], fanout).await;
+        let say = async |circle: &Circle| match fanout {
+            Fanout::Log => vec![circle.say(&bed, &ann, b"to all who are in").await],
+            Fanout::Pairwise => vec![],
+        };
+        let mut want = vec![circle.last];
+        want.extend(say(&circle).await);
+        for _ in 0..3 {
+            want.push(circle.act(&bed, &ann, removing(&bob)).await.message_id);
+            say(&circle).await;
+            circle.act(&bed, &ann, adding(&[&cleo])).await;
+            circle.act(&bed, &ann, removing(&cleo)).await;
+            want.push(circle.act(&bed, &ann, adding(&[&bob])).await.message_id);
+            want.extend(say(&circle).await);
+        }
+        let of = bob.address(0);
+        assert_eq!(circle.waiting(&bed, of).await, want);
+        // In the middle of a stay, and between two.
+        for read in [2, 3, 5] {
+            bed.domain.group_ack(of, &[ack(&circle, want[read], false)]).await.unwrap();
+            assert_eq!(circle.waiting(&bed, of).await, want[read + 1..], "after {read}");
+        }
+        // A device linked now has its sibling's history, not its backlog.
+        bed.link(&mut bob).await;
+        assert_eq!(circle.waiting(&bed, bob.address(1)).await, []);
+        assert_eq!(circle.waiting(&bed, of).await, want[6..]);
+        let groups = bed.domain.own_groups(&seen(&bob)).await.unwrap();
+        assert_eq!(groups.len(), 1, "a group is listed once");
+        assert_eq!(groups[0].membership.until, None);
+        bed.domain.group_ack(of, &[ack(&circle, *want.last().unwrap(), false)]).await.unwrap();
+        assert_eq!(bed.domain.waiting_groups(of).await.unwrap(), []);
+
+        // Out for good: it gets its end, and reads the list up to there.
+        let out = circle.act(&bed, &ann, removing(&bob)).await;
+        assert_eq!(circle.waiting(&bed, of).await, [out.message_id]);
+        circle.act(&bed, &ann, adding(&[&cleo])).await;
+        let page = bed.domain.group_page(&seen(&bob), circle.id, 0).await.unwrap();
+        assert_eq!(page.operations.last().unwrap().revision, out.revision);
+    }
+}
+
+#[tokio::test]
+async fn what_a_sibling_has_not_read_of_an_earlier_stay_is_kept_for_it() {
+    let bed = Bed::new().await;
+    let [ann, mut bob] = bed.people().await;
+    bed.link(&mut bob).await;
+    let mut circle = Circle::new(&bed, &ann, &[&bob]).await;
+    let mut want = vec![circle.last];
+    for _ in 0..2 {
+        want.push(circle.say(&bed, &ann, b"said").await);
+        want.push(circle.act(&bed, &ann, removing(&bob)).await.message_id);
+        bed.domain.group_ack(bob.address(0), &[ack(&circle, circle.last, false)]).await.unwrap();
+        bed.domain.write_cursors().await.unwrap();
+        want.push(circle.act(&bed, &ann, adding(&[&bob])).await.message_id);
+    }
+    assert_eq!(circle.waiting(&bed, bob.address(0)).await, want[6..]);
+    assert_eq!(circle.waiting(&bed, bob.address(1)).await, want);
+    bed.clock.advance(limits::UNDELIVERED_RETENTION + DAY);
+    for of in [ann.address(0), bob.address(0), bob.address(1)] {
+        bed.domain.seen(of).await;
+    }
+    let young = circle.say(&bed, &ann, b"young").await;
+    bed.domain.sweep().await.unwrap();
+    assert_eq!(circle.waiting(&bed, bob.address(1)).await, [young], "not longer than anything else");
+    let stays = bed.store.memberships(bob.account).await.unwrap();
+    assert_eq!(stays.iter().map(|stay| stay.since).collect::<Vec<_>>(), want[6..]);
+}
+
+#[tokio::test]
+async fn who_is_removed_while_a_log_is_read_gets_nothing_later() {
+    let bed = Bed::new().await;
+    let [ann, bob] = bed.people().await;
+    let mut circle = Circle::new(&bed, &ann, &[&bob]).await;
+    let before = circle.say(&bed, &ann, b"before").await;
+    let looked = bed.domain.waiting_groups(bob.address(0)).await.unwrap();
+    let out = circle.act(&bed, &ann, removing(&bob)).await.message_id;
+    circle.say(&bed, &ann, b"without bob").await;
+    let read = async || {
+        let entries = bed.domain.read_log(looked[0], 1000, usize::MAX).await.unwrap();
+        entries.iter().map(|entry| entry.id).collect::<Vec<_>>()
+    };
+    let first = looked[0].after;
+    assert!(first < before);
+    assert_eq!(read().await[1..], [before, out]);
+    circle.act(&bed, &ann, adding(&[&bob])).await;
+    circle.say(&bed, &ann, b"with bob").await;
+    assert_eq!(read().await[1..], [before, out], "what is for it now is looked for anew");
+}
+
+#[tokio::test]
+async fn an_account_with_too_much_to_catch_up_on_is_not_added_again() {
+    let bed = Bed::new().await;
+    let [ann, bob] = bed.people().await;
+    let mut circle = Circle::new(&bed, &ann, &[&bob]).await;
+    for _ in 0..limits::UNREAD_STAYS {
+        circle.act(&bed, &ann, removing(&bob)).await;
+        circle.act(&bed, &ann, adding(&[&bob])).await;
+    }
+    circle.act(&bed, &ann, removing(&bob)).await;
+    let again = circle.attempt(&bed, &ann, &adding(&[&bob])).await;
+    assert_eq!(code(again), ErrorCode::GroupFull);
+    let waiting = circle.waiting(&bed, bob.address(0)).await;
+    assert_eq!(waiting.len(), 2 * (limits::UNREAD_STAYS + 1));
+    bed.domain.group_ack(bob.address(0), &[ack(&circle, waiting[1], false)]).await.unwrap();
+    bed.domain.write_cursors().await.unwrap();
+    circle.attempt(&bed, &ann, &adding(&[&bob])).await.expect("it has read one");
+}
+
+#[tokio::test]
 async fn acks_of_what_was_not_pushed_are_clamped_limited_and_only_for_own_groups() {
     let bed = Bed::new().await;
     let [ann, bob, eve] = bed.people().await;

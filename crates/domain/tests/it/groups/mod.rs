@@ -124,12 +124,16 @@ impl Circle {
         bed.domain.send_group(from.address(0), self.message(text)).await.unwrap().message_id
     }
 
-    /// Ids of what waits for a device.
+    /// Ids of what waits for a device, as they are pushed.
     pub async fn waiting(&self, bed: &Bed, of: sotto_types::DeviceAddress) -> Vec<MessageId> {
-        let waiting = bed.domain.waiting_groups(of).await.unwrap();
-        let Some(waiting) = waiting.into_iter().find(|waiting| waiting.group == self.id) else { return Vec::new() };
-        let entries = bed.domain.read_log(waiting, 1000, usize::MAX).await.unwrap();
-        entries.into_iter().map(|entry| entry.id).collect()
+        let mut ids = Vec::new();
+        for waiting in bed.domain.waiting_groups(of).await.unwrap() {
+            if waiting.group == self.id {
+                let entries = bed.domain.read_log(waiting, 1000, usize::MAX).await.unwrap();
+                ids.extend(entries.into_iter().map(|entry| entry.id));
+            }
+        }
+        ids
     }
 }
 

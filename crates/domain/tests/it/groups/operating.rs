@@ -255,7 +255,8 @@ async fn who_is_removed_is_told_and_sees_up_to_its_end() {
     let revisions: Vec<u32> = page.operations.iter().map(|operation| operation.revision).collect();
     assert_eq!((revisions, page.more, page.details, page.members.len()), (vec![0, 1], false, None, 0));
     assert_eq!(code(bed.domain.group_marks(&seen(&bob), circle.id).await), ErrorCode::UnknownGroup);
-    // Added again it begins anew.
+    // Added again it begins anew, after what it has not read of the time before.
     let added = circle.act(&bed, &ann, adding(&[&bob])).await;
-    assert_eq!(circle.waiting(&bed, bob.address(0)).await, [added.message_id]);
+    let waiting = circle.waiting(&bed, bob.address(0)).await;
+    assert_eq!(waiting, [first, before, removed.message_id, added.message_id]);
 }
