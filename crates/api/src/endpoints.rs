@@ -321,6 +321,17 @@ fn group_endpoints() -> Vec<Endpoint> {
                 GroupFull,
                 GroupInviteClosed,
             ]),
+        post("/v1/groups/{group}/restore", groups::restore)
+            .named(TAG, "restore_group", "Give a restored server a group back")
+            .details(
+                "For members who have seen operations that the server, restored from a backup, has not. Each is verified and applied as \
+                 when it was made. group-conflict: the server has another operation in the place of one.",
+            )
+            .for_devices()
+            .in_path("group", "64 hex digits.")
+            .takes_keys::<RestoreGroup>()
+            .answers::<GroupRestored>(OK)
+            .errors(&[UnknownGroup, GroupConflict, GroupOperationRefused, GroupFull]),
         post("/v1/groups/{group}/devices", groups::devices)
             .named(TAG, "group_devices", "The signed device lists of members")
             .for_devices()

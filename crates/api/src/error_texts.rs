@@ -47,7 +47,9 @@ pub fn meaning(code: ErrorCode) -> &'static str {
         GroupOperationRefused => {
             "The operation breaks a rule of the group (roles, permissions, limits), or its signature or chain is wrong."
         }
-        GroupFull => "A group has at most 1,024 members (128 if pairwise), an account at most 1,024 groups.",
+        GroupFull => {
+            "A group has at most 1,024 members (128 if pairwise), an account at most 1,024 groups, and 64 stays in one that a device of it has not read."
+        }
         GroupInviteClosed => "The invite link was closed, is used up or has expired.",
         GroupPostRefused => {
             "Only admins may post to this group, or the own identity key changed and an admin must add the account again."

@@ -32,8 +32,8 @@ pub use connections::{Connections, NoConnections};
 pub use devices::{AddDevice, DeviceAdded, NewLinkCode, NewLinkSession, ReplaceIdentity, RestoreDevice};
 pub use domain::{Domain, DomainParts, ServerInfo};
 pub use groups::{
-    AccountCiphertexts, GroupAcked, GroupPage, GroupSend, KeysSend, MemberDevices, MemberList, OperationAnswer,
-    OwnGroup, PostOperation, StaleGroup, WaitingGroup,
+    AccountCiphertexts, GroupAcked, GroupPage, GroupRestored, GroupSend, KeysSend, MemberDevices, MemberList,
+    OperationAnswer, OwnGroup, PostOperation, StaleGroup, WaitingGroup,
 };
 pub use inbox::{AckedEntry, ConnectionFacts, DirectCiphertext, DirectSend, EntryHeader, SendRefused};
 pub use prekeys::{AccountDevices, DeviceKeys, NewPreKeys, TakenBundles};

@@ -162,6 +162,7 @@ pub(crate) fn on_welcome(cx: &mut Cx<'_, '_>, welcome: &pb::Welcome) -> Result<(
         own.save(cx.tx)?;
         cx.core.own = Some(own);
         blocks::compare_later(cx)?;
+        cx.core.groups.unsure = true;
         cx.notice("the server was restored from a backup; keys are being replaced");
         return replace_all(cx);
     }

@@ -256,6 +256,10 @@ pub trait GroupStore: Send + Sync {
     /// Those of one of them, at the cost of one.
     async fn mark(&self, of: GroupId, member: AccountId) -> Result<Option<GroupMark>, StoreError>;
 
+    /// For an account that a restored server had forgotten: if `Group::members` names it and no stay of it goes on, one does from
+    /// the operation named there, and the roster rises, since its devices can be reached again. Nothing otherwise.
+    async fn resume_stay(&self, of: AccountId, group: GroupId) -> Result<(), StoreError>;
+
     /// Removes log entries with an id below `before`, and stays that ended before it (with an account's last in a group also its
     /// cursors and its mark), oldest first; at most about `budget` of them. Returns about how many it removed; 0 once nothing is left.
     async fn trim_logs(&self, before: MessageId, budget: usize) -> Result<usize, StoreError>;

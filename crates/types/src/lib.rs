@@ -38,6 +38,8 @@ pub mod limits {
     pub const GROUPS_PER_ACCOUNT: usize = 1024;
     /// Ended stays of an account in one group that a device of it has not read to the end.
     pub const UNREAD_STAYS: usize = 64;
+    /// Operations given back to a restored server at once.
+    pub const RESTORED_OPERATIONS: usize = 64;
     /// Members whose devices one `SendKeys` reaches.
     pub const KEYS_ACCOUNTS: usize = 256;
     /// Groups named in one `GroupAck`.

@@ -32,6 +32,7 @@
 //! | GET /v1/groups | device | -> `Groups` (of the own account) |
 //! | GET /v1/groups/{group}?from=0 | member | -> `GroupPage` |
 //! | POST /v1/groups/{group}/operations | member, or joining | `PostOperation` -> `OperationAccepted` |
+//! | POST /v1/groups/{group}/restore | member | `RestoreGroup` -> `GroupRestored` (after the server was restored from a backup) |
 //! | POST /v1/groups/{group}/devices | member | `GroupAccounts` -> `GroupDevices` |
 //! | POST /v1/groups/{group}/prekeys | member | `GroupTakePreKeys` -> `GroupPreKeys` (hands out one-time keys) |
 //! | GET /v1/groups/{group}/marks | member | -> `GroupMarks` |
@@ -408,6 +409,19 @@ bodies! {
         message_id: String,
         server_time_ms: u64,
         roster: String,
+    }
+
+    /// Operations that a restored server has forgotten, as they were signed.
+    RestoreGroup {
+        /// In order, the first following one that the server has; at most 64. Those that it has are passed over. Details are needed for
+        /// the newest that name some, as far as they are known.
+        operations: Vec<PostOperation>,
+    }
+
+    GroupRestored {
+        /// Of the newest operation that the server has now.
+        revision: u32,
+        head: Base64,
     }
 
     GroupSummary {

@@ -1,8 +1,9 @@
 //! Must hold: backup under load, wipe, restore: all clients go on by themselves, no prekey is handed out twice, nothing
 //! acknowledged before the backup is lost, and accounts and devices made after the backup come back.
 
-use sotto_engine::api::{Command, Event, Who};
+use sotto_engine::api::{Command, Event, GroupChange, GroupView, Who};
 use sotto_testkit::client::TestClient;
+use sotto_testkit::group::who;
 use sotto_testkit::{DEADLINE, Exchange, Ledger, Proxy, Seed, Tamper, TestServer, eventually};
 use sotto_types::{Clock as _, SystemClock};
 use sotto_wire::http;
@@ -164,6 +165,60 @@ async fn restore(server: &mut TestServer, backup: &Path) -> u32 {
     assert_eq!(restored.code, Some(0), "{} {}", restored.stdout, restored.stderr);
     server.restart().await;
     server.api().get("/v1/server", None).await.ok::<http::ServerInfo>().generation
+}
+
+/// Members give back what the server has forgotten of their groups: nobody is told anything, and nothing looks like an attack.
+#[tokio::test]
+async fn groups_outlive_a_restore() {
+    let mut server = TestServer::start().await;
+    let ledger = Arc::new(Ledger::new());
+    let person = async |name: &str| TestClient::register(&server.url(), name, &ledger).await;
+    let [ann, bob, cem] = [person("ann").await, person("bob").await, person("cem").await];
+    let named =
+        |title: &'static str| move |view: &GroupView| view.my_role.is_some() && view.title.as_deref() == Some(title);
+    let old = ann.create_group("before", &["bob"]).await;
+    bob.until_group(old, "being in", named("before")).await;
+    let backup = server.folder().join("backup");
+    let made = server.command(&["backup".as_ref(), backup.as_os_str()]).await;
+    assert_eq!(made.code, Some(0), "{}", made.stderr);
+
+    // Afterwards: another title, another member, an account, a group.
+    let late = TestClient::register(&server.url(), "late", &ledger).await;
+    ann.change_group(old, GroupChange::Add { members: who(&["cem", "late"]) }).await;
+    let title = GroupChange::SetDetails {
+        title: "after".into(),
+        description: String::new(),
+        picture: None,
+        picture_type: None,
+    };
+    ann.change_group(old, title).await;
+    let new = bob.create_group("new", &["ann", "late"]).await;
+    for client in [&ann, &bob, &cem, &late] {
+        client.until_group(old, "the new title", named("after")).await;
+    }
+    for client in [&ann, &late] {
+        client.until_group(new, "the new group", named("new")).await;
+    }
+    let revision = ann.group(old).await.revision;
+
+    assert!(restore(&mut server, &backup).await > 1);
+    for (speaker, group, hearers) in
+        [(&bob, old, [&ann, &cem, &late]), (&late, old, [&ann, &bob, &cem]), (&ann, new, [&bob, &late, &late])]
+    {
+        let text = format!("{} is back in {group}", speaker.name);
+        speaker.say(group, &text).await;
+        for client in hearers {
+            client.until_text(&text).await;
+        }
+    }
+    // Who comes now reads the title, which the server was given back too.
+    let newcomer = TestClient::register(&server.url(), "newcomer", &ledger).await;
+    ann.change_group(old, GroupChange::Add { members: who(&["newcomer"]) }).await;
+    newcomer.until_group(old, "the title", named("after")).await;
+    for client in [&ann, &bob, &cem, &late] {
+        client.until_group(old, "the newcomer", |view| view.revision == revision + 1).await;
+        assert_eq!(client.group(old).await.alarm, None, "{}", client.name);
+    }
 }
 
 #[tokio::test]

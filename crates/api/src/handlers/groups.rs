@@ -4,7 +4,7 @@ use crate::extract::{Answer, Answered, Body, Caller, InPath};
 use crate::problem::ApiError;
 use axum::extract::{RawQuery, State};
 use sotto_domain as domain;
-use sotto_types::{GroupId, MessageId};
+use sotto_types::{GroupId, MessageId, limits};
 use sotto_wire::http as body;
 
 fn group_id(text: &str) -> Result<GroupId, ApiError> {
@@ -75,6 +75,20 @@ pub(crate) async fn operate(
 ) -> Answered<body::OperationAccepted> {
     let answer = app.domain.post_operation(&who, Some(group_id(&group)?), posted(body)).await?;
     Ok(Answer::ok(accepted(&answer)))
+}
+
+pub(crate) async fn restore(
+    State(app): State<App>,
+    Caller(who): Caller,
+    InPath(group): InPath,
+    Body(body): Body<body::RestoreGroup>,
+) -> Answered<body::GroupRestored> {
+    let group = group_id(&group)?;
+    if body.operations.len() > limits::RESTORED_OPERATIONS {
+        return Err(ApiError::bad_request(format!("at most {} operations at once", limits::RESTORED_OPERATIONS)));
+    }
+    let restored = app.domain.restore_group(&who, group, body.operations.into_iter().map(posted).collect()).await?;
+    Ok(Answer::ok(body::GroupRestored { revision: restored.revision, head: restored.head.to_vec().into() }))
 }
 
 pub(crate) async fn own(State(app): State<App>, Caller(who): Caller) -> Answered<body::Groups> {

@@ -13,12 +13,14 @@ mod book;
 mod deliver;
 mod look;
 mod operate;
+mod restore;
 mod send;
 
 pub(crate) use book::CursorBook;
 pub use deliver::{GroupAcked, WaitingGroup};
 pub use look::{GroupPage, MemberDevices, MemberList, OwnGroup};
 pub use operate::{OperationAnswer, PostOperation};
+pub use restore::GroupRestored;
 pub use send::{AccountCiphertexts, GroupSend, KeysSend, StaleGroup};
 
 use crate::{Domain, Refusal};

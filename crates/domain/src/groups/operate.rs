@@ -8,7 +8,7 @@ use sotto_crypto::group::{
     verify_operation,
 };
 use sotto_ports::{Group, OperationCommit, OperationRefused, StoredOperation};
-use sotto_types::{ErrorCode, GroupId, MessageId, Timestamp, limits};
+use sotto_types::{DeviceAddress, ErrorCode, GroupId, MessageId, Timestamp, limits};
 
 /// A signed operation as it came.
 #[derive(Debug, Clone)]
@@ -74,7 +74,7 @@ impl Domain {
                 (Some(group), after, applied)
             }
         };
-        let commit = self.commit_of(who, &post, &operation, before.map(|group| group.head), &after, &applied);
+        let commit = self.commit_of(&post, &operation, before.map(|group| group.head), &after, &applied);
         let committed = match self.parts.groups.commit_operation(commit).await {
             Ok(committed) => committed,
             Err(OperationRefused::HeadChanged) => {
@@ -110,9 +110,8 @@ impl Domain {
         })
     }
 
-    fn commit_of(
+    pub(super) fn commit_of(
         &self,
-        who: &SignedIn,
         post: &PostOperation,
         operation: &VerifiedOperation,
         follows: Option<[u8; 32]>,
@@ -122,7 +121,7 @@ impl Domain {
         OperationCommit {
             group: operation.group_id(),
             follows,
-            sender: who.address,
+            sender: DeviceAddress::new(operation.actor(), operation.actor_device()),
             head: operation.hash(),
             revision: operation.revision(),
             payload: post.payload.clone(),
@@ -137,7 +136,7 @@ impl Domain {
     }
 
     /// The answer that this very operation got.
-    async fn posted_before(
+    pub(super) async fn posted_before(
         &self,
         group: &Group,
         operation: &VerifiedOperation,
@@ -190,14 +189,18 @@ impl Domain {
                 }
                 Ok(())
             }
-            Change::Succeed => match state.owner() {
-                Some(owner) if self.parts.directory.account(owner.account).await?.is_some() => {
-                    Err(not_allowed("the owner is still here"))
-                }
-                _ => Ok(()),
-            },
+            Change::Succeed => check_succeed(self, state).await,
             _ => Ok(()),
         }
+    }
+}
+
+pub(super) async fn check_succeed(domain: &Domain, state: &GroupState) -> Result<(), Refusal> {
+    match state.owner() {
+        Some(owner) if domain.parts.directory.account(owner.account).await?.is_some() => {
+            Err(not_allowed("the owner is still here"))
+        }
+        _ => Ok(()),
     }
 }
 
@@ -230,7 +233,7 @@ fn refused_bytes(error: &GroupOperationError) -> Refusal {
     not_allowed(error.to_string())
 }
 
-fn refused(error: &GroupRuleError) -> Refusal {
+pub(super) fn refused(error: &GroupRuleError) -> Refusal {
     match error {
         GroupRuleError::NotNext { .. } | GroupRuleError::Forked { .. } => conflict(),
         GroupRuleError::Full { .. } => Refusal::new(ErrorCode::GroupFull, error.to_string()),

@@ -4,7 +4,7 @@
 //! Always true: one request of a group is under way at a time; what waits for it goes on when it is done, or later again.
 
 use super::apply::{self, Given, Taken};
-use super::{FORKED, HIDDEN, alarm, details, known, log, pairwise};
+use super::{FORKED, HIDDEN, alarm, details, give_back, known, log, pairwise};
 use crate::api::HttpMethod;
 use crate::core::Cx;
 use crate::http::{self, Call, Failure, Then};
@@ -26,12 +26,14 @@ pub(crate) enum Fetch {
     Page,
     Lists,
     Bundles,
+    GiveBack,
 }
 
 #[derive(Debug)]
 pub(crate) enum Step {
     All,
     Page(GroupId),
+    GiveBack(GroupId),
     /// Those asked for, and those to ask for next.
     Lists {
         group: GroupId,
@@ -50,7 +52,7 @@ pub(crate) enum Step {
 }
 
 /// Nothing may be asked for now: something is, or the server refused a moment ago.
-fn is_busy(cx: &mut Cx<'_, '_>, group: GroupId) -> bool {
+pub(super) fn is_busy(cx: &mut Cx<'_, '_>, group: GroupId) -> bool {
     let now = cx.now;
     let live = cx.core.groups.live(group);
     live.fetch.is_some() || live.not_before > now
@@ -71,7 +73,7 @@ pub(crate) fn learn(cx: &mut Cx<'_, '_>, group: GroupId) -> Result<(), StoreErro
     if cx.tx.has_group(group)? { Ok(()) } else { refresh(cx, group) }
 }
 
-fn page(cx: &mut Cx<'_, '_>, group: GroupId, from: u32) {
+pub(super) fn page(cx: &mut Cx<'_, '_>, group: GroupId, from: u32) {
     cx.core.groups.live(group).fetch = Some(Fetch::Page);
     let then = Then::Groups(Step::Page(group));
     let call = Call::own(cx, HttpMethod::Get, format!("/v1/groups/{group}?from={from}"), then).in_background();
@@ -96,6 +98,10 @@ pub(crate) fn on_answer(cx: &mut Cx<'_, '_>, step: Step, answer: Result<Vec<u8>,
                 Err(failure) => on_no_page(cx, group, &failure),
             }
         }
+        Step::GiveBack(group) => {
+            cx.core.groups.live(group).fetch = None;
+            give_back::on_answer(cx, group, answer)
+        }
         Step::Lists { group, rest } => {
             cx.core.groups.live(group).fetch = None;
             match http::parse::<GroupDevices>(answer) {
@@ -117,13 +123,17 @@ pub(crate) fn on_answer(cx: &mut Cx<'_, '_>, step: Step, answer: Result<Vec<u8>,
 }
 
 fn on_all(cx: &mut Cx<'_, '_>, answer: Result<Vec<u8>, Failure>) -> Result<(), StoreError> {
+    cx.core.groups.unsure = false;
     let Ok(all) = http::parse::<Groups>(answer) else { return Ok(()) };
+    let mut shown = Vec::with_capacity(all.groups.len());
     for summary in all.groups {
         let Ok(group) = summary.group.parse::<GroupId>() else { continue };
-        if summary.until.is_some() {
-            continue;
-        }
+        shown.push(group);
         match cx.tx.group(group)? {
+            Some(row) if row.revision > summary.revision && !row.left => {
+                give_back::begin(cx, group, summary.revision.saturating_add(1))?;
+            }
+            _ if summary.until.is_some() => {}
             None => refresh(cx, group)?,
             // Left over from before a restart.
             Some(row) if row.context_due && !row.left => {
@@ -132,11 +142,11 @@ fn on_all(cx: &mut Cx<'_, '_>, answer: Result<Vec<u8>, Failure>) -> Result<(), S
             Some(_) => {}
         }
     }
-    Ok(())
+    give_back::begin_unknown(cx, shown)
 }
 
 /// Something did not work out: a little later again.
-fn wait(cx: &mut Cx<'_, '_>, group: GroupId, failure: &Failure) -> Result<(), StoreError> {
+pub(super) fn wait(cx: &mut Cx<'_, '_>, group: GroupId, failure: &Failure) -> Result<(), StoreError> {
     tracing::info!(?group, ?failure, "the server does not give what a group needs");
     delay(cx, group);
     Ok(())
@@ -337,6 +347,7 @@ pub(super) fn drive(cx: &mut Cx<'_, '_>) -> Result<(), StoreError> {
         .filter(|(_, live)| live.fetch.is_none() && (!live.parked.is_empty() || !live.expected.is_empty()))
         .map(|(group, _)| *group)
         .collect();
+    give_back::drive(cx)?;
     for group in waiting {
         let unknown = !cx.tx.has_group(group)?;
         if unknown || !cx.core.groups.live(group).expected.is_empty() {

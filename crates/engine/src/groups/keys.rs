@@ -120,6 +120,9 @@ pub(super) fn not_a_member(cx: &Cx<'_, '_>, state: &GroupState) -> Option<&'stat
 
 /// What is known of the group may not be what the server has, or is being asked for.
 pub(super) fn must_wait(cx: &mut Cx<'_, '_>, row: &Group) -> Result<bool, StoreError> {
+    if cx.core.groups.unsure || cx.core.groups.live(row.id).give_back.is_some() {
+        return Ok(true);
+    }
     if row.stale {
         fetch::refresh(cx, row.id)?;
         return Ok(true);

@@ -14,6 +14,7 @@
 mod apply;
 mod details;
 mod fetch;
+mod give_back;
 mod join;
 mod keys;
 mod log;
@@ -64,6 +65,8 @@ pub(crate) struct Live {
     parked: VecDeque<pb::GroupEntry>,
     /// How often in a row an entry was found missing.
     gaps: u32,
+    /// A restored server has forgotten the operations from this revision on, or the whole group.
+    give_back: Option<u32>,
     /// Not before this time again.
     not_before: Timestamp,
     refused: u32,
@@ -89,6 +92,8 @@ pub(crate) struct Groups {
     pub(crate) contexts_due: LiteMap<GroupId, ()>,
     /// `ask_for_all` was done on this connection.
     pub(crate) listed: bool,
+    /// The server was restored, and has not said yet what it knows: what is sent now might find no group.
+    pub(crate) unsure: bool,
     gathered: Gathered,
     /// Cursors to acknowledge of groups that are not kept.
     loose_acks: LiteMap<GroupId, MessageId>,

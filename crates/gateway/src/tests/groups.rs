@@ -639,6 +639,9 @@ impl GroupStore for Between {
     async fn mark(&self, of: GroupId, member: AccountId) -> Result<Option<GroupMark>, StoreError> {
         self.inner().mark(of, member).await
     }
+    async fn resume_stay(&self, of: AccountId, group: GroupId) -> Result<(), StoreError> {
+        self.inner().resume_stay(of, group).await
+    }
     async fn trim_logs(&self, before: MessageId, budget: usize) -> Result<usize, StoreError> {
         self.inner().trim_logs(before, budget).await
     }

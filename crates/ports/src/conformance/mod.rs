@@ -151,6 +151,7 @@ macro_rules! groups_conformance {
             a_renewed_member_keeps_what_it_has_not_read
             an_account_has_so_many_unread_stays_at_most
             stays_are_trimmed_one_by_one
+            a_forgotten_account_is_a_member_again
         }
     };
 }

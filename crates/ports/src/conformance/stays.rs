@@ -165,3 +165,25 @@ pub async fn stays_are_trimmed_one_by_one(make: impl FnOnce(Arc<dyn EntryFeed>) 
     trim(MessageId::MAX).await;
     assert_eq!(s.stays().await, []);
 }
+
+pub async fn a_forgotten_account_is_a_member_again(make: impl FnOnce(Arc<dyn EntryFeed>) -> Subject) {
+    let w = World::new(make);
+    w.person(1, 1).await;
+    let made = w.found(1, &[1, 2]).await.message_id;
+    let resume = async |n: u8| w.subject.groups.resume_stay(account(n), group(1)).await.unwrap();
+    let stays = async |n: u8| w.subject.groups.memberships(account(n)).await.unwrap();
+    let before = w.roster(1).await;
+    // Not there yet; goes on already; not named by the group; no such group.
+    for n in [2, 1, 3] {
+        resume(n).await;
+    }
+    w.subject.groups.resume_stay(account(1), group(9)).await.unwrap();
+    assert_eq!((w.roster(1).await, stays(2).await), (before, vec![]));
+    w.person(2, 1).await;
+    resume(2).await;
+    assert_eq!(stays(2).await, [membership(1, made, None)]);
+    assert!(w.roster(1).await > before, "its devices can be reached again");
+    let after = w.roster(1).await;
+    resume(2).await;
+    assert_eq!((w.roster(1).await, stays(2).await), (after, vec![membership(1, made, None)]));
+}

@@ -304,6 +304,19 @@ impl GroupStore for MemoryStore {
         Ok(self.state.lock().groups.get(&of).and_then(|state| state.marks.get(&member).copied()))
     }
 
+    async fn resume_stay(&self, of: AccountId, group: GroupId) -> Result<(), StoreError> {
+        let mut guard = self.state.lock();
+        let state = &mut *guard;
+        let is_there = state.accounts.contains_key(&of) && !state.is_member(of, group);
+        let Some(found) = state.groups.get_mut(&group).filter(|_| is_there) else { return Ok(()) };
+        let Some(since) = found.group.members.iter().find(|(member, _)| *member == of).map(|(_, since)| *since) else {
+            return Ok(());
+        };
+        Arc::make_mut(&mut found.group).roster += 1;
+        state.memberships.entry((of, group)).or_default().push(Membership { group, since, until: None });
+        Ok(())
+    }
+
     async fn trim_logs(&self, before: MessageId, budget: usize) -> Result<usize, StoreError> {
         let mut state = self.state.lock();
         let old = state.old(before);

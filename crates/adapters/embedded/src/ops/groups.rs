@@ -149,6 +149,10 @@ impl GroupStore for EmbeddedStore {
         Ok(mark.filter(|mark| mark.member == member))
     }
 
+    async fn resume_stay(&self, of: AccountId, group: GroupId) -> Result<(), StoreError> {
+        self.submit(Kind::GROWS.weighing(256), move |txn| resume_stay(txn, of, group)).await
+    }
+
     async fn trim_logs(&self, before: MessageId, budget: usize) -> Result<usize, StoreError> {
         let mut removed = 0;
         while removed < budget {
@@ -371,6 +375,22 @@ fn commit_operation(txn: &mut Txn, commit: OperationCommit) -> Result<OperationC
     let entry = LoggedEntry { group: commit.group, id, previous, server_time, sender: commit.sender, item };
     log(txn, head_before, roster, entry);
     Ok(OperationCommitted { message_id: id, server_time, roster })
+}
+
+fn resume_stay(txn: &mut Txn, of: AccountId, id: GroupId) -> Result<(), StoreError> {
+    let Some((group, head)) = read_group(txn, id)? else { return Ok(()) };
+    let there = stays(txn, of, keys::group(id))?;
+    let goes_on = there.as_ref().is_some_and(|stays| stays.newest.goes_on());
+    let named = group.members.iter().find(|(member, _)| *member == of);
+    let (Some((_, since)), false, Some(_)) = (named, goes_on, txn.routing(of)?) else { return Ok(()) };
+    txn.must_be_durable();
+    let newest = Membership { group: id, since: *since, until: None };
+    put_stays(txn, of, &Stays { newest, earlier: there.map_or_else(Vec::new, |stays| stays.all().collect()) });
+    let count = count(txn, of)?;
+    put_count(txn, of, count + 1);
+    put_head(txn, id, Head { roster: head.roster + 1, ..head });
+    txn.changed_group(id);
+    Ok(())
 }
 
 /// What an operation changes in memberships.

@@ -3,14 +3,15 @@
 mod delivering;
 mod looking;
 mod operating;
+mod restoring;
 mod sending;
 
 use crate::bed::*;
 use bytes::Bytes;
 use rand::rng;
 use sotto_crypto::group::{
-    Change, Fanout, GroupSettings, GroupState, Invite, InviteSeed, MadeOperation, MemberKey, Permission, details_hash,
-    prove_join, sign_operation,
+    Change, Fanout, GroupSettings, GroupState, Invite, InviteSeed, MadeOperation, MemberKey, Permission, Role,
+    details_hash, prove_join, sign_operation,
 };
 use sotto_domain::*;
 use sotto_ports::GroupStore as _;

@@ -1,5 +1,4 @@
 use super::*;
-use sotto_crypto::group::Role;
 use sotto_types::limits;
 
 /// The same answer, but for the roster, which a repeat is not told.

@@ -1,5 +1,4 @@
 use super::*;
-use sotto_crypto::group::Role;
 use sotto_types::limits;
 
 #[tokio::test]
