@@ -1,3 +1,4 @@
+import type { Locator } from "@playwright/test";
 import { expect, test } from "./fixtures.js";
 
 test("two browsers and a terminal chat, and the ticks go to read", async ({ server, register }) => {
@@ -151,4 +152,48 @@ test("a changed key is shown, and a verified contact waits for the decision", as
   await again.page.goto(again.server.url);
   await again.openChat(/ann/);
   await expect(again.bubble("second")).toHaveCount(1);
+});
+
+test("a chat is muted by its menu, with the mouse and with the keys", async ({ server, register }) => {
+  const ann = await register("ann");
+  await server.cli("carl", "register", "carl");
+  await ann.startChat("carl");
+  await ann.send("hello");
+  const { page } = ann;
+  const item = (name: string): Locator => page.getByRole("menuitem", { name, exact: true });
+
+  await ann.row(/carl/).click({ button: "right" });
+  await item("Mute").hover();
+  const box = await item("Always").boundingBox();
+  if (box === null) throw new Error("the submenu is open");
+  // As a hand moves: over what lies in between.
+  await page.mouse.move(box.x + 20, box.y + box.height / 2, { steps: 12 });
+  await item("Always").click();
+  await expect(item("Mute")).toBeHidden();
+
+  await ann.row(/carl/).click({ button: "right" });
+  await item("Unmute").click();
+  await ann.row(/carl/).focus();
+  await page.keyboard.press("Shift+F10");
+  await item("Mute").press("ArrowRight");
+  await expect(item("For 8 hours")).toBeFocused();
+  await page.keyboard.press("ArrowLeft");
+  await expect(item("Always")).toBeHidden();
+  await expect(item("Mute")).toBeFocused();
+  await page.keyboard.press("ArrowRight");
+  await page.keyboard.press("Enter");
+  await expect(item("Mute")).toBeHidden();
+  await ann.row(/carl/).click({ button: "right" });
+  await expect(item("Unmute")).toBeVisible();
+  await page.keyboard.press("Escape");
+  await expect(item("Unmute")).toBeHidden();
+
+  // A press beside it closes it all.
+  await ann.row(/carl/).click({ button: "right" });
+  await item("Unmute").click();
+  await ann.row(/carl/).click({ button: "right" });
+  await item("Mute").hover();
+  await expect(item("Always")).toBeVisible();
+  await page.mouse.click(900, 600);
+  await expect(item("Mute")).toBeHidden();
 });

@@ -510,6 +510,7 @@ test("groups", async ({ browser }) => {
   await tomas.send("Bar 32 again, altos softer please");
   await expect(mira.row(/Thursday choir/)).toContainText("Bar 32");
   await noor.composer.pressSequentially("@all");
+  await expect(page.getByRole("option", { name: /@all/ })).toBeVisible();
   await page.keyboard.press("Enter");
   await noor.composer.pressSequentially("who brings the rope?");
   await page.keyboard.press("Enter");

@@ -21,6 +21,10 @@ export function MenuLayer({ menu }: { menu: OpenMenu }) {
           loop
           aria-label={menu.label}
           aria-labelledby={undefined}
+          // A submenu lies elsewhere in the document, and Preact hands no events from there up the tree of components.
+          onInteractOutside={(event) => {
+            if (event.target instanceof Element && event.target.closest("[role=menu]") !== null) event.preventDefault();
+          }}
           onCloseAutoFocus={(event) => {
             event.preventDefault();
             // What was chosen may have taken the focus somewhere: leave it there.
