@@ -55,6 +55,7 @@ budgets: ## sizes and times of the web app, for docs/benchmarks.md
 	@$(STAGE) "budgets of the web app" web/tests/run.sh --project budgets
 
 screenshots: ## every screen into docs/screenshots
+	@scripts/setup.sh build test screenshots
 	@$(STAGE) "screenshots" web/tests/run.sh --project screenshots
 
 FUZZ_SECONDS ?= 10

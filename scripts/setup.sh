@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Installs what building Sotto needs and is missing: says what and why, uses sudo if you are not root, or prints the exact
 # line and stops. Does nothing, and needs no network, when everything is there.
-# usage: scripts/setup.sh [build] [test]      (default: build)
+# usage: scripts/setup.sh [build] [test] [screenshots]      (default: build)
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -22,6 +22,11 @@ need llvm-ar llvm "packs SQLite for the browser"
 if [[ $want == *" test "* ]]; then
     need chromium chromium "runs the web app in the tests"
     need firefox-esr firefox-esr "runs the engine's tests as WebAssembly in a second browser"
+fi
+
+if [[ $want == *" screenshots "* ]] && ! fc-list 2>/dev/null | grep -qi emoji; then
+    packages+=(fonts-noto-color-emoji)
+    reasons+=("fonts-noto-color-emoji: emoji have colours on the pictures, as they have for people")
 fi
 
 if ((${#packages[@]})); then
