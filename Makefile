@@ -64,7 +64,7 @@ fuzz: ## every decoder, FUZZ_SECONDS=10 each
 
 soak: setup-test ## the long versions of the crash tests
 	@$(STAGE) "soak" env SOTTO_SOAK=1 tests/e2e/run.sh
-	@$(STAGE) "soak: a group of 1,024" env SOTTO_GROUP_MEMBERS=1024 cargo test --release --locked -q -p sotto-sim --test groups_large
+	@$(STAGE) "soak: a group of 1,024" env SOTTO_GROUP_MEMBERS=1024 cargo test --release --locked -q -p sotto-sim --test it groups_large::
 
 bench: build ## the figures of docs/benchmarks.md
 	@target/release/sotto-bench suite

@@ -36,4 +36,6 @@ Or chat from two other terminals:
 Ctrl-C stops the server.
 
 T
+# For the page about presence in the web app (Settings, Server, Developer); nobody else is here to mind.
+export SOTTO_WEB_DEVELOPER_STATS=${SOTTO_WEB_DEVELOPER_STATS:-true}
 exec "$bin/sottod" serve --demo --data "$data" --listen "$listen"

@@ -28,4 +28,5 @@ if [ $? -eq 4 ]; then
 fi
 
 # The first `sotto` owns the profile, the second attaches to it. If one dies, the pipe ends.
-"$sotto" listen --json --mark-read | "$echo_bin" | "$sotto" send --stdin --json >/dev/null
+# Whoever writes is accepted: a bot has nobody to ask.
+"$sotto" listen --json --mark-read --accept-requests | "$echo_bin" | "$sotto" send --stdin --json >/dev/null

@@ -4,6 +4,8 @@ import "./ui/base.css";
 import { StrictMode } from "react";
 import { createRoot } from "react-dom/client";
 import { App } from "./App";
+import { startPictures } from "./engine/pictures";
+import { startPresence } from "./engine/presence";
 import { startStore } from "./engine/store";
 import { startWindow } from "./engine/window";
 import { startNotify } from "./features/notify/notify";
@@ -13,8 +15,10 @@ import "./features/settings/preferences";
 
 startStore();
 startWindow();
+startPresence();
 startNotify();
 registerServiceWorker();
+startPictures();
 
 const root = document.getElementById("root");
 if (root) {

@@ -35,7 +35,7 @@ for (const scheme of ["light", "dark"] as const) {
       await page.goto(`${server.url}/new`);
       await expect(page.getByLabel("Username or link")).toBeVisible();
       await check(page, "new chat");
-      for (const name of ["profile", "privacy", "devices", "notifications", "appearance", "storage", "server", "about", "leave"]) {
+      for (const name of ["profile", "privacy", "devices", "notifications", "appearance", "storage", "server", "developer", "about", "leave"]) {
         await ann.settings(name);
         await expect(page.getByRole("heading", { level: 1 }).or(page.getByRole("heading", { level: 2 })).first()).toBeVisible();
         await check(page, `settings/${name}`);

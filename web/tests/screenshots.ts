@@ -1,9 +1,11 @@
 /** Every screen into docs/screenshots: `make screenshots`. Real people at a real server; only what is broken is made up. */
+import { messageScenes } from "./scenes/messages.js";
 import { expect, test, type Browser } from "@playwright/test";
 import { Person } from "./person.js";
 import { afternoon, take } from "./scenes/album.js";
 import { asAnotherMachine, failProfile } from "./scenes/failures.js";
 import { aboutMember, lakePicture, line, makeGroup, openDialog, openInfo, pickPeople } from "./scenes/groups.js";
+import { presenceScenes, requestScenes } from "./scenes/people.js";
 import { Server } from "./server.js";
 
 test.use({ timezoneId: afternoon(), deviceScaleFactor: 2, trace: "off", viewport: { width: 1440, height: 900 } });
@@ -387,6 +389,37 @@ test("chats", async ({ browser }) => {
   await expect(page.getByText("This device was erased")).toBeVisible();
   await take(page, "erased");
   await noor.close();
+});
+
+test("messages", async ({ browser }) => {
+  const noor = await Person.register(browser, server, "noor");
+  const mira = await Person.register(browser, server, "mira.lindqvist");
+  await mira.startChat("noor");
+  await mira.send("Lake house on Saturday");
+  await noor.openChat(/mira/);
+  await messageScenes(noor, mira);
+  for (const person of [noor, mira]) await person.close();
+});
+
+test("people", async ({ browser }) => {
+  const strict = await Server.start({ requests: true, web: "developer_stats = true" });
+  const noor = await Person.register(browser, strict, "noor");
+  const mira = await Person.register(browser, strict, "mira");
+  const otto = await Person.register(browser, strict, "otto.brandt");
+  await otto.startChat("noor");
+  for (const text of ["Hello! Do you need a watch?", "Swiss, all of them. https://watches.example", "Answer until tomorrow and one is free"]) await otto.send(text);
+  await otto.close();
+  await requestScenes(noor);
+  await noor.startChat("mira");
+  await noor.send("The ferry at 9:40?");
+  await mira.page.getByRole("button", { name: /^Message requests/ }).click();
+  await mira.openChatRow(/noor/);
+  await mira.page.getByRole("button", { name: "Accept" }).click();
+  await mira.send("The one at 11:10, please");
+  await expect(noor.bubble("11:10")).toBeVisible();
+  await presenceScenes(noor, mira);
+  for (const person of [noor, mira]) await person.close();
+  await strict.remove();
 });
 
 test("groups", async ({ browser }) => {

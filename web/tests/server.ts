@@ -26,14 +26,17 @@ export class Server {
   private process: ChildProcess | null = null;
   private printed: string[] = [];
 
-  /** `config`: further lines of the configuration file; `embedded`: serve what is inside the program; `worker`: code before the engine's. */
-  static async start(options: { config?: string; demo?: boolean; embedded?: boolean; worker?: string } = {}): Promise<Server> {
+  /**
+   * `config`: further lines of the configuration file; `embedded`: serve what is inside the program; `worker`: code before the
+   * engine's; `web`: further lines about the web app; `requests`: what strangers send waits until it is accepted, which most tests are not about.
+   */
+  static async start(options: { config?: string; demo?: boolean; embedded?: boolean; worker?: string; web?: string; requests?: boolean } = {}): Promise<Server> {
     const server = new Server();
     server.port = await freePort();
     const served = options.worker === undefined ? dist : server.changedDist(options.worker);
     // No metrics: their port would be the same for every server.
-    const web = options.embedded === true ? "" : `[web]\ndir = ${JSON.stringify(served)}\n`;
-    writeFileSync(join(server.dir, "sotto.toml"), `${options.config ?? ""}\n${web}[metrics]\nlisten = ""\n`);
+    const web = options.embedded === true ? "" : `[web]\ndir = ${JSON.stringify(served)}\n${options.web ?? ""}\n`;
+    writeFileSync(join(server.dir, "sotto.toml"), `${options.config ?? ""}\n${web}[messages]\nrequests = ${String(options.requests ?? false)}\n[metrics]\nlisten = ""\n`);
     await server.run(options.demo === true);
     return server;
   }
@@ -52,19 +55,18 @@ export class Server {
     return copy;
   }
 
-  /** Another version of the app for the next start: the file that begins it has another name, as after any change. */
+  /** Another version of the app for the next start: its scripts have other names, as after a change that reaches all of them. */
   changeVersion(): void {
     const copy = join(this.dir, "dist");
     const assets = join(copy, "assets");
-    const first = /assets\/([\w-]+\.js)"/.exec(readFileSync(join(copy, "index.html"), "utf8"))?.[1];
-    if (first === undefined) throw new Error("the page names no script");
-    const next = first.replace(/\.js$/, "2.js");
-    renameSync(join(assets, first), join(assets, next));
+    const scripts = readdirSync(assets).filter((name) => name.endsWith(".js"));
+    const next = (name: string): string => name.replace(/\.js$/, "2.js");
+    for (const name of scripts) renameSync(join(assets, name), join(assets, next(name)));
     for (const entry of readdirSync(copy, { recursive: true, withFileTypes: true })) {
       const path = join(entry.parentPath, entry.name);
       if (entry.name.endsWith(".br")) rmSync(path);
       else if (/\.(js|html)$/.test(entry.name)) {
-        const text = readFileSync(path, "utf8").replaceAll(first, next);
+        const text = scripts.reduce((text, name) => text.replaceAll(name, next(name)), readFileSync(path, "utf8"));
         writeFileSync(path, text.replace(/const BUILD ?= ?"/, "$&2"));
       }
     }

@@ -96,6 +96,51 @@ pub(crate) fn bundle(bundle: domain::StoredBundle) -> body::PreKeyBundle {
     }
 }
 
+fn audience(audience: body::Audience) -> domain::Audience {
+    match audience {
+        body::Audience::Everyone => domain::Audience::Everyone,
+        body::Audience::Contacts => domain::Audience::Contacts,
+        body::Audience::Nobody => domain::Audience::Nobody,
+    }
+}
+
+fn shown_audience(audience: domain::Audience) -> body::Audience {
+    match audience {
+        domain::Audience::Everyone => body::Audience::Everyone,
+        domain::Audience::Contacts => body::Audience::Contacts,
+        domain::Audience::Nobody => body::Audience::Nobody,
+    }
+}
+
+pub(crate) fn new_privacy(body: body::Privacy) -> domain::Privacy {
+    let rule = |rule: body::PrivacyRule| domain::PrivacyRule { audience: audience(rule.audience), except: rule.except };
+    domain::Privacy {
+        version: body.version,
+        last_seen: rule(body.last_seen),
+        online: audience(body.online),
+        picture: rule(body.picture),
+        about: rule(body.about),
+        read_receipts: audience(body.read_receipts),
+        group_adds: rule(body.group_adds),
+    }
+}
+
+pub(crate) fn privacy(privacy: &domain::Privacy) -> body::Privacy {
+    let rule = |rule: &domain::PrivacyRule| body::PrivacyRule {
+        audience: shown_audience(rule.audience),
+        except: rule.except.clone(),
+    };
+    body::Privacy {
+        version: privacy.version,
+        last_seen: rule(&privacy.last_seen),
+        online: shown_audience(privacy.online),
+        picture: rule(&privacy.picture),
+        about: rule(&privacy.about),
+        read_receipts: shown_audience(privacy.read_receipts),
+        group_adds: rule(&privacy.group_adds),
+    }
+}
+
 pub(crate) fn challenge(new: domain::NewChallenge) -> body::Challenge {
     body::Challenge { challenge: new.challenge.into(), expires_ms: ms(new.expires) }
 }

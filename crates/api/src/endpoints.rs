@@ -1,7 +1,7 @@
 //! The API, row by row; `sotto_wire::http` has the same table and the bodies.
 
 use crate::endpoint::{Endpoint, delete, get, post, put};
-use crate::handlers::{accounts, devices, groups, keys, links, recovery, sign_in};
+use crate::handlers::{accounts, devices, groups, keys, links, people, recovery, sign_in};
 use http::StatusCode;
 use sotto_types::ErrorCode::*;
 use sotto_wire::http::*;
@@ -16,6 +16,7 @@ pub(crate) fn all() -> Vec<Endpoint> {
     all.extend(device_endpoints());
     all.extend(recovery_endpoints());
     all.extend(block_endpoints());
+    all.extend(people_endpoints());
     all.extend(group_endpoints());
     all
 }
@@ -274,6 +275,75 @@ fn block_endpoints() -> Vec<Endpoint> {
     ]
 }
 
+fn people_endpoints() -> Vec<Endpoint> {
+    const TAG: &str = "People";
+    vec![
+        get("/v1/contacts", people::contacts)
+            .named(TAG, "contacts", "Whom this account has accepted")
+            .for_devices()
+            .answers::<Contacts>(OK),
+        put("/v1/contacts/{account}", people::add_contact)
+            .named(TAG, "add_contact", "Make somebody a contact")
+            .details(
+                "Call it when the person accepts a message request, or writes first. From then on the account gets receipts, and is \
+                 told at once how far its messages were received and read. The answer does not tell whether there is such an account.",
+            )
+            .for_devices()
+            .in_path("account", "Account id (UUID).")
+            .errors(&[TooManyContacts]),
+        delete("/v1/contacts/{account}", people::remove_contact)
+            .named(TAG, "remove_contact", "Take that back")
+            .for_devices()
+            .in_path("account", "Account id (UUID)."),
+        get("/v1/privacy", people::privacy)
+            .named(TAG, "privacy", "What this account lets others see and do")
+            .for_devices()
+            .answers::<Privacy>(OK),
+        put("/v1/privacy", people::set_privacy)
+            .named(TAG, "set_privacy", "Replace the privacy settings")
+            .details(
+                "`version` is that of the settings which the change began from; the answer has the next one. privacy-conflict: another \
+                 device was first, and `privacy` has what is in force. The same request again gets the same answer.",
+            )
+            .for_devices()
+            .takes::<Privacy>()
+            .answers::<Privacy>(OK)
+            .errors(&[PrivacyConflict]),
+        get("/v1/profile", people::own_profile)
+            .named(TAG, "own_profile", "The own profile")
+            .for_devices()
+            .answers::<Profile>(OK)
+            .errors(&[NotFound]),
+        put("/v1/profile", people::put_profile)
+            .named(TAG, "put_profile", "Replace the own profile")
+            .details(
+                "The server cannot read it; `key_id` names the profile key that it is encrypted with. profile-conflict: the stored one has \
+                 this version or a higher one. The same request again gets the same answer.",
+            )
+            .for_devices()
+            .takes_keys::<Profile>()
+            .errors(&[ProfileConflict]),
+        get("/v1/accounts/{account}/profile", people::profile)
+            .named(TAG, "profile", "Somebody's profile, for who has its key")
+            .details(
+                "There is one answer for everything else: no such account, no profile, another key, or being blocked.",
+            )
+            .for_devices()
+            .in_path("account", "Account id (UUID).")
+            .in_query("key_id", "32 hex digits, of the profile key.")
+            .answers::<Profile>(OK)
+            .errors(&[NotFound]),
+        post("/v1/reports", people::report)
+            .named(TAG, "report", "Report somebody to the server's operator")
+            .details(
+                "The operator reads the comment and the messages; they are the reporter's word, which nothing proves. Ten a day. The \
+                 answer does not tell whether there is such an account.",
+            )
+            .for_devices()
+            .takes_keys::<Report>(),
+    ]
+}
+
 fn group_endpoints() -> Vec<Endpoint> {
     const TAG: &str = "Groups";
     vec![
@@ -286,7 +356,7 @@ fn group_endpoints() -> Vec<Endpoint> {
             .for_devices()
             .takes_keys::<PostOperation>()
             .answers::<OperationAccepted>(CREATED)
-            .errors(&[UnknownAccount, GroupConflict, GroupOperationRefused, GroupFull]),
+            .errors(&[UnknownAccount, GroupConflict, GroupOperationRefused, GroupAddRefused, GroupFull]),
         get("/v1/groups", groups::own)
             .named(TAG, "own_groups", "The groups of the own account")
             .details("Those it left or was removed from less than 30 days ago too.")
@@ -318,6 +388,7 @@ fn group_endpoints() -> Vec<Endpoint> {
                 UnknownGroup,
                 GroupConflict,
                 GroupOperationRefused,
+                GroupAddRefused,
                 GroupFull,
                 GroupInviteClosed,
             ]),

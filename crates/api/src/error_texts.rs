@@ -54,6 +54,17 @@ pub fn meaning(code: ErrorCode) -> &'static str {
         GroupPostRefused => {
             "Only admins may post to this group, or the own identity key changed and an admin must add the account again."
         }
+        GroupAddRefused => {
+            "Those in `accounts` cannot be added: no account here, another identity key, or they let nobody (of the kind you are) add them. Fetch their keys again, or send them an invite link."
+        }
+        TooManyContacts => "An account has at most 10,000 contacts.",
+        PrivacyConflict => {
+            "Another device changed the settings meanwhile. Take those in `privacy`, make the change again on top."
+        }
+        ProfileConflict => "The stored profile has this version or a higher one. Fetch it, and put a higher one.",
+        TooManySubscriptions => {
+            "A connection watches the presence of at most 512 people. Unsubscribe from others first."
+        }
         RateLimited => "Too many requests. Wait as long as Retry-After says.",
         Internal => "The server failed; its operator finds the reason in the log. Try again later.",
         Unavailable => "The server is overloaded or a queue is full. Wait as long as Retry-After says.",

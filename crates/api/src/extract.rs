@@ -100,6 +100,11 @@ impl FromRequestParts<App> for InPath {
     }
 }
 
+/// The value of a parameter in the query.
+pub(crate) fn in_query<'q>(query: &'q str, name: &str) -> Option<&'q str> {
+    query.split('&').find_map(|pair| pair.strip_prefix(name)?.strip_prefix('='))
+}
+
 /// A JSON answer with its status.
 pub(crate) struct Answer<T>(pub StatusCode, pub T);
 

@@ -5,15 +5,25 @@ use axum::response::{IntoResponse, Response};
 use http::header::{CONTENT_TYPE, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
 use sotto_domain::Refusal;
 use sotto_types::ErrorCode;
-use sotto_wire::http::{PROBLEM_JSON, Problem};
+use sotto_wire::http::{PROBLEM_JSON, Privacy, Problem};
 
 /// What a handler or an extractor fails with.
 #[derive(Debug)]
-pub(crate) struct ApiError(Refusal);
+pub(crate) struct ApiError {
+    refusal: Refusal,
+    /// Of a conflict: what is in force.
+    privacy: Option<Box<Privacy>>,
+}
 
 impl ApiError {
     pub fn new(code: ErrorCode, detail: impl Into<String>) -> Self {
-        Self(Refusal::new(code, detail))
+        Refusal::new(code, detail).into()
+    }
+
+    /// Another device changed the settings first.
+    pub fn privacy_conflict(current: Privacy) -> Self {
+        let conflict = Self::new(ErrorCode::PrivacyConflict, "another device changed the settings meanwhile");
+        Self { privacy: Some(Box::new(current)), ..conflict }
     }
 
     pub fn bad_request(detail: impl Into<String>) -> Self {
@@ -23,21 +33,26 @@ impl ApiError {
 
 impl From<Refusal> for ApiError {
     fn from(refusal: Refusal) -> Self {
-        Self(refusal)
+        Self { refusal, privacy: None }
     }
 }
 
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
-        problem_response(&self.0)
+        answer(&self.refusal, self.privacy.map(|privacy| *privacy))
     }
 }
 
 /// A refusal as the whole API answers it; also for the server's own paths.
 pub fn problem_response(refusal: &Refusal) -> Response {
+    answer(refusal, None)
+}
+
+fn answer(refusal: &Refusal, privacy: Option<Privacy>) -> Response {
     let code = refusal.code;
     let retry_after_ms = refusal.retry_after.map(|after| u64::try_from(after.as_millis()).unwrap_or(u64::MAX));
-    let problem = Problem::new(code, refusal.detail.clone(), retry_after_ms);
+    let accounts = refusal.accounts.clone();
+    let problem = Problem { accounts, privacy, ..Problem::new(code, refusal.detail.clone(), retry_after_ms) };
     let status = http::StatusCode::from_u16(code.http_status()).expect("every code has a real HTTP status");
     let mut response = (status, Json(problem)).into_response();
     let headers = response.headers_mut();

@@ -31,6 +31,8 @@ pub enum Command {
     Group(Group),
     /// One device in many groups comes back to what it missed: time until it has everything.
     Reconnect(Reconnect),
+    /// Who is online: heartbeats per second and processor, memory of a person who is online, delay of a change to those who watch.
+    Presence(Presence),
     /// Both fan-outs over sizes of groups, side by side: writes, bytes, processor time, latency, and where they break even.
     Fanout(Fanout),
     /// The standard set, as the table of docs/benchmarks.md. Each row has a server of its own.
@@ -234,6 +236,42 @@ pub struct Reconnect {
 }
 
 #[derive(Debug, Clone, Args)]
+pub struct Presence {
+    /// Connections that send heartbeats.
+    #[arg(short = 'n', long, default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub connections: u32,
+    /// Seconds between the heartbeats of a connection (a client's: 30). 0: a closed loop, as fast as it goes.
+    #[arg(long, default_value_t = 0.0, value_parser = seconds)]
+    pub interval: f64,
+    /// Heartbeats under way per connection in the closed loop.
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=60))]
+    pub window: u32,
+    /// People that each of them is subscribed to.
+    #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(u32).range(0..=512))]
+    pub subscriptions: u32,
+    /// Which part of the heartbeats changes between foreground and background.
+    #[arg(long, default_value_t = 0.0, value_parser = share_or_none)]
+    pub churn: f64,
+    /// Connections besides that watch one person, who then comes and goes once a second. 0: none.
+    #[arg(long, default_value_t = 500, value_parser = clap::value_parser!(u32).range(0..=100_000))]
+    pub watchers: u32,
+    /// How often that person comes or goes.
+    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=1_000))]
+    pub flips: u32,
+    /// Seconds that heartbeats are measured.
+    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=600))]
+    pub seconds: u32,
+    /// Seconds before that which are not.
+    #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u32).range(0..=600))]
+    pub warm_up: u32,
+    /// Client processes.
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=64))]
+    pub processes: u32,
+    #[command(flatten)]
+    pub common: Common,
+}
+
+#[derive(Debug, Clone, Args)]
 pub struct Fanout {
     /// Sizes of groups to compare.
     #[arg(long, value_delimiter = ',', default_values_t = [2, 4, 8, 16, 32, 64, 128, 256, 512, 1024],
@@ -288,6 +326,17 @@ fn rate_or_none(text: &str) -> Result<f64, String> {
     if text.parse::<f64>() == Ok(0.0) { Ok(0.0) } else { rate(text) }
 }
 
+fn seconds(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(seconds) if (0.0..=60.0).contains(&seconds) => Ok(seconds),
+        _ => Err("seconds from 0 to 60: a connection must be heard of within 65".into()),
+    }
+}
+
+fn share_or_none(text: &str) -> Result<f64, String> {
+    if text.parse::<f64>() == Ok(0.0) { Ok(0.0) } else { share(text) }
+}
+
 fn share(text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {
         Ok(share) if share > 0.0 && share <= 1.0 => Ok(share),
@@ -323,6 +372,11 @@ mod tests {
             ("group --members 1025", false),
             ("group --strategy both", false),
             ("reconnect --groups 500 --messages 1000", true),
+            ("presence -n 10 --interval 0.5 --churn 0 --watchers 0", true),
+            ("presence --interval 61", false),
+            ("presence --interval nan", false),
+            ("presence --churn 2", false),
+            ("presence --subscriptions 513", false),
             ("fanout --sizes 2,4,1024", true),
             ("fanout --sizes 2,4,2000", false),
             ("fanout --quick --sizes 2", false),

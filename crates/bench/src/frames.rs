@@ -35,6 +35,7 @@ pub enum Incoming<'a> {
         entry_id: u64,
     },
     Drained,
+    HeartbeatAck,
     Other(Box<pb::ServerFrame>),
 }
 
@@ -105,6 +106,7 @@ impl<'a> Fields<'a> {
 const ACCEPTED: u64 = 3;
 const DELIVER: u64 = 5;
 const QUEUE_DRAINED: u64 = 6;
+const HEARTBEAT_ACK: u64 = 7;
 const GROUP_ENTRY: u64 = 12;
 
 /// Reads one frame of the server.
@@ -115,6 +117,7 @@ pub fn scan(bytes: &[u8]) -> Result<Incoming<'_>, FrameError> {
             (ACCEPTED, Value::Bytes(body)) => return accepted(body),
             (DELIVER, Value::Bytes(body)) => return deliver(body),
             (QUEUE_DRAINED, Value::Bytes(_)) => return Ok(Incoming::Drained),
+            (HEARTBEAT_ACK, Value::Bytes(_)) => return Ok(Incoming::HeartbeatAck),
             (GROUP_ENTRY, Value::Bytes(body)) => return group::log_entry(body).map(Incoming::LogEntry),
             (1, Value::Varint(_)) => {}
             _ => break,
@@ -204,8 +207,12 @@ pub fn hello(access_token: String, foreground: bool) -> pb::ClientFrame {
     }))
 }
 
-pub fn heartbeat() -> pb::ClientFrame {
-    frame(pb::client_frame::Body::Heartbeat(pb::Heartbeat { foreground: true }))
+pub fn heartbeat(foreground: bool) -> pb::ClientFrame {
+    frame(pb::client_frame::Body::Heartbeat(pb::Heartbeat { foreground }))
+}
+
+pub fn subscribe_presence(accounts: Vec<Bytes>) -> pb::ClientFrame {
+    frame(pb::client_frame::Body::SubscribePresence(pb::SubscribePresence { accounts }))
 }
 
 /// Acknowledges everything in `entries`, in as few frames as the protocol allows, and empties it.
@@ -356,6 +363,8 @@ mod tests {
         let receipt = server(Body::Deliver(pb::Deliver { entry_id: 89, item: Some(receipt) }));
         assert_eq!(scan(&receipt).expect("a frame"), Incoming::OtherEntry { entry_id: 89 });
         assert_eq!(scan(&server(Body::QueueDrained(pb::QueueDrained {}))).expect("a frame"), Incoming::Drained);
+        let ack = server(Body::HeartbeatAck(pb::HeartbeatAck { server_time_ms: 9 }));
+        assert_eq!(scan(&ack).expect("a frame"), Incoming::HeartbeatAck);
         let error = pb::ServerFrame {
             r#ref: 0,
             body: Some(Body::Error(pb::Error { code: 400, detail: "slow down".into(), ..Default::default() })),

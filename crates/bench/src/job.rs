@@ -5,6 +5,7 @@ mod fanout;
 mod group;
 mod idle;
 mod offline;
+mod presence;
 mod reconnect;
 mod sign_in;
 
@@ -29,6 +30,7 @@ pub async fn run(plan: Plan, parent: Rc<Parent>) -> Result<Outcome> {
         Job::SignIn(job) => sign_in::run(&plan, &job, &parent).await,
         Job::Group(job) => group::run(&plan, &job, &parent).await,
         Job::Reconnect(job) => reconnect::run(&plan, &job, &parent).await,
+        Job::Presence(job) => presence::run(&plan, &job, &parent).await,
         Job::Fanout(job) => fanout::run(&plan, &job, &parent).await,
     }
 }

@@ -65,11 +65,22 @@ impl Link {
         token: String,
         early: impl FnMut(Incoming<'_>) -> Result<()>,
     ) -> Result<Self> {
+        Self::open_in(target, source, token, true, early).await
+    }
+
+    /// The same, in the foreground or not.
+    pub async fn open_in(
+        target: &Target,
+        source: u32,
+        token: String,
+        foreground: bool,
+        early: impl FnMut(Incoming<'_>) -> Result<()>,
+    ) -> Result<Self> {
         let http = target.http(source).await?;
         let opening = tokio::time::timeout(WELCOME_TIMEOUT, async {
             let (stream, bytes) = http.upgrade(WS_PATH).await.context("no WebSocket")?;
             let mut link = Self::new(stream);
-            link.send(&frames::hello(token, true));
+            link.send(&frames::hello(token, foreground));
             link.wait_for_welcome(&bytes, early).await?;
             Ok(link)
         });
@@ -229,7 +240,7 @@ impl Link {
         self.unacked = Vec::new();
         poll_fn(|cx| {
             while heartbeat.poll_tick(cx).is_ready() {
-                self.send(&frames::heartbeat());
+                self.send(&frames::heartbeat(true));
             }
             let mut on = |incoming: Incoming<'_>| match incoming {
                 Incoming::Other(frame) => unexpected(&frame),

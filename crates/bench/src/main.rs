@@ -80,6 +80,7 @@ async fn measure(command: Command) -> Result<bool> {
         Command::Offline(args) => (scenario::offline(args).await?, args.common.json),
         Command::Signin(args) => (scenario::sign_in(args).await?, args.common.json),
         Command::Group(args) => (scenario::group(args).await?, args.common.json),
+        Command::Presence(args) => (scenario::presence(args).await?, args.common.json),
         Command::Reconnect(args) => (scenario::reconnect(args).await?, args.common.json),
         Command::Fanout(args) => return fanout::run(args).await,
         Command::Suite(args) => return suite::run(args).await,

@@ -149,7 +149,7 @@ impl Sender {
                 Ok(())
             }
             // Delivery receipts; acknowledged by the link.
-            Incoming::OtherEntry { .. } | Incoming::Drained => Ok(()),
+            Incoming::OtherEntry { .. } | Incoming::Drained | Incoming::HeartbeatAck => Ok(()),
             Incoming::Envelope(envelope) => {
                 bail!("a message of {} was delivered to a sender", frames::shown_account(envelope.sender))
             }
@@ -226,7 +226,7 @@ impl Inbox {
                 self.drained = true;
                 Ok(())
             }
-            Incoming::OtherEntry { .. } => Ok(()),
+            Incoming::OtherEntry { .. } | Incoming::HeartbeatAck => Ok(()),
             Incoming::Accepted { .. } => bail!("an answer to a send that was never made"),
             Incoming::LogEntry(_) => bail!("an entry of a group came to a pair"),
             Incoming::Other(frame) => unexpected(&frame),
@@ -274,9 +274,9 @@ impl Pair {
     fn heartbeat(&mut self) {
         if now_ns() >= self.next_heartbeat {
             self.next_heartbeat = now_ns() + HEARTBEAT.as_nanos() as u64;
-            self.sender.link.send(&frames::heartbeat());
+            self.sender.link.send(&frames::heartbeat(true));
             if let Some((link, _)) = &mut self.recipient {
-                link.send(&frames::heartbeat());
+                link.send(&frames::heartbeat(true));
             }
         }
     }

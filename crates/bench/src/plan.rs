@@ -55,6 +55,7 @@ pub enum Job {
     SignIn(SignInJob),
     Group(GroupJob),
     Reconnect(ReconnectJob),
+    Presence(PresenceJob),
     Fanout(FanoutJob),
 }
 
@@ -125,6 +126,23 @@ pub struct ReconnectJob {
     pub size: usize,
     /// For each phase.
     pub patience_ns: u64,
+}
+
+/// Connections that send heartbeats, and others that watch one person.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct PresenceJob {
+    pub connections: u32,
+    /// Between the heartbeats of a connection; zero: a closed loop.
+    pub interval_ns: u64,
+    pub window: usize,
+    /// Of each connection, to others.
+    pub subscriptions: u32,
+    /// Part of the heartbeats that change foreground and background.
+    pub churn: f64,
+    pub watchers: u32,
+    pub flips: u32,
+    pub warm_up_ns: u64,
+    pub measure_ns: u64,
 }
 
 /// One row of the comparison: groups of one size, with one fan-out. Only the first has members online.

@@ -2,8 +2,10 @@
 //! Always true: every wait has an end; whatever fails, dropping the run ends the workers and our own server.
 
 mod groups;
+mod presence;
 
 pub use groups::{FanoutRow, PACED_DELIVERIES, PACED_MESSAGES, fanout_row, group, reconnect};
+pub use presence::presence;
 
 use crate::accounts::Registration;
 use crate::args::{Common, Direct, Idle, Offline, SignIn};

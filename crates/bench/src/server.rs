@@ -147,6 +147,8 @@ fn environment(options: &ServerOptions) -> Vec<(&'static str, String)> {
         ("SOTTO_LIMITS_SENDS", "{ burst = 10000000, per_minute = 100000000 }".into()),
         ("SOTTO_GATEWAY_FRAMES_PER_SECOND", "1000000".into()),
         ("SOTTO_GATEWAY_FRAMES_BURST", "10000000".into()),
+        // Those who write to each other here are strangers, and wait for ticks.
+        ("SOTTO_MESSAGES_REQUESTS", "false".into()),
     ];
     if let Some(ms) = options.sync_delay_ms {
         variables.push(("SOTTO_STORE_SYNC_DELAY_MS", ms.to_string()));

@@ -1,9 +1,10 @@
 //! The command line: what people type. Only words and defaults; what they do is in `commands`.
 
 pub mod group;
+pub mod messages;
+pub mod people;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use sotto_types::ClientMsgId;
 use std::path::PathBuf;
 
 const EXAMPLES: &str = "\
@@ -11,6 +12,8 @@ Examples:
   sotto register ann                       make an account on the server at http://127.0.0.1:8080
   sotto send bob 'hello'                   send, and wait for the server's tick
   sotto group create 'Lunch' @bob @cem     make a group; `sotto group --help` says what else
+  sotto react bob:last 👍                   react to the newest message; also edit, delete, forward, pin, star
+  sotto requests                           who wants to write to you; then accept, block, report
   sotto chat                               open the terminal app
   sotto listen --json                      one event per line, for scripts and bots
   sotto --profile bob register bob         a second person on the same machine
@@ -81,24 +84,69 @@ pub enum Command {
     /// Send a message
     #[command(after_help = "Examples:\n  sotto send ann 'see you at 8'\n  date | sotto send me -\n  \
                             sotto send 'Lunch' 'pizza, @bob?'          to a group, telling bob\n  \
+                            sotto send bob 'yes' --reply-to bob:last\n  \
                             sotto send --stdin --json < messages.jsonl\n\n\
                             A line of --stdin --json is {\"to\":\"ann\",\"text\":\"hi\",\"name\":\"<uuid>\"}; \
-                            name is optional and makes a repeated line the same message.")]
+                            name is optional and makes a repeated line the same message; reply_to names the message \
+                            that it answers.\n\n\
+                            Writing to somebody accepts their message request. For who does not know you it is a request: \
+                            until they accept it, one tick (✓) is all you see.")]
     Send(Send),
     /// Print what happens, until Ctrl-C
-    #[command(after_help = "Messages that are unread at the start come first. A bot is a pipe:\n  \
-                            sotto listen --json --mark-read | ./bot | sotto send --stdin --json")]
+    #[command(
+        after_help = "Messages that are unread at the start come first; those of somebody new are message requests \
+                            (with --json: \"request\":true). A bot is a pipe:\n  \
+                            sotto listen --json --mark-read --accept-requests | ./bot | sotto send --stdin --json\n  \
+                            sotto listen --presence bob cem              who is there, and who types"
+    )]
     Listen(Listen),
     /// Print a conversation
     History(History),
     /// Show what happened to a message; of your own in a group, who has received and read it
-    #[command(after_help = "Example:\n  sotto history Lunch --limit 1 --json     shows names\n  \
-                            sotto show 0193f3c1-e000-7000-8000-000000000001")]
+    #[command(after_help = format!("Examples:\n  sotto show Lunch:last\n  \
+                            sotto show 0193f3c1-e000-7000-8000-000000000001\n\n{}", messages::NAMES))]
     Show {
-        /// Its name, as --json shows it
         #[arg(value_name = "MESSAGE")]
-        name: ClientMsgId,
+        message: String,
     },
+    /// React to a message with an emoji
+    React(messages::React),
+    /// Change the text of an own message, up to 15 minutes after it
+    Edit(messages::Edit),
+    /// Delete messages, from your devices or for everyone
+    Delete(messages::Delete),
+    /// Send messages on to others
+    Forward(messages::Forward),
+    /// Mark messages, to find them again with `sotto starred`
+    Star(messages::Messages),
+    /// Take the star off
+    Unstar(messages::Messages),
+    /// Print starred messages, those starred last first
+    Starred,
+    /// Show a message on top of its conversation, to everybody in it
+    Pin(messages::Pin),
+    /// No longer show it on top
+    Unpin(messages::Unpin),
+    /// Print what is pinned in a conversation
+    Pinned {
+        /// A username, an account id, a group (title or id), or "me"
+        name: String,
+    },
+    /// Ask a question with options to choose from
+    Poll(messages::Poll),
+    /// Vote in a poll
+    Vote(messages::Vote),
+    /// Send a place
+    Location(messages::Location),
+    /// People: list them, send one's account to another
+    Contact {
+        #[command(subcommand)]
+        action: messages::Contact,
+    },
+    /// Let messages of a conversation disappear, for everybody in it
+    Timer(messages::Timer),
+    /// Show or change what holds on all your devices
+    Preferences(messages::Preferences),
     /// Find messages by their words
     Search(Search),
     /// Groups: make, change, invite, join, leave
@@ -128,6 +176,25 @@ pub enum Command {
     },
     /// Go on with a contact whose key changed, without verifying; or, by account id, say whose a disputed name is
     AcceptKey { name: String },
+    /// List message requests: people who are new, and wait for you to accept them
+    #[command(
+        after_help = "Until you accept them, they see nothing of you: no ticks, not whether you are there, no profile.\n\
+                            Answering accepts, too."
+    )]
+    Requests,
+    /// Accept a message request
+    #[command(after_help = "Example:\n  sotto accept bob\n\n\
+                            From then on they see ticks, and what `sotto privacy` lets contacts see.")]
+    Accept {
+        /// A username or an account id
+        name: String,
+    },
+    /// Report a person to the server's operator
+    Report(people::Report),
+    /// Show or change what others may see of you
+    Privacy(people::Privacy),
+    /// Show or change your profile; show that of somebody else
+    Profile(people::Profile),
     /// Drop everything that a person sends
     Block { name: String },
     /// Take a block off
@@ -137,7 +204,23 @@ pub enum Command {
     /// Show connection, queues and warnings
     Status,
     /// List conversations: pinned ones first, then newest first
-    Conversations,
+    Conversations {
+        /// Only those of a folder
+        #[arg(long, value_name = "NAME")]
+        folder: Option<String>,
+    },
+    /// Show or change how you arranged a conversation: pin, archive, mute, folder, nickname
+    Conversation(messages::Conversation),
+    /// Delete a conversation from all your devices; of a group, once you left it
+    #[command(
+        after_help = "Example:\n  sotto delete-conversation bob\n\nOthers keep their copies; `sotto delete MESSAGE --everyone` deletes for them, too."
+    )]
+    DeleteConversation {
+        /// A username, an account id, a group (title or id), or "me"
+        name: String,
+        #[command(flatten)]
+        sure: group::Sure,
+    },
     /// Protect the profile with a passphrase
     Lock,
     /// Take the passphrase off
@@ -228,6 +311,9 @@ pub struct Send {
     /// The message; "-" reads it from stdin
     #[arg(required_unless_present = "stdin")]
     pub text: Option<String>,
+    /// The message of the same conversation that this answers: its name, or bob:last
+    #[arg(long, value_name = "MESSAGE", conflicts_with = "stdin")]
+    pub reply_to: Option<String>,
     /// In a group: leave @names and @all plain text
     #[arg(long)]
     pub no_mentions: bool,
@@ -254,6 +340,28 @@ pub enum Wait {
     Read,
 }
 
+/// Of what is a message of its own.
+#[derive(Debug, Args)]
+pub struct WaitFor {
+    /// Return when the message is ...
+    #[arg(long, value_enum, default_value_t = Wait::Sent)]
+    pub wait: Wait,
+    /// Give up waiting after so many seconds (the message stays queued)
+    #[arg(long, value_name = "SECONDS", default_value_t = 30)]
+    pub timeout: u64,
+}
+
+/// Of what changes a message.
+#[derive(Debug, Args)]
+pub struct Through {
+    /// Return once it is saved here; the others learn of it when sotto next connects
+    #[arg(long)]
+    pub no_wait: bool,
+    /// Give up waiting for the server after so many seconds (the change stays queued)
+    #[arg(long, value_name = "SECONDS", default_value_t = 30)]
+    pub timeout: u64,
+}
+
 #[derive(Debug, Args)]
 pub struct Listen {
     /// Mark messages as read once they are printed
@@ -271,6 +379,12 @@ pub struct Listen {
     /// Leave out what is already here unread
     #[arg(long)]
     pub new_only: bool,
+    /// Accept everybody who writes, before their message is printed: for bots
+    #[arg(long)]
+    pub accept_requests: bool,
+    /// Print when these people come and go, and who types; you are shown as online meanwhile
+    #[arg(long, value_name = "NAME", num_args = 1..=512)]
+    pub presence: Vec<String>,
 }
 
 #[derive(Debug, Args)]
@@ -283,6 +397,9 @@ pub struct History {
     /// Those before this position (shown by --json)
     #[arg(long, value_name = "POSITION")]
     pub before: Option<u64>,
+    /// Begin each line with the last digits of the message's name, by which other commands take it: bob:3f9a21
+    #[arg(long)]
+    pub names: bool,
 }
 
 #[derive(Debug, Args)]

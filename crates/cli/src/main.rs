@@ -10,10 +10,14 @@
 mod args;
 mod commands;
 mod failure;
+mod formatting;
 mod mentions;
+mod named;
 mod out;
+mod presence;
 mod qr;
 mod session;
+mod shown;
 mod text;
 mod ticks;
 mod tui;

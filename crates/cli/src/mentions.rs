@@ -66,23 +66,10 @@ pub fn ranges(text: &str, mentions: &[Mention]) -> Vec<Range<usize>> {
     mentions.iter().filter_map(range).collect()
 }
 
-/// The text in parts, each with whether it is a mention.
-pub fn parts<'a>(text: &'a str, mentions: &[Mention]) -> Vec<(&'a str, bool)> {
-    let (mut parts, mut done) = (Vec::new(), 0);
-    for range in ranges(text, mentions) {
-        // From the network: not taken for ordered.
-        let (Some(plain), Some(marked)) = (text.get(done..range.start), text.get(range.clone())) else { continue };
-        parts.extend([(plain, false), (marked, true)]);
-        done = range.end;
-    }
-    parts.push((&text[done..], false));
-    parts.retain(|(part, _)| !part.is_empty());
-    parts
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::formatting::parts;
     use crate::tui::samples::{account, member};
     use sotto_engine::api::GroupRole;
 
@@ -119,7 +106,7 @@ mod tests {
             let found = find(text, &members());
             let parts = parts(text, &found);
             assert_eq!(parts.iter().map(|(part, _)| *part).collect::<String>(), text);
-            let marked: Vec<_> = parts.iter().filter(|(_, marked)| *marked).map(|(part, _)| *part).collect();
+            let marked: Vec<_> = parts.iter().filter(|(_, look)| look.mention).map(|(part, _)| *part).collect();
             assert_eq!(marked.len(), found.len(), "{text:?}");
             assert!(marked.iter().all(|part| part.starts_with('@')), "{marked:?}");
         }
@@ -128,6 +115,9 @@ mod tests {
     #[test]
     fn places_that_are_none_are_left_out() {
         let mention = |start, length| Mention { start, length, account: None };
+        let parts = |text: &'static str, mentions: &[Mention]| -> Vec<(&str, bool)> {
+            parts(text, mentions).into_iter().map(|(part, look)| (part, look.mention)).collect()
+        };
         for odd in [mention(1, 1), mention(0, 1), mention(9, 1), mention(0, 99), mention(u32::MAX, u32::MAX)] {
             assert_eq!(parts("\u{1F600}x", std::slice::from_ref(&odd)), [("\u{1F600}x", false)], "{odd:?}");
         }

@@ -1,6 +1,7 @@
 //! Standard output and error. A closed pipe ends the program quietly; colours only where somebody looks.
 
 use crate::failure::{Exit, Failure};
+use crate::formatting::Look;
 use crate::text::to_json;
 use serde::Serialize;
 use std::io::{BufRead, IsTerminal, Write};
@@ -42,6 +43,21 @@ impl Out {
             Style::Blue => "94",
         };
         format!("\x1b[{code}m{text}\x1b[0m")
+    }
+
+    /// A part of a text that somebody formatted.
+    pub fn paint_as(&self, look: Look, text: &str) -> String {
+        let codes = [(look.bold || look.mention, "1"), (look.italic, "3"), (look.strike, "9"), (look.code, "32")];
+        let codes: Vec<&str> = codes.into_iter().filter_map(|(is, code)| is.then_some(code)).collect();
+        if !self.colour || codes.is_empty() {
+            return text.into();
+        }
+        format!("\x1b[{}m{text}\x1b[0m", codes.join(";"))
+    }
+
+    /// Somebody looks who sees styles.
+    pub const fn is_styled(&self) -> bool {
+        self.colour
     }
 
     /// One line for people or for scripts, at once: readers of a pipe wait for it.
@@ -100,4 +116,12 @@ pub fn ask(question: &str) -> Result<Option<String>, Failure> {
 pub fn ask_recovery_code(question: &str) -> Result<String, Failure> {
     let code = ask(if can_ask() { question } else { "" })?.filter(|code| !code.is_empty());
     code.ok_or_else(|| Failure::usage("no recovery code was given: type it, or pipe it in"))
+}
+
+#[cfg(test)]
+impl Out {
+    /// As on a terminal with colours, or in a pipe.
+    pub const fn of_test(colour: bool) -> Self {
+        Self { json: false, colour }
+    }
 }

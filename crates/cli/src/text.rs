@@ -96,6 +96,35 @@ pub fn day_seen(ms: u64, now_ms: u64) -> String {
     }
 }
 
+const UNITS: [(u64, &str, &str); 4] =
+    [(86_400, "day", "d"), (3_600, "hour", "h"), (60, "minute", "min"), (1, "second", "s")];
+
+/// "24 hours", "7 days", "1 hour 30 minutes"
+pub fn span(seconds: u64) -> String {
+    if seconds == 86_400 {
+        return "24 hours".into();
+    }
+    let (mut rest, mut words) = (seconds, Vec::new());
+    for (length, unit, _) in UNITS {
+        let count = rest / length;
+        rest %= length;
+        match count {
+            0 => {}
+            1 => words.push(format!("1 {unit}")),
+            n => words.push(format!("{n} {unit}s")),
+        }
+    }
+    if words.is_empty() { "0 seconds".into() } else { words.join(" ") }
+}
+
+/// What is left of a time, about: "6 d", "23 h", "5 min", "30 s".
+pub fn about(ms: u64) -> String {
+    let seconds = ms.div_ceil(1000);
+    // "90 min" says more than "1 h".
+    let (length, _, unit) = UNITS.into_iter().find(|(length, ..)| seconds >= 2 * length).unwrap_or(UNITS[3]);
+    format!("{} {unit}", seconds / length)
+}
+
 /// JSON for a terminal or a pipe: compact, with everything invisible or dangerous escaped.
 pub fn to_json<T: serde::Serialize>(value: &T) -> String {
     let mut bytes = Vec::new();
@@ -162,6 +191,23 @@ mod tests {
         assert_eq!(day_title(noon - day_ms, noon), "Yesterday");
         assert!(day_title(noon - 2 * day_ms, noon).ends_with("2025"));
         assert_eq!(day_title(u64::MAX, noon), "?");
+    }
+
+    #[test]
+    fn spans_are_words() {
+        for (seconds, words, left) in [
+            (0, "0 seconds", "0 s"),
+            (1, "1 second", "1 s"),
+            (30, "30 seconds", "30 s"),
+            (60, "1 minute", "60 s"),
+            (5_400, "1 hour 30 minutes", "90 min"),
+            (86_400, "24 hours", "24 h"),
+            (7 * 86_400, "7 days", "7 d"),
+            (90_061, "1 day 1 hour 1 minute 1 second", "25 h"),
+        ] {
+            assert_eq!((span(seconds).as_str(), about(seconds * 1000).as_str()), (words, left), "{seconds}");
+        }
+        assert_eq!(about(u64::MAX).split(' ').next_back(), Some("d"));
     }
 
     #[test]

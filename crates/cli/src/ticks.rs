@@ -1,6 +1,7 @@
 //! What a message's state looks like, and the lines that stand where there is no text, in the command line and in the app.
 
-use crate::text::clean_line;
+use crate::formatting;
+use crate::text::{clean_line, span};
 use sotto_engine::api::{GroupChangeView, GroupRole, MessageBody, MessageStatus, MessageView, PersonView};
 use std::borrow::Cow;
 
@@ -73,6 +74,24 @@ pub fn author(message: &MessageView) -> String {
     clean_line(&message.from_name)
 }
 
+/// On one line: what it says, or what stands there instead.
+pub fn one_line(message: &MessageView) -> String {
+    match &message.body {
+        MessageBody::Text { body, .. } => clean_line(&formatting::plain(body)),
+        _ => stand_in(message).unwrap_or_default().into_owned(),
+    }
+}
+
+/// As in a list of conversations; in a group with who said it.
+pub fn preview(message: &MessageView) -> String {
+    // Those name by themselves who it was.
+    let is_line = matches!(message.body, MessageBody::GroupChange { .. } | MessageBody::Deleted { .. });
+    if message.conversation.group().is_none() || message.from_me || is_line {
+        return one_line(message);
+    }
+    format!("{}: {}", author(message), one_line(message))
+}
+
 /// For bodies that are no text: the line shown in their place.
 pub fn stand_in(message: &MessageView) -> Option<Cow<'static, str>> {
     Some(match &message.body {
@@ -85,13 +104,33 @@ pub fn stand_in(message: &MessageView) -> Option<Cow<'static, str>> {
             let by = if message.from_me { "You".into() } else { author(message) };
             group_change(&by, change).into()
         }
+        MessageBody::Poll { question, .. } => format!("Poll: {}", clean_line(question)).into(),
+        MessageBody::Location { latitude, longitude, label } => {
+            let label = clean_line(label);
+            let label = if label.trim().is_empty() { String::new() } else { format!(" ({label})") };
+            format!("Location: {latitude:.5}, {longitude:.5}{label}").into()
+        }
+        MessageBody::ContactCard { card } => {
+            let username = card.username.as_ref().map(|name| format!(" @{name}")).unwrap_or_default();
+            format!("Contact: {}{username}", clean_line(&card.name)).into()
+        }
+        MessageBody::Deleted { by } => {
+            let by = if by.is_me { "You".into() } else { clean_line(&by.name) };
+            format!("{by} deleted this message.").into()
+        }
+        MessageBody::Timer { seconds: 0 } => "Messages no longer disappear.".into(),
+        MessageBody::Timer { seconds } => {
+            format!("Messages disappear {} after they are read.", span(u64::from(*seconds))).into()
+        }
     })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::tui::samples::{message, person as somebody};
+    use crate::tui::samples::{account, message, person as somebody};
+    use sotto_engine::api::ContactCardView;
+    use sotto_types::Username;
 
     fn named(names: &[&str]) -> Vec<PersonView> {
         (2..).zip(names).map(|(n, name)| PersonView { is_me: *name == "me", ..somebody(n, name) }).collect()
@@ -129,5 +168,28 @@ mod tests {
             assert_eq!(stand_in(&line).as_deref(), Some(want));
         }
         assert_eq!(stand_in(&message(1, true, "hi", MessageStatus::Sent)), None);
+    }
+
+    #[test]
+    fn contents_and_tombstones_are_lines() {
+        let card = ContactCardView { account: account(3), username: None, name: "C\x1bem".into() };
+        let named_card = ContactCardView { username: Username::parse("cem").ok(), name: "Cem".into(), ..card.clone() };
+        let place = |label: &str| MessageBody::Location { latitude: 52.52, longitude: -13.405, label: label.into() };
+        for (body, want) in [
+            (place("Gate\n2"), "Location: 52.52000, -13.40500 (Gate 2)"),
+            (place(" "), "Location: 52.52000, -13.40500"),
+            (MessageBody::ContactCard { card }, "Contact: C␛em"),
+            (MessageBody::ContactCard { card: named_card }, "Contact: Cem @cem"),
+            (MessageBody::Deleted { by: somebody(2, "b\x07ob") }, "b␇ob deleted this message."),
+            (MessageBody::Deleted { by: somebody(1, "ann") }, "You deleted this message."),
+            (MessageBody::Timer { seconds: 86_400 }, "Messages disappear 24 hours after they are read."),
+            (MessageBody::Timer { seconds: 0 }, "Messages no longer disappear."),
+        ] {
+            let mut line = message(1, false, "", MessageStatus::Received);
+            line.body = body;
+            assert_eq!(stand_in(&line).as_deref(), Some(want));
+            assert_eq!(one_line(&line), want);
+        }
+        assert_eq!(one_line(&message(1, false, "*so*\nit is", MessageStatus::Received)), "so it is");
     }
 }

@@ -1,4 +1,5 @@
-//! Blocks: what a blocked account sends to the blocker is dropped without a word; see `inbox::send`.
+//! Blocks: what a blocked account sends to the blocker is dropped without a word; see `inbox::send`. A contact who is
+//! blocked counts as none; see `people`.
 
 use crate::limiter::Subject;
 use crate::sign_in::authenticate::unknown_account;
@@ -26,6 +27,8 @@ impl Domain {
                 return Err(Refusal::new(ErrorCode::BadRequest, detail));
             }
         }
-        Ok(self.parts.directory.set_block(own, other, blocked).await?)
+        self.parts.directory.set_block(own, other, blocked).await?;
+        self.people.pair_changed(own, other);
+        Ok(())
     }
 }

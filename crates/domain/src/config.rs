@@ -2,6 +2,7 @@
 //! `sotto-bench` through, and stop scripts that enumerate names, drain prekeys or fill the store.
 
 use serde::{Deserialize, Serialize};
+use sotto_types::limits;
 
 /// Who may register.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -66,7 +67,7 @@ pub struct RateLimits {
     pub device_additions: Rate,
     /// Username look-ups per account: finding someone is cheap, listing everyone is not.
     pub look_ups: Rate,
-    /// Device lists fetched per account.
+    /// Device lists and profiles fetched per account.
     pub device_lists: Rate,
     /// Prekey bundles one account may take of one other account: a stranger must not use up somebody's one-time keys.
     pub bundles_of_one: Rate,
@@ -74,8 +75,10 @@ pub struct RateLimits {
     pub bundles: Rate,
     /// Prekey uploads per device.
     pub key_uploads: Rate,
-    /// Changes of the account per account: devices, link codes, recovery code, blocks.
+    /// Changes of the account per account: devices, link codes, recovery code, blocks, privacy settings, profile.
     pub changes: Rate,
+    /// Contacts made and unmade per account.
+    pub contacts: Rate,
     /// Operations on groups per account: creating, adding, removing, titles.
     pub group_operations: Rate,
 }
@@ -100,6 +103,7 @@ impl Default for RateLimits {
             bundles: Rate::new(5_000, 1_200),
             key_uploads: Rate::new(30, 10),
             changes: Rate::new(200, 60),
+            contacts: Rate::new(1_000, 600),
             group_operations: Rate::new(300, 120),
         }
     }
@@ -113,6 +117,13 @@ pub struct DomainConfig {
     pub version: String,
     /// Accounts one account may block.
     pub blocks_max: usize,
+    /// Accounts one account may have as contacts.
+    pub contacts_max: usize,
+    /// Reports kept for the operator.
+    pub reports_max: usize,
+    /// What strangers send waits until it is accepted, and receipts go to contacts only. False: everybody counts as accepting
+    /// everybody.
+    pub requests: bool,
     /// Link polls waiting at once in this process; more are told to come back.
     pub link_waiters_max: usize,
 }
@@ -124,6 +135,9 @@ impl Default for DomainConfig {
             limits: RateLimits::default(),
             version: env!("CARGO_PKG_VERSION").into(),
             blocks_max: 10_000,
+            contacts_max: limits::CONTACTS,
+            reports_max: 10_000,
+            requests: true,
             link_waiters_max: 10_000,
         }
     }

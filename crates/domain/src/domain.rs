@@ -4,11 +4,15 @@ use crate::devices::{IdLocks, LinkWaiters};
 use crate::groups::{CursorBook, States};
 use crate::limiter::Limiter;
 use crate::meters::Meters;
+use crate::people::People;
 use crate::restored::Restored;
 use crate::secrets::ServerSecret;
 use crate::sign_in::{ChallengeEpoch, TokenKeys};
 use crate::sweep::SweepCursor;
-use sotto_ports::{DirectoryStore, EphemeralStore, GroupStore, InboxStore, MetaStore, PreKeyStore, StoreError};
+use sotto_ports::{
+    DirectoryStore, EphemeralStore, GroupStore, InboxStore, MetaStore, PeopleStore, PreKeyStore, ReportStore,
+    StoreError,
+};
 use sotto_types::{Clock, Timestamp};
 use std::fmt;
 use std::sync::Arc;
@@ -18,6 +22,8 @@ use std::sync::Arc;
 pub struct DomainParts {
     pub inbox: Arc<dyn InboxStore>,
     pub directory: Arc<dyn DirectoryStore>,
+    pub people: Arc<dyn PeopleStore>,
+    pub reports: Arc<dyn ReportStore>,
     pub groups: Arc<dyn GroupStore>,
     pub prekeys: Arc<dyn PreKeyStore>,
     pub meta: Arc<dyn MetaStore>,
@@ -47,6 +53,7 @@ pub struct Domain {
     pub(crate) sweep: SweepCursor,
     pub(crate) states: States,
     pub(crate) book: CursorBook,
+    pub(crate) people: Arc<People>,
     pub(crate) meters: Meters,
 }
 
@@ -74,6 +81,7 @@ impl Domain {
             sweep: SweepCursor::default(),
             states: States::default(),
             book: CursorBook::default(),
+            people: Arc::new(People::new(parts.people.clone(), parts.directory.clone(), config.requests)),
             meters: Meters::new(),
             parts,
             config,
@@ -96,6 +104,11 @@ impl Domain {
     /// Rises with every restore from a backup; the same as long as the process runs, since a restore needs it stopped.
     pub fn generation(&self) -> u32 {
         self.restored.generation
+    }
+
+    /// Who may see what of whom.
+    pub fn people(&self) -> Arc<People> {
+        Arc::clone(&self.people)
     }
 
     pub fn now(&self) -> Timestamp {

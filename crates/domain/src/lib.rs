@@ -18,7 +18,9 @@ mod groups;
 mod inbox;
 mod limiter;
 mod meters;
+mod people;
 mod prekeys;
+mod presence;
 mod proof;
 mod refusal;
 mod restored;
@@ -32,11 +34,13 @@ pub use connections::{Connections, NoConnections};
 pub use devices::{AddDevice, DeviceAdded, NewLinkCode, NewLinkSession, ReplaceIdentity, RestoreDevice};
 pub use domain::{Domain, DomainParts, ServerInfo};
 pub use groups::{
-    AccountCiphertexts, GroupAcked, GroupPage, GroupRestored, GroupSend, KeysSend, MemberDevices, MemberList,
-    OperationAnswer, OwnGroup, PostOperation, StaleGroup, WaitingGroup,
+    AccountCiphertexts, GroupAcked, GroupPage, GroupRestored, GroupSend, KeysSend, MarksToShow, MemberDevices,
+    MemberList, OperationAnswer, OwnGroup, PostOperation, StaleGroup, WaitingGroup,
 };
 pub use inbox::{AckedEntry, ConnectionFacts, DirectCiphertext, DirectSend, EntryHeader, SendRefused};
+pub use people::{NamedReport, People, PeopleObserver, PrivacyRefused};
 pub use prekeys::{AccountDevices, DeviceKeys, NewPreKeys, TakenBundles};
+pub use presence::{BATCH as PRESENCE_BATCH, PersonPresence, Presence, Subscriber, Visibility, Watcher};
 pub use proof::ListBytes;
 pub use refusal::Refusal;
 pub use sign_in::{AccessToken, NewChallenge, SignedIn};
@@ -44,7 +48,8 @@ pub use sweep::SweepReport;
 
 /// The ports' words that stand in signatures here, so that the gateway and the api need no store crate.
 pub use sotto_ports::{
-    AccountSummary, CiphertextType, Committed, Device, EnvelopeClass, Group, GroupItem, GroupMark, KeyCounts,
-    ListedDevice, LoggedEntry, Queued, QueuedItem, Recovery, SignedDeviceList, Step, StoreError, StoredBundle,
-    StoredEcPreKey, StoredEnvelope, StoredFailure, StoredOperation, StoredReceipt, StoredSignedPreKey,
+    AccountSummary, Audience, CiphertextType, Committed, Device, EnvelopeClass, Group, GroupItem, GroupMark, KeyCounts,
+    Lease, ListedDevice, LoggedEntry, Privacy, PrivacyRule, Profile, Queued, QueuedItem, Recovery, Report,
+    ReportReason, ReportSummary, ReportedMessage, SignedDeviceList, Step, StoreError, StoredBundle, StoredEcPreKey,
+    StoredEnvelope, StoredFailure, StoredOperation, StoredReceipt, StoredSignedPreKey,
 };

@@ -42,15 +42,24 @@ pub(crate) enum Subject {
     /// (who takes, whose)
     BundlesOfOne(AccountId, AccountId),
     Changes(AccountId),
+    Contacts(AccountId),
+    /// By who makes them.
+    Reports(AccountId),
     GroupOperations(AccountId),
     /// Acks of entries that were not delivered on the same connection: each costs a look into the store.
     StrayAcks(DeviceAddress),
+    /// Accounts named in subscriptions to presence: each costs a look into the store or its cache.
+    PresenceLooks(DeviceAddress),
     /// Link sessions of everybody: they share their memory with the challenges that sign-ins use up.
     AllLinks,
 }
 
+/// Ten, which come back in a day: a report costs 1,440.
+const REPORTS: Rate = Rate::new(14_400, 10);
 /// A new connection may ack what the one before it took.
 const STRAY_ACKS: Rate = Rate::new(16_384, 30_000);
+/// Somebody who scrolls fast through a thousand conversations, back and forth.
+const PRESENCE_LOOKS: Rate = Rate::new(8_192, 12_000);
 /// At most about 50,000 live ones.
 const ALL_LINKS: Rate = Rate::new(20_000, 3_000);
 
@@ -91,8 +100,11 @@ impl Limiter {
             Subject::Bundles(_) => self.limits.bundles,
             Subject::BundlesOfOne(..) => self.limits.bundles_of_one,
             Subject::Changes(_) => self.limits.changes,
+            Subject::Contacts(_) => self.limits.contacts,
             Subject::GroupOperations(_) => self.limits.group_operations,
+            Subject::Reports(_) => REPORTS,
             Subject::StrayAcks(_) => STRAY_ACKS,
+            Subject::PresenceLooks(_) => PRESENCE_LOOKS,
             Subject::AllLinks => ALL_LINKS,
         };
         take(&bucket(&self.subjects, subject), rate, cost, now).map_err(Refusal::rate_limited)

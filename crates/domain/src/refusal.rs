@@ -1,5 +1,5 @@
 use sotto_ports::StoreError;
-use sotto_types::ErrorCode;
+use sotto_types::{AccountId, ErrorCode};
 use std::time::Duration;
 
 /// Why a request is refused, with the number that tells the client what to do. Making one counts it in
@@ -12,12 +12,14 @@ pub struct Refusal {
     /// English, for developers; never contains a secret.
     pub detail: String,
     pub retry_after: Option<Duration>,
+    /// Whom it concerns, where the code says so.
+    pub accounts: Vec<AccountId>,
 }
 
 impl Refusal {
     pub fn new(code: ErrorCode, detail: impl Into<String>) -> Self {
         metrics::counter!("sotto_refusals_total", "reason" => code.slug()).increment(1);
-        Self { code, detail: detail.into(), retry_after: None }
+        Self { code, detail: detail.into(), retry_after: None, accounts: Vec::new() }
     }
 
     pub fn rate_limited(retry_after: Duration) -> Self {

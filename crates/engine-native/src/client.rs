@@ -52,7 +52,7 @@ pub enum Role {
 }
 
 enum Request {
-    Command(Command, ReplyTo),
+    Command(Box<Command>, ReplyTo),
     Foreground(bool),
     Close,
 }
@@ -124,7 +124,7 @@ impl Client {
             *name = Some(ClientMsgId::from_uuid(uuid::Uuid::now_v7()));
         }
         let (to, reply) = oneshot::channel();
-        let _ = self.requests.send(Request::Command(command, to)).await;
+        let _ = self.requests.send(Request::Command(Box::new(command), to)).await;
         Answer(reply)
     }
 
@@ -271,8 +271,8 @@ impl Worker {
                         room.send(ToOwner { foreground: Some(looking), ..Default::default() });
                     }
                     Some((room, Some(Request::Command(command, to)))) => {
-                        let id = self.pending.add(command.clone(), to);
-                        room.send(ToOwner { id: Some(id), command: Some(command), foreground: None });
+                        let id = self.pending.add(Command::clone(&command), to);
+                        room.send(ToOwner { id: Some(id), command: Some(*command), foreground: None });
                     }
                 },
                 line = attached.next() => match line {
@@ -315,7 +315,7 @@ impl Worker {
             match link {
                 Link::Owner { host, .. } => host.handle().submit(command, to).await,
                 Link::Attached(attached) => {
-                    let id = self.pending.add(command.clone(), to);
+                    let id = self.pending.add(Command::clone(&command), to);
                     let _ = attached.out.send(ToOwner { id: Some(id), command: Some(command), foreground: None }).await;
                 }
             }
@@ -370,7 +370,7 @@ async fn serve_owned(
             request = requests.recv() => match request {
                 None | Some(Request::Close) => return Next::Close,
                 Some(Request::Foreground(looking)) => viewer.set(looking).await,
-                Some(Request::Command(command, to)) => host.handle().submit(command, to).await,
+                Some(Request::Command(command, to)) => host.handle().submit(*command, to).await,
             },
             event = events.recv(), if listening => match event {
                 Ok(event) => drop(happenings.send(Happening::Event(Box::new(event)))),

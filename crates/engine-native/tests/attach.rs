@@ -50,6 +50,7 @@ fn view(name: ClientMsgId, body: &str) -> MessageView {
         delivered_ms: None,
         read_ms: None,
         note: None,
+        extras: Box::default(),
     }
 }
 
@@ -85,6 +86,7 @@ impl Script {
                     connection: ConnectionView::Disconnected,
                     me: None,
                     outbox: u32::try_from(self.stored().len()).expect("few"),
+                    untold: 0,
                     undecryptable: 0,
                     repaired: 0,
                     clock_off_ms: 0,
@@ -124,7 +126,7 @@ async fn client(dir: &Path) -> Client {
 }
 
 fn text(body: &str, name: Option<ClientMsgId>) -> Command {
-    Command::SendText { to: Who::Me, body: body.into(), name, mentions: Vec::new() }
+    Command::SendText { to: Who::Me, body: body.into(), name, mentions: Vec::new(), reply_to: None, preview: None }
 }
 
 async fn outbox(client: &Client) -> u32 {

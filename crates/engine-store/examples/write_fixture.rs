@@ -3,8 +3,8 @@
 
 use prost::Message as _;
 use sotto_engine_store::{
-    Contact, Group, GroupOperation, InviteSeed, Journal, KeyHolder, MessageKind, NewMessage, NewOutboxEntry,
-    OwnDistribution, PreKeyKind, StepKind, Store, StoreError,
+    Contact, Group, GroupOperation, InviteSeed, Journal, KeyHolder, MessageKind, NewAction, NewMessage, NewOutboxEntry,
+    OwnDistribution, PreKeyKind, StepKind, Store, StoreError, Target,
 };
 use sotto_types::{AccountId, ClientMsgId, DeviceAddress, DeviceId, EntryId, GroupId, MessageId, Secret, Timestamp};
 use sotto_wire::pb;
@@ -37,13 +37,31 @@ fn main() {
                 conversation: bob.into(),
                 message_id: Some(MessageId::new(7)),
                 after: None,
-                kind: MessageKind::Text,
+                kind: MessageKind::Content,
                 content: content.clone(),
                 written: Timestamp::from_ms(5),
                 server_time: Some(Timestamp::from_ms(6)),
                 note: None,
+                expires_after_s: 0,
             })?;
             tx.raise_mention(bob.into(), MessageId::new(7))?;
+            let target = Target { author: ann, name };
+            tx.insert_action(&NewAction {
+                author: bob,
+                author_device: DeviceId::FIRST,
+                name: ClientMsgId::from_bytes([10; 16]),
+                conversation: bob.into(),
+                kind: 20,
+                target,
+                message_id: Some(MessageId::new(8)),
+                content: Secret::new(b"reaction".to_vec()),
+                written: Timestamp::from_ms(6),
+                server_time: Some(Timestamp::from_ms(7)),
+                allowed: false,
+            })?;
+            tx.forget_message(Target { author: bob, name: ClientMsgId::from_bytes([11; 16]) }, Timestamp::from_ms(8))?;
+            tx.offer_fact(b"a", "starred", b"yes", MessageId::new(9))?;
+            tx.put_picture(bob, Some(b"picture"))?;
             let group = GroupId::from_bytes([3; 32]);
             tx.put_group(&Group {
                 revision: 1,

@@ -1,8 +1,8 @@
 //! People: what is known of an account, its trusted identity key, its last signed device list. The own account has a row too.
 
-use crate::{StoreError, Tx};
+use crate::{StoreError, Tx, int, uint};
 use rusqlite::{OptionalExtension, Row};
-use sotto_types::AccountId;
+use sotto_types::{AccountId, Secret};
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Contact {
@@ -26,6 +26,14 @@ pub struct Contact {
     pub claims: Option<String>,
     /// The person has not decided whose it is.
     pub claim_open: bool,
+    /// What this person calls them.
+    pub nickname: Option<String>,
+    /// What they say of themselves.
+    pub about: Option<String>,
+    /// Names what `picture` has.
+    pub picture: Option<String>,
+    /// Of their profile, as this profile knows it.
+    pub profile_version: u64,
 }
 
 impl Contact {
@@ -44,13 +52,19 @@ impl Contact {
             listed: false,
             claims: None,
             claim_open: false,
+            nickname: None,
+            about: None,
+            picture: None,
+            profile_version: 0,
         }
     }
 }
 
+const PICTURE: &str = "picture.data";
+
 const COLUMNS: &str =
     "account, username, display_name, identity_key, verified, pending_key, list_version, list_payload,
-    list_signature, blocked, stale, listed, claims, claim_open";
+    list_signature, blocked, stale, listed, claims, claim_open, nickname, about, picture, profile_version";
 
 fn contact(row: &Row<'_>) -> rusqlite::Result<Contact> {
     let (payload, signature): (Option<Vec<u8>>, Option<Vec<u8>>) = (row.get(7)?, row.get(8)?);
@@ -68,6 +82,10 @@ fn contact(row: &Row<'_>) -> rusqlite::Result<Contact> {
         listed: row.get(11)?,
         claims: row.get(12)?,
         claim_open: row.get(13)?,
+        nickname: row.get(14)?,
+        about: row.get(15)?,
+        picture: row.get(16)?,
+        profile_version: uint(row.get(17)?),
     })
 }
 
@@ -123,7 +141,7 @@ impl Tx<'_> {
         self.sql
             .prepare_cached(&format!(
                 "INSERT OR REPLACE INTO contact({COLUMNS}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12,
-                   ?13, ?14)"
+                   ?13, ?14, ?15, ?16, ?17, ?18)"
             ))?
             .execute(rusqlite::params![
                 contact.account.as_bytes(),
@@ -140,7 +158,35 @@ impl Tx<'_> {
                 contact.listed,
                 contact.claims,
                 contact.claim_open,
+                contact.nickname,
+                contact.about,
+                contact.picture,
+                int(contact.profile_version),
             ])?;
+        Ok(())
+    }
+
+    pub fn picture(&self, account: AccountId) -> Result<Option<Secret<Vec<u8>>>, StoreError> {
+        let sealed: Option<Vec<u8>> = self
+            .sql
+            .prepare_cached("SELECT data FROM picture WHERE account = ?1")?
+            .query_row([account.as_bytes()], |row| row.get(0))
+            .optional()?;
+        sealed.map(|sealed| self.key.open(PICTURE, account.as_bytes(), &sealed)).transpose()
+    }
+
+    pub fn put_picture(&self, account: AccountId, picture: Option<&[u8]>) -> Result<(), StoreError> {
+        match picture {
+            None => {
+                self.sql.prepare_cached("DELETE FROM picture WHERE account = ?1")?.execute([account.as_bytes()])?;
+            }
+            Some(picture) => {
+                let sealed = self.key.seal(PICTURE, account.as_bytes(), picture);
+                self.sql
+                    .prepare_cached("INSERT OR REPLACE INTO picture(account, data) VALUES (?1, ?2)")?
+                    .execute((account.as_bytes(), sealed))?;
+            }
+        }
         Ok(())
     }
 

@@ -3,7 +3,7 @@
 
 use crate::{StoreError, Tx, conversation_of, int, uint};
 use rusqlite::{OptionalExtension, Row, ToSql};
-use sotto_types::{Conversation, MessageId, Secret, Timestamp};
+use sotto_types::{AccountId, Conversation, MessageId, Secret, Timestamp};
 
 #[derive(Debug, Clone)]
 pub struct ConversationRow {
@@ -19,6 +19,9 @@ pub struct ConversationRow {
     pub draft: Option<Secret<String>>,
     /// The newest message that names this account.
     pub mention: MessageId,
+    pub folder: Option<String>,
+    /// The person takes what the other one says.
+    pub accepted: bool,
 }
 
 impl ConversationRow {
@@ -33,11 +36,14 @@ impl ConversationRow {
             marked_unread: false,
             draft: None,
             mention: MessageId::ZERO,
+            folder: None,
+            accepted: false,
         }
     }
 }
 
-const COLUMNS: &str = "peer, read_up_to, pinned IS NOT NULL, archived, muted_until_ms, marked_unread, draft, mention";
+const COLUMNS: &str =
+    "peer, read_up_to, pinned IS NOT NULL, archived, muted_until_ms, marked_unread, draft, mention, folder, accepted";
 const DRAFT: &str = "conversation.draft";
 
 struct RawConversation {
@@ -57,6 +63,8 @@ fn raw(row: &Row<'_>) -> rusqlite::Result<RawConversation> {
             marked_unread: row.get(5)?,
             draft: None,
             mention: MessageId::new(uint(row.get(7)?)),
+            folder: row.get(8)?,
+            accepted: row.get(9)?,
         },
     })
 }
@@ -103,19 +111,43 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// Above all that are pinned; one that is pinned already stays where it is.
-    pub fn pin(&self, conversation: Conversation) -> Result<(), StoreError> {
-        self.sql
-            .prepare_cached(
-                "UPDATE conversation SET pinned = (SELECT coalesce(max(pinned), 0) + 1 FROM conversation)
-                 WHERE peer = ?1 AND pinned IS NULL",
-            )?
-            .execute([conversation.as_bytes()])?;
+    /// Those pinned later stand above those pinned before.
+    pub fn set_pinned(&self, conversation: Conversation, at: Option<Timestamp>) -> Result<(), StoreError> {
+        self.set_conversation_column(conversation, "pinned", &at.map(|at| int(at.as_ms())))
+    }
+
+    /// The time of a new pin: later than all others.
+    pub fn pin_time(&self, now: Timestamp) -> Result<Timestamp, StoreError> {
+        let last: Option<i64> =
+            self.sql.prepare_cached("SELECT max(pinned) FROM conversation")?.query_row([], |row| row.get(0))?;
+        Ok(Timestamp::from_ms(now.as_ms().max(uint(last.unwrap_or(0)).saturating_add(1))))
+    }
+
+    pub fn is_accepted(&self, conversation: Conversation) -> Result<bool, StoreError> {
+        let mut statement = self.sql.prepare_cached("SELECT 1 FROM conversation WHERE peer = ?1 AND accepted = 1")?;
+        Ok(statement.exists([conversation.as_bytes()])?)
+    }
+
+    pub fn set_accepted(&self, conversation: Conversation) -> Result<(), StoreError> {
+        self.set_conversation_column(conversation, "accepted", &true)
+    }
+
+    /// All people whose messages the person takes.
+    pub fn accepted_peers(&self) -> Result<Vec<AccountId>, StoreError> {
+        let mut statement =
+            self.sql.prepare_cached("SELECT peer FROM conversation WHERE accepted = 1 ORDER BY peer")?;
+        let rows = statement.query_map([], |row| conversation_of(row, 0))?;
+        rows.filter_map(|row| row.map(|conversation| conversation.peer()).transpose()).map(|row| Ok(row?)).collect()
+    }
+
+    /// Nothing is in it any more. Who was accepted stays so.
+    pub fn remove_conversation(&self, conversation: Conversation) -> Result<(), StoreError> {
+        self.sql.prepare_cached("DELETE FROM conversation WHERE peer = ?1")?.execute([conversation.as_bytes()])?;
         Ok(())
     }
 
-    pub fn unpin(&self, conversation: Conversation) -> Result<(), StoreError> {
-        self.set_conversation_column(conversation, "pinned", &None::<i64>)
+    pub fn set_folder(&self, conversation: Conversation, folder: Option<&str>) -> Result<(), StoreError> {
+        self.set_conversation_column(conversation, "folder", &folder)
     }
 
     pub fn set_archived(&self, conversation: Conversation, archived: bool) -> Result<(), StoreError> {

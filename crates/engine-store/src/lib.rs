@@ -13,9 +13,12 @@
 // Module documents are read as text: their last line belongs to no list.
 #![allow(clippy::doc_lazy_continuation)]
 
+mod actions;
 mod ciphertexts;
 mod contacts;
 mod conversations;
+mod expiry;
+mod facts;
 mod group_keys;
 mod group_marks;
 mod groups;
@@ -30,8 +33,10 @@ mod seal;
 mod search;
 mod settings;
 
+pub use actions::{NewAction, StoredAction, Target};
 pub use contacts::Contact;
 pub use conversations::ConversationRow;
+pub use facts::Fact;
 pub use group_keys::{KeyHolder, OwnDistribution};
 pub use group_marks::GroupMark;
 pub use groups::{Group, GroupOperation, InviteSeed};
@@ -97,6 +102,8 @@ pub struct Store {
     key: DataKey,
     locked: bool,
     index_ready: Cell<bool>,
+    /// A transaction took something away for good: what the log still holds of it has to go too.
+    wiped: Cell<bool>,
 }
 
 impl Store {
@@ -115,7 +122,7 @@ impl Store {
         schema::migrate(&mut sql)?;
         let (key, locked) = seal::unlock(&sql, passphrase)?;
         search::prepare(&mut sql, &key, locked)?;
-        Ok(Self { sql, key, locked, index_ready: Cell::new(!locked) })
+        Ok(Self { sql, key, locked, index_ready: Cell::new(!locked), wiped: Cell::new(false) })
     }
 
     /// A copy in memory of what is committed: for tests and for looking at a profile without touching it. Not for a store
@@ -139,32 +146,48 @@ impl Store {
         search::create(&tx, passphrase.is_some())?;
         search::fill(&tx, &self.key)?;
         tx.commit()?;
-        // What the log still holds of the old form goes too; in other journal modes this does nothing. The browser's SQLite has no log.
-        if cfg!(not(target_arch = "wasm32")) {
-            self.sql.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
-        }
+        self.empty_log()?;
         self.locked = passphrase.is_some();
         self.index_ready.set(true);
         Ok(())
     }
 
+    /// What the log still holds of an old form goes; in other journal modes this does nothing. The browser's SQLite has no log.
+    fn empty_log(&self) -> Result<(), StoreError> {
+        if cfg!(not(target_arch = "wasm32")) {
+            self.sql.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
+        }
+        Ok(())
+    }
+
     /// Runs `work` in one transaction: committed if it returns `Ok`, rolled back otherwise.
     pub fn transaction<T, E: From<StoreError>>(&mut self, work: impl FnOnce(&Tx<'_>) -> Result<T, E>) -> Result<T, E> {
+        let done = self.run(work)?;
+        if self.wiped.replace(false) && self.empty_log().is_err() {
+            // It is committed all the same; the log is emptied after the next transaction.
+            self.wiped.set(true);
+        }
+        Ok(done)
+    }
+
+    fn run<T, E: From<StoreError>>(&mut self, work: impl FnOnce(&Tx<'_>) -> Result<T, E>) -> Result<T, E> {
         let sql = self
             .sql
             .transaction_with_behavior(TransactionBehavior::Immediate)
             .map_err(|e| E::from(StoreError::from(e)))?;
         let was_ready = self.index_ready.get();
-        let tx = Tx { sql, key: &self.key, index_ready: &self.index_ready };
+        let tx = Tx { sql, key: &self.key, index_ready: &self.index_ready, wiped: &self.wiped };
         let done = match work(&tx) {
             Ok(done) => done,
             Err(error) => {
                 self.index_ready.set(was_ready);
+                self.wiped.set(false);
                 return Err(error);
             }
         };
         if let Err(error) = tx.sql.commit() {
             self.index_ready.set(was_ready);
+            self.wiped.set(false);
             return Err(E::from(error.into()));
         }
         Ok(done)
@@ -177,6 +200,7 @@ pub struct Tx<'a> {
     sql: Transaction<'a>,
     key: &'a DataKey,
     index_ready: &'a Cell<bool>,
+    wiped: &'a Cell<bool>,
 }
 
 /// No stored time to wait for lies further ahead than this.

@@ -13,23 +13,30 @@ pub const PENDING_PLACE: u64 = 1 << 62;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum MessageKind {
-    Text = 1,
+    /// What a person said: a text, a poll, a place, a contact.
+    Content = 1,
     Undecryptable = 2,
     KeyChanged = 3,
     Unsupported = 4,
     ProfileRestored = 5,
     /// A system line: its content is the signed operation.
     GroupChange = 6,
+    /// By its author or an admin, for everyone: its content is empty.
+    Deleted = 7,
+    /// A line: from here on messages disappear, or do not.
+    Timer = 8,
 }
 
 impl MessageKind {
     fn from_number(number: u8) -> Self {
         match number {
-            1 => Self::Text,
+            1 => Self::Content,
             2 => Self::Undecryptable,
             3 => Self::KeyChanged,
             5 => Self::ProfileRestored,
             6 => Self::GroupChange,
+            7 => Self::Deleted,
+            8 => Self::Timer,
             _ => Self::Unsupported,
         }
     }
@@ -50,6 +57,8 @@ pub struct NewMessage {
     pub written: Timestamp,
     pub server_time: Option<Timestamp>,
     pub note: Option<String>,
+    /// Seconds from reading to disappearing; 0: stays.
+    pub expires_after_s: u32,
 }
 
 #[derive(Debug, Clone)]
@@ -73,6 +82,11 @@ pub struct StoredMessage {
     pub attempts: u32,
     /// Of the resend that made it readable, if it was not at first.
     pub late_id: Option<MessageId>,
+    pub expires_after_s: u32,
+    /// Disappears then; none: not, or it was not read yet.
+    pub expires: Option<Timestamp>,
+    /// Who deleted it for everyone.
+    pub deleted_by: Option<AccountId>,
     /// What really happened, as JSON; the engine's format.
     pub copies: Option<Vec<u8>>,
 }
@@ -90,7 +104,7 @@ pub struct LocalTimes {
 
 const COLUMNS: &str =
     "id, author, author_device, name, conversation, place, message_id, kind, content, written_ms, server_ms,
-    delivered_ms, read_ms, failed, note, resends, attempts, copies, late_id";
+    delivered_ms, read_ms, failed, note, resends, attempts, copies, late_id, expires_after_s, expires_ms, deleted_by";
 
 // Queries whose plans matter: a conversation may be long, and they run with every message or receipt.
 
@@ -151,11 +165,14 @@ fn raw(row: &Row<'_>) -> rusqlite::Result<RawMessage> {
             attempts: row.get(16)?,
             copies: row.get(17)?,
             late_id: row.get::<_, Option<i64>>(18)?.map(|id| MessageId::new(uint(id))),
+            expires_after_s: row.get(19)?,
+            expires: time(row.get(20)?),
+            deleted_by: row.get::<_, Option<[u8; 16]>>(21)?.map(AccountId::from_bytes),
         },
     })
 }
 
-fn content_row(author: AccountId, name: ClientMsgId) -> Vec<u8> {
+pub(crate) fn content_row(author: AccountId, name: ClientMsgId) -> Vec<u8> {
     [&author.as_bytes()[..], name.as_bytes()].concat()
 }
 
@@ -176,9 +193,9 @@ impl Tx<'_> {
         Ok(self.messages_where(rest, params)?.pop())
     }
 
-    /// Stores a message unless its name is known; returns its row.
+    /// Stores a message unless its name is known, or was forgotten; returns its row.
     pub fn insert_message(&self, new: &NewMessage) -> Result<Option<i64>, StoreError> {
-        if self.message_named(new.author, new.name)?.is_some() {
+        if self.message_named(new.author, new.name)?.is_some() || self.is_forgotten(new.author, new.name)? {
             return Ok(None);
         }
         self.touch_conversation(new.conversation, new.server_time.unwrap_or(new.written))?;
@@ -192,7 +209,7 @@ impl Tx<'_> {
         self.sql
             .prepare_cached(
                 "INSERT INTO message(author, author_device, name, conversation, place, message_id, kind, content, written_ms,
-                   server_ms, note, search_key) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
+                   server_ms, note, search_key, expires_after_s) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
             )?
             .execute(rusqlite::params![
                 new.author.as_bytes(),
@@ -207,6 +224,7 @@ impl Tx<'_> {
                 new.server_time.map(|at| int(at.as_ms())),
                 new.note,
                 search_key,
+                new.expires_after_s,
             ])?;
         let id = self.sql.last_insert_rowid();
         self.index_message(search_key, new.conversation, new.content.expose())?;
@@ -306,7 +324,7 @@ impl Tx<'_> {
         limit: u32,
     ) -> Result<Vec<StoredMessage>, StoreError> {
         self.messages_where(
-            "WHERE message_id IS NOT NULL AND server_ms >= ?1 AND kind IN (1, 4) AND (place, id) > (?2, ?3)
+            "WHERE message_id IS NOT NULL AND server_ms >= ?1 AND kind IN (1, 4, 7, 8) AND (place, id) > (?2, ?3)
              ORDER BY place, id LIMIT ?4",
             (int(since.as_ms()), int(after.0), after.1, limit),
         )
@@ -316,7 +334,7 @@ impl Tx<'_> {
         let count: i64 = self
             .sql
             .prepare_cached(
-                "SELECT count(*) FROM message WHERE message_id IS NOT NULL AND server_ms >= ?1 AND kind IN (1, 4)",
+                "SELECT count(*) FROM message WHERE message_id IS NOT NULL AND server_ms >= ?1 AND kind IN (1, 4, 7, 8)",
             )?
             .query_row([int(since.as_ms())], |row| row.get(0))?;
         Ok(uint(count))
@@ -419,9 +437,35 @@ impl Tx<'_> {
         Ok(())
     }
 
+    /// Another content in its place: an edited text, or nothing any more.
+    pub fn set_content(&self, id: i64, kind: MessageKind, content: &[u8]) -> Result<(), StoreError> {
+        let Some(message) = self.message(id)? else { return Ok(()) };
+        self.unindex_message(id)?;
+        let search_key = self.new_search_key(kind, message.server_time.unwrap_or(message.written))?;
+        let sealed = self.key.seal("message.content", &content_row(message.author, message.name), content);
+        self.sql
+            .prepare_cached("UPDATE message SET content = ?2, kind = ?3, search_key = ?4 WHERE id = ?1")?
+            .execute((id, sealed, kind as u8, search_key))?;
+        self.index_message(search_key, message.conversation, content)
+    }
+
+    /// For everyone: what was said is gone, that something was said stays, or disappears when the message would have: it may have on
+    /// another device before the deletion came there.
+    pub fn set_deleted(&self, id: i64, by: AccountId) -> Result<(), StoreError> {
+        self.set_content(id, MessageKind::Deleted, &[])?;
+        self.wiped.set(true);
+        self.forget_ciphertexts_of(id)?;
+        self.sql.prepare_cached("UPDATE message SET deleted_by = ?2 WHERE id = ?1")?.execute((id, by.as_bytes()))?;
+        Ok(())
+    }
+
     pub fn delete_message(&self, id: i64) -> Result<(), StoreError> {
         self.unindex_message(id)?;
         self.forget_ciphertexts_of(id)?;
+        // The next message may get its row: nothing may take that for this one.
+        for table in ["outbox", "placeholder"] {
+            self.sql.prepare_cached(&format!("UPDATE {table} SET message = NULL WHERE message = ?1"))?.execute([id])?;
+        }
         self.sql.prepare_cached("DELETE FROM message WHERE id = ?1")?.execute([id])?;
         Ok(())
     }
@@ -476,5 +520,13 @@ impl Tx<'_> {
 
     pub fn newest(&self, conversation: Conversation) -> Result<Option<StoredMessage>, StoreError> {
         self.message_where("WHERE conversation = ?1 ORDER BY place DESC LIMIT 1", [conversation.as_bytes()])
+    }
+
+    /// The newest line about a timer in a conversation: what holds there.
+    pub fn newest_timer(&self, conversation: Conversation) -> Result<Option<StoredMessage>, StoreError> {
+        self.message_where(
+            "WHERE conversation = ?1 AND kind = 8 ORDER BY place DESC LIMIT 1",
+            [conversation.as_bytes()],
+        )
     }
 }

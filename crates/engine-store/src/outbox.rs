@@ -204,6 +204,16 @@ impl Tx<'_> {
             .query_row([message_class], |row| row.get(0))?)
     }
 
+    /// What waits in the outbox and is no message, and facts that are not in it yet.
+    pub fn untold_len(&self, message_class: u8) -> Result<u32, StoreError> {
+        Ok(self
+            .sql
+            .prepare_cached(
+                "SELECT (SELECT count(*) FROM outbox WHERE class <> ?1 AND keep) + (SELECT count(*) FROM fact WHERE changed_ms IS NOT NULL)",
+            )?
+            .query_row([message_class], |row| row.get(0))?)
+    }
+
     /// Message rows that wait in the outbox for this recipient.
     pub fn queued_messages(&self, recipient: Conversation) -> Result<Vec<i64>, StoreError> {
         let mut statement = self

@@ -6,12 +6,12 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, TransactionBehavior};
 
 /// The format this build writes; kept in SQLite's `user_version`.
-pub const VERSION: u32 = 5;
+pub const VERSION: u32 = 6;
 
 /// Marks the file as a Sotto profile ("Sott").
 const APPLICATION_ID: i64 = 0x536f_7474;
 
-pub(crate) const MIGRATIONS: &[&str] = &[V1, V2, V3, V4, V5];
+pub(crate) const MIGRATIONS: &[&str] = &[V1, V2, V3, V4, V5, V6];
 
 const V1: &str = "
 -- Not sealed: how to get at the data key.
@@ -166,6 +166,49 @@ ALTER TABLE placeholder ADD COLUMN group_id BLOB;
 const V5: &str = "
 -- The newest message that names this account.
 ALTER TABLE conversation ADD COLUMN mention INTEGER NOT NULL DEFAULT 0;
+";
+
+const V6: &str = "
+-- Reactions, edits, votes, pins, deletes: by what they are about, which may not be here yet. kind: the number of the content's
+-- body; 0: the first version of a text that was edited. content is sealed.
+CREATE TABLE action(
+  id INTEGER PRIMARY KEY, author BLOB NOT NULL, name BLOB NOT NULL, author_device INTEGER NOT NULL, conversation BLOB NOT NULL,
+  kind INTEGER NOT NULL, target_author BLOB NOT NULL, target_name BLOB NOT NULL, message_id INTEGER, content BLOB NOT NULL,
+  written_ms INTEGER NOT NULL, server_ms INTEGER, allowed INTEGER NOT NULL, UNIQUE(author, name));
+CREATE INDEX action_target ON action(target_author, target_name);
+CREATE INDEX action_by_id ON action(message_id) WHERE message_id IS NOT NULL;
+CREATE INDEX action_pin ON action(conversation) WHERE kind = 29;
+-- Never to be shown again: deleted by this person for themselves, or disappeared.
+CREATE TABLE forgotten(author BLOB NOT NULL, name BLOB NOT NULL, at_ms INTEGER NOT NULL, PRIMARY KEY(author, name)) WITHOUT ROWID;
+
+-- Disappears so long after it was read, and when. deleted_by: for everyone.
+ALTER TABLE message ADD COLUMN expires_after_s INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE message ADD COLUMN expires_ms INTEGER;
+ALTER TABLE message ADD COLUMN deleted_by BLOB;
+CREATE INDEX message_expires ON message(expires_ms) WHERE expires_ms IS NOT NULL;
+CREATE INDEX message_unread_timer ON message(conversation) WHERE expires_after_s > 0 AND expires_ms IS NULL;
+CREATE INDEX message_timer ON message(conversation, place) WHERE kind = 8;
+
+-- What the person arranged, the same on all own devices. set_at: the id that the newest known value has there; changed: not sent
+-- yet; sending: in the send of this name; rival: what another device said meanwhile. value and rival are sealed.
+CREATE TABLE fact(
+  about BLOB NOT NULL, name TEXT NOT NULL, value BLOB NOT NULL, set_at INTEGER NOT NULL, changed_ms INTEGER, sending BLOB,
+  rival BLOB, PRIMARY KEY(about, name));
+CREATE INDEX fact_changed ON fact(changed_ms) WHERE changed_ms IS NOT NULL;
+CREATE INDEX fact_sending ON fact(sending) WHERE sending IS NOT NULL;
+CREATE INDEX fact_named ON fact(name);
+
+-- The name that this person gave a contact; which folder a conversation is in.
+ALTER TABLE contact ADD COLUMN nickname TEXT;
+-- What they show of themselves, as of this version; their picture, sealed, and its name.
+ALTER TABLE contact ADD COLUMN about TEXT;
+ALTER TABLE contact ADD COLUMN picture TEXT;
+ALTER TABLE contact ADD COLUMN profile_version INTEGER NOT NULL DEFAULT 0;
+CREATE TABLE picture(account BLOB PRIMARY KEY, data BLOB NOT NULL) WITHOUT ROWID;
+ALTER TABLE conversation ADD COLUMN folder TEXT;
+-- The person takes what the other one says: so with everybody before there were message requests.
+ALTER TABLE conversation ADD COLUMN accepted INTEGER NOT NULL DEFAULT 0;
+UPDATE conversation SET accepted = 1;
 ";
 
 pub(crate) fn configure(sql: &Connection, journal: Journal) -> Result<(), StoreError> {

@@ -92,6 +92,9 @@ fn insert(sql: &Connection, search_key: i64, conversation: Conversation, body: &
 fn body(content: &[u8]) -> Option<String> {
     match pb::Content::decode(content).ok()?.body? {
         pb::content::Body::Text(text) => Some(text.body),
+        pb::content::Body::Poll(poll) => Some([&[poll.question], &poll.options[..]].concat().join("\n")),
+        pb::content::Body::Location(place) => Some(place.label),
+        pb::content::Body::ContactCard(card) => Some(format!("{} {}", card.display_name, card.username)),
         _ => None,
     }
 }
@@ -119,7 +122,7 @@ fn fts_query(query: &str, conversation: Option<Conversation>) -> Option<String> 
 impl Tx<'_> {
     /// The key of a text of this time; none for what is not searched.
     pub(crate) fn new_search_key(&self, kind: MessageKind, at: Timestamp) -> Result<Option<i64>, StoreError> {
-        if kind != MessageKind::Text {
+        if kind != MessageKind::Content {
             return Ok(None);
         }
         let mut from = at.as_ms().min(TIME_MAX) << SAME_TIME_BITS;

@@ -52,12 +52,19 @@ impl Tx<'_> {
 
     /// Empties the profile: the account was deleted, or linking failed. The vault (passphrase) stays.
     pub fn wipe(&self) -> Result<(), StoreError> {
-        self.sql.execute_batch(
-            "DELETE FROM setting; DELETE FROM prekey; DELETE FROM base_key; DELETE FROM session; DELETE FROM sender_key;
-             DELETE FROM contact; DELETE FROM conversation; DELETE FROM message; DELETE FROM outbox; DELETE FROM sent_control;
-             DELETE FROM resend; DELETE FROM seen_entry; DELETE FROM placeholder; DELETE FROM receipt_step;
-             DELETE FROM history_job; DELETE FROM ciphertext; DELETE FROM message_fts;",
+        let mut statement = self.sql.prepare(
+            "SELECT name FROM sqlite_schema WHERE type = 'table' AND name <> 'vault' AND name NOT LIKE 'sqlite_%'
+               AND name NOT LIKE 'message_fts_%'",
         )?;
+        let tables: Vec<String> = statement.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;
+        for table in tables {
+            self.sql.execute(&format!("DELETE FROM {table}"), [])?;
+        }
+        if self.index_ready.get() {
+            // Beside a passphrase it is in memory.
+            self.sql.execute("DELETE FROM message_fts", [])?;
+        }
+        self.wiped.set(true);
         Ok(())
     }
 }

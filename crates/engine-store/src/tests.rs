@@ -4,7 +4,7 @@ mod place;
 use super::*;
 use place::{Place, secret};
 use prost::Message as _;
-use sotto_types::{AccountId, ClientMsgId, Conversation, DeviceId, MessageId, Timestamp};
+use sotto_types::{AccountId, ClientMsgId, Conversation, DeviceId, GroupId, MessageId, Timestamp};
 #[cfg(target_arch = "wasm32")]
 use sotto_wasm_test::test;
 use sotto_wire::pb;
@@ -29,11 +29,12 @@ fn text(n: u8, body: &str, id: Option<u64>) -> NewMessage {
         conversation: peer(2),
         message_id: id.map(MessageId::new),
         after: None,
-        kind: MessageKind::Text,
+        kind: MessageKind::Content,
         content: Secret::new(content.encode_to_vec()),
         written: Timestamp::from_ms(u64::from(n)),
         server_time: id.map(Timestamp::from_ms),
         note: None,
+        expires_after_s: 0,
     }
 }
 
@@ -60,6 +61,53 @@ fn messages_are_unique_ordered_and_found() {
         assert_eq!(hits[0].snippet, "The \u{1}First\u{2}");
         assert!(tx.search("\"OR* NEAR(", None, 10)?.is_empty());
         assert_eq!(tx.seen(peer(2))?, MessageId::new(30));
+        Ok(())
+    });
+}
+
+#[test]
+fn a_deleted_message_is_not_taken_for_the_next_one() {
+    let mut store = Store::memory().expect("opens");
+    run(&mut store, |tx| {
+        let first = tx.insert_message(&text(1, "deleted while it is sent", None))?;
+        tx.enqueue(&NewOutboxEntry {
+            client_msg_id: ClientMsgId::from_bytes([1; 16]),
+            recipient: peer(2),
+            class: 1,
+            devices: Vec::new(),
+            content: Secret::new(Vec::new()),
+            message: first,
+            now: Timestamp::from_ms(1),
+            keep: false,
+        })?;
+        tx.delete_message(first.expect("new"))?;
+        assert_eq!(tx.insert_message(&text(2, "next", None))?, first, "rows are used again");
+        let heads = tx.outbox_heads(1, 10, Timestamp::from_ms(1))?;
+        assert_eq!(heads.first().expect("still sent").message, None);
+        Ok(())
+    });
+}
+
+#[test]
+fn a_wiped_profile_has_no_row_in_any_table() {
+    let mut store = Store::memory().expect("opens");
+    run(&mut store, |tx| {
+        let id = tx.insert_message(&text(1, "gone with the account", Some(1)))?.expect("new");
+        let target = Target { author: account(1), name: ClientMsgId::from_bytes([2; 16]) };
+        tx.forget_message(target, Timestamp::from_ms(1))?;
+        tx.offer_fact(b"a", "profile", b"1", MessageId::new(1))?;
+        tx.put_picture(account(2), Some(b"picture"))?;
+        tx.put_group(&Group::new(GroupId::from_bytes([3; 32]), Secret::new(b"state".to_vec())))?;
+        assert_eq!(tx.search("gone", None, 10)?.len(), 1);
+        tx.wipe()?;
+        assert!(tx.search("gone", None, 10)?.is_empty() && tx.message(id)?.is_none());
+        let mut tables =
+            tx.sql.prepare("SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'message_fts_%'")?;
+        let tables: Vec<String> = tables.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;
+        for table in tables {
+            let rows: i64 = tx.sql.query_row(&format!("SELECT count(*) FROM {table}"), [], |row| row.get(0))?;
+            assert!(rows == 0 || table == "vault", "{table} has {rows}");
+        }
         Ok(())
     });
 }
@@ -267,14 +315,15 @@ fn conversations_are_listed_as_the_person_arranged_them() {
             tx.start_conversation(peer(n), Timestamp::from_ms(u64::from(n)))?;
         }
         assert_eq!(listed(tx)?, [5, 4, 3, 2, 1].map(peer));
-        tx.pin(peer(2))?;
-        tx.pin(peer(4))?;
-        tx.pin(peer(1))?;
-        tx.pin(peer(2))?;
-        assert_eq!(listed(tx)?, [1, 4, 2, 5, 3].map(peer), "the newest pin first; pinned twice is pinned once");
-        tx.unpin(peer(1))?;
-        tx.unpin(peer(4))?;
-        tx.pin(peer(4))?;
+        for n in [2, 4, 1] {
+            let at = tx.pin_time(Timestamp::from_ms(7))?;
+            tx.set_pinned(peer(n), Some(at))?;
+        }
+        assert_eq!(listed(tx)?, [1, 4, 2, 5, 3].map(peer), "the newest pin first, however fast one is");
+        tx.set_pinned(peer(1), None)?;
+        tx.set_pinned(peer(4), None)?;
+        let at = tx.pin_time(Timestamp::from_ms(1))?;
+        tx.set_pinned(peer(4), Some(at))?;
         assert_eq!(listed(tx)?, [4, 2, 5, 3, 1].map(peer));
 
         let now = Timestamp::from_ms(1000);
@@ -549,4 +598,44 @@ fn a_long_conversation_is_not_read_whole() {
         }
         Ok(())
     });
+}
+
+#[cfg(not(target_arch = "wasm32"))]
+#[test]
+fn what_was_deleted_is_in_no_byte_of_the_files() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("profile.db");
+    let mut store = Store::open(&path, None).expect("a new store opens");
+    let words = ["xylophone", "zeppelin", "quagmire"];
+    let holds = |word: &str| {
+        let files = std::fs::read_dir(folder.path()).expect("it is there");
+        files
+            .map(|file| std::fs::read(file.expect("a file").path()).expect("it can be read"))
+            .any(|bytes| bytes.windows(word.len()).any(|part| part == word.as_bytes()))
+    };
+    let mut sealed = Vec::new();
+    for (n, word) in (1..).zip(words) {
+        let new = text(n, &format!("a {word} indeed"), Some(u64::from(n) * 10));
+        let id = store.transaction(|tx| tx.insert_message(&new)).expect("stored").expect("new");
+        let bytes: Vec<u8> =
+            store.sql.query_row("SELECT content FROM message WHERE id = ?1", [id], |row| row.get(0)).expect("a row");
+        sealed.push((id, bytes));
+        assert!(holds(word), "the index has words as they are, or this test shows nothing");
+    }
+    let target = |n: u8| Target { author: account(1), name: ClientMsgId::from_bytes([n; 16]) };
+    let has_bytes = |bytes: &[u8]| {
+        let files = std::fs::read_dir(folder.path()).expect("it is there");
+        files
+            .map(|file| std::fs::read(file.expect("a file").path()).expect("it can be read"))
+            .any(|all| all.windows(bytes.len()).any(|part| part == bytes))
+    };
+    store.transaction(|tx| tx.forget_message(target(1), Timestamp::from_ms(1))).expect("forgotten");
+    store.transaction(|tx| tx.set_deleted(sealed[1].0, account(1))).expect("deleted");
+    for (word, (_, bytes)) in words.iter().zip(&sealed).take(2) {
+        assert!(!holds(word), "{word}");
+        assert!(!has_bytes(bytes), "{word}, sealed");
+    }
+    assert!(holds(words[2]) && has_bytes(&sealed[2].1), "nothing else went");
+    let again = store.transaction(|tx| tx.insert_message(&text(1, "xylophone", Some(10)))).expect("a store");
+    assert_eq!(again, None, "what is forgotten does not come back");
 }

@@ -1,6 +1,6 @@
 //! Every format ever released still opens: `fixtures/vN.db` were written by `examples/write_fixture.rs` of their time.
 
-use sotto_engine_store::{PreKeyKind, Store, StoreError, Tx};
+use sotto_engine_store::{PreKeyKind, Store, StoreError, Target, Tx};
 use sotto_types::{AccountId, ClientMsgId, DeviceAddress, DeviceId, EntryId, GroupId, MessageId, Secret, Timestamp};
 
 #[test]
@@ -29,10 +29,22 @@ fn stores_of_every_version_open_with_all_they_hold() {
                 if version >= 5 {
                     assert_eq!(tx.conversation(bob.into())?.expect("there").mention, MessageId::new(7));
                 }
+                if version >= 6 {
+                    messages(tx, Target { author: ann, name }, bob)?;
+                }
                 Ok::<_, StoreError>(())
             })
             .expect("reads");
     }
+}
+
+fn messages(tx: &Tx<'_>, target: Target, bob: AccountId) -> Result<(), StoreError> {
+    let actions = tx.actions_on(target)?;
+    assert_eq!(actions.first().expect("one").action.content.expose(), b"reaction");
+    assert!(tx.is_forgotten(bob, ClientMsgId::from_bytes([11; 16]))?);
+    assert_eq!(tx.fact(b"a", "starred")?.expect("there").expose(), b"yes");
+    assert_eq!(tx.picture(bob)?.expect("there").expose(), b"picture");
+    Ok(())
 }
 
 fn groups(tx: &Tx<'_>, bob: AccountId) -> Result<(), StoreError> {

@@ -3,8 +3,12 @@
 //! browser gets it as TypeScript. Times are milliseconds since the Unix epoch; ids are strings in JSON.
 
 mod groups;
+mod messages;
+mod people;
 
 pub use groups::*;
+pub use messages::*;
+pub use people::*;
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
@@ -161,6 +165,76 @@ pub enum Command {
         /// In a group: parts of the text that name members, ascending and apart from each other; at most 64.
         #[serde(default)]
         mentions: Vec<Mention>,
+        /// The message of the same conversation that this answers.
+        #[serde(default)]
+        reply_to: Option<MessageRef>,
+        #[serde(default)]
+        preview: Option<LinkPreview>,
+    },
+    /// Says something beside a text, like `SendText`. Reply: `Queued`.
+    Send {
+        to: Who,
+        content: NewContent,
+        #[serde(default)]
+        name: Option<ClientMsgId>,
+    },
+    /// One's reaction to a message: one emoji; empty: none any more. Reply: `Queued` with the message
+    /// it is about, as of `Edit`, `Vote` and `Pin`.
+    React {
+        message: MessageRef,
+        emoji: String,
+    },
+    /// Another text for an own message, up to 15 minutes after it. Its earlier texts stay in its details.
+    Edit {
+        message: MessageRef,
+        body: String,
+        #[serde(default)]
+        mentions: Vec<Mention>,
+    },
+    /// For everyone: own messages up to 48 hours after them; as a group's admin those of others, too; of those that may not be deleted
+    /// so none is. Else from the own devices only. Reply: `Done`.
+    Delete {
+        messages: Vec<MessageRef>,
+        for_everyone: bool,
+    },
+    /// The same words to others, at most 5 at once and 30 messages, in their order; marked as forwarded. Reply: `Messages`, the new ones.
+    Forward {
+        messages: Vec<MessageRef>,
+        to: Vec<Who>,
+    },
+    /// For oneself, on all own devices. Reply: `Done`.
+    Star {
+        messages: Vec<MessageRef>,
+        starred: bool,
+    },
+    /// Reply: `Messages`, those starred last first.
+    Starred,
+    /// Shown on top of the conversation to everybody in it, for 86,400, 604,800 or 2,592,000 seconds; none: not any more. Of more than
+    /// three the newest.
+    Pin {
+        message: MessageRef,
+        seconds: Option<u32>,
+    },
+    /// Reply: `Messages`, those pinned last first.
+    Pinned {
+        conversation: Conversation,
+    },
+    /// In a poll: the options by their place, from 0; none: takes the vote back.
+    Vote {
+        message: MessageRef,
+        options: Vec<u32>,
+    },
+    /// What is sent in the conversation from now on, by anybody, disappears so many seconds after it was read: 30 s to a year; 0:
+    /// stays. Reply: `Conversation`.
+    SetTimer {
+        conversation: Conversation,
+        seconds: u32,
+    },
+    /// Reply: `Preferences`.
+    Preferences,
+    /// Reply: `Preferences`, as they are then.
+    SetPreferences {
+        changes: PreferenceChanges,
     },
     /// Makes a group with these people; the own account owns it. Reply: `Group`.
     CreateGroup {
@@ -203,8 +277,8 @@ pub enum Command {
     Conversation {
         conversation: Conversation,
     },
-    /// Changes what this profile keeps about a conversation; what is not named stays. It is listed from then on. Other devices
-    /// of the account are not told. Reply: `Conversation`.
+    /// Changes what the person arranged about a conversation; what is not named stays. It is listed from then on. All devices of
+    /// the account come to know it. Reply: `Conversation`.
     SetConversation {
         conversation: Conversation,
         changes: ConversationChanges,
@@ -257,6 +331,50 @@ pub enum Command {
         who: Who,
         blocked: bool,
     },
+    /// Takes the message request of somebody new; writing to them does, too. Reply: `Contact`.
+    AcceptRequest {
+        who: Who,
+    },
+    /// Tells the server's operator of somebody: the reporter's word, which nothing proves, and up to 20 messages of theirs in clear. Who is
+    /// reported hears nothing. Reply: `Done`.
+    Report {
+        who: Who,
+        reason: ReportReason,
+        #[serde(default)]
+        comment: String,
+        #[serde(default)]
+        messages: Vec<MessageRef>,
+    },
+    /// From all own devices, with all messages; of a group that was left. Reply: `Done`.
+    DeleteConversation {
+        conversation: Conversation,
+    },
+    /// What others may see, as the server keeps it. Reply: `Privacy`.
+    Privacy,
+    /// Reply: `Privacy`, as it is then.
+    SetPrivacy {
+        changes: PrivacyChanges,
+    },
+    /// What contacts see of this person. Reply: `Profile`.
+    Profile,
+    /// Holds here at once; contacts and the own other devices see it once the server has it. Reply: `Profile`, as it is then.
+    SetProfile {
+        changes: ProfileChanges,
+    },
+    /// Somebody's picture, or the own one. Reply: `Picture`.
+    Picture {
+        account: AccountId,
+    },
+    /// These people, at most 512, are on the screen, and nobody else: `Event::PresenceChanged` tells of those of them who let
+    /// themselves be seen. Of several programs with one profile the last to say so counts. Reply: `Done`.
+    WatchPeople {
+        people: Vec<AccountId>,
+    },
+    /// Say it with every key press: it is told when due, and to those alone who may know it. Reply: `Done`.
+    SetTyping {
+        conversation: Conversation,
+        state: TypingState,
+    },
     /// Reply: `Devices`.
     Devices,
     /// Reply: `Done`. With `recovery_code`: unlink as stolen (new identity key; all other devices must link again).
@@ -294,8 +412,11 @@ impl Command {
             | Self::DeleteAccount
             | Self::CreateGroup { .. }
             | Self::ChangeGroup { .. }
+            | Self::Forward { .. }
+            | Self::Report { .. }
+            | Self::SetProfile { .. }
             | Self::RetryMessage { .. } => false,
-            Self::SendText { name, .. } => name.is_some(),
+            Self::SendText { name, .. } | Self::Send { name, .. } => name.is_some(),
             _ => true,
         }
     }
@@ -354,6 +475,19 @@ pub enum Reply {
     },
     Found {
         hits: Vec<SearchHit>,
+    },
+    Preferences {
+        preferences: Preferences,
+    },
+    Privacy {
+        privacy: Privacy,
+    },
+    Profile {
+        profile: ProfileView,
+    },
+    Picture {
+        /// None: they have none, or do not show it.
+        picture: Option<PictureView>,
     },
     SafetyNumber {
         digits: String,
@@ -455,9 +589,36 @@ pub enum MessageBody {
     /// "Waiting for this message".
     Undecryptable,
     /// A system line: the contact's safety number changed.
-    KeyChanged { identity_key: String },
+    KeyChanged {
+        identity_key: String,
+    },
     /// A system line: what the message's author changed about the group, as they signed it.
-    GroupChange { change: GroupChangeView },
+    GroupChange {
+        change: GroupChangeView,
+    },
+    /// Votes are as they are now.
+    Poll {
+        question: String,
+        options: Vec<PollOptionView>,
+        multiple: bool,
+    },
+    /// Degrees.
+    Location {
+        latitude: f64,
+        longitude: f64,
+        label: String,
+    },
+    ContactCard {
+        card: ContactCardView,
+    },
+    /// For everyone, by its author or an admin of the group.
+    Deleted {
+        by: PersonView,
+    },
+    /// A system line: from here on what is sent disappears so long after it was read; 0: it stays.
+    Timer {
+        seconds: u32,
+    },
     /// Something a newer version sent.
     Unsupported,
     /// A system line: this profile was restored from an old copy and is repairing itself.
@@ -496,6 +657,8 @@ pub struct MessageView {
     pub read_ms: Option<u64>,
     /// Why it failed or is held, for people.
     pub note: Option<String>,
+    #[serde(default)]
+    pub extras: Box<MessageExtras>,
 }
 
 impl MessageView {
@@ -543,7 +706,7 @@ pub enum HistoryPlace {
     ),
 }
 
-/// What a person arranges about a conversation; kept on this device.
+/// What a person arranges about a conversation, the same on all their devices.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "typescript", derive(ts_rs::TS), ts(optional_fields))]
 #[serde(default)]
@@ -556,6 +719,10 @@ pub struct ConversationChanges {
     pub marked_unread: Option<bool>,
     /// Text not sent yet; empty: none.
     pub draft: Option<String>,
+    /// At most 32 characters; empty: in none.
+    pub folder: Option<String>,
+    /// What this person calls the other one, at most 64 characters; empty: by their own name.
+    pub nickname: Option<String>,
 }
 
 /// What really happened to a message.
@@ -570,6 +737,9 @@ pub struct MessageDetails {
     /// Of an own message in a group: how far each other member is.
     #[serde(default)]
     pub members: Vec<MemberReceipt>,
+    /// Earlier texts of an edited message, the first one first.
+    #[serde(default)]
+    pub versions: Vec<MessageVersion>,
 }
 
 /// When each step of a message's way was taken. What was not measured is none.
@@ -618,6 +788,15 @@ pub struct ContactView {
     pub account: AccountId,
     pub username: Option<Username>,
     pub display_name: Option<String>,
+    /// What this person calls them; it goes before all other names.
+    #[serde(default)]
+    pub nickname: Option<String>,
+    /// What they say of themselves.
+    #[serde(default)]
+    pub about: Option<String>,
+    /// Names their picture (`Command::Picture`): another one has another name.
+    #[serde(default)]
+    pub picture: Option<String>,
     pub verified: bool,
     pub blocked: bool,
     /// A new key waits for a decision (only if the contact was verified).
@@ -653,6 +832,14 @@ pub struct ConversationView {
     pub marked_unread: bool,
     /// Text not sent yet.
     pub draft: Option<String>,
+    #[serde(default)]
+    pub folder: Option<String>,
+    /// Somebody new: they get no receipts, and see nothing of this person, until `AcceptRequest` or an answer.
+    #[serde(default)]
+    pub is_request: bool,
+    /// What is sent now disappears so many seconds after it was read; 0: stays.
+    #[serde(default)]
+    pub timer_s: u32,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -702,6 +889,9 @@ pub struct StatusView {
     pub me: Option<Me>,
     /// Messages not yet accepted by the server.
     pub outbox: u32,
+    /// What else was done here and is still to be told to the server, to contacts or to the own other devices; 0: all is told.
+    #[serde(default)]
+    pub untold: u32,
     pub undecryptable: u32,
     pub repaired: u32,
     pub clock_off_ms: i64,
@@ -726,12 +916,16 @@ pub enum Event {
     MessageChanged {
         message: MessageView,
     },
-    /// An unsent message was cancelled.
+    /// An unsent message was cancelled, or a message disappeared, or was deleted by this person.
     MessageRemoved {
         name: ClientMsgId,
         conversation: Conversation,
     },
     ConversationChanged {
+        conversation: Conversation,
+    },
+    /// The person deleted it, here or on another device.
+    ConversationRemoved {
         conversation: Conversation,
     },
     ContactChanged {
@@ -768,9 +962,26 @@ pub enum Event {
         total: u32,
     },
     DevicesChanged,
+    /// Of people watched (`Command::WatchPeople`): what is so now.
+    PresenceChanged {
+        people: Vec<PresenceView>,
+    },
+    /// Somebody types or records, or does no more; it is said once, not every few seconds.
+    Typing {
+        conversation: Conversation,
+        person: PersonView,
+        state: TypingState,
+    },
+    PreferencesChanged {
+        preferences: Preferences,
+    },
     /// This device is out: unlinked, suspended, account deleted or disabled.
     SignedOut {
         error: CommandError,
+    },
+    /// The own one, by another own device perhaps.
+    ProfileChanged {
+        profile: ProfileView,
     },
     /// The device's clock differs from the server's by more than 5 minutes.
     ClockOff {

@@ -3,10 +3,11 @@
 use crate::api::{Command, CommandId, ErrorKind, GroupChange, Reply, StatusView, Who};
 use crate::core::Cx;
 use crate::{
-    blocks, connection, contacts, conversations, devices, export, groups, history, link, outbox, receipts, recovery,
-    register, search, trust, views,
+    actions, blocks, connection, contacts, conversations, devices, export, forget, groups, history, kept, link, outbox,
+    presence, profiles, receipts, recovery, register, requests, say, search, trust, views,
 };
 use sotto_engine_store::StoreError;
+use sotto_types::Conversation;
 
 const PAGE_MAX: u32 = 1000;
 pub(crate) const NO_GROUP: &str = "there is no such group here";
@@ -42,10 +43,16 @@ fn with_account(cx: &mut Cx<'_, '_>, id: CommandId, command: Command) -> Result<
     }
     if let Some(Who::Group(_)) = person(&command) {
         match command {
-            Command::SendText { to: Who::Group(group), body, name, mentions } if cx.tx.has_group(group)? => {
-                outbox::send_text(cx, id, group.into(), body, &mentions, name)?;
+            Command::SendText { to: Who::Group(group), body, name, mentions, reply_to, preview }
+                if cx.tx.has_group(group)? =>
+            {
+                let new = say::NewText { body, mentions: &mentions, reply_to, preview };
+                say::text(cx, id, group.into(), name, new)?;
             }
-            Command::SendText { .. } => cx.fail(id, ErrorKind::NotFound, NO_GROUP),
+            Command::Send { to: Who::Group(group), content, name } if cx.tx.has_group(group)? => {
+                say::content(cx, id, group.into(), name, content)?;
+            }
+            Command::SendText { .. } | Command::Send { .. } => cx.fail(id, ErrorKind::NotFound, NO_GROUP),
             _ => cx.fail(id, ErrorKind::Invalid, NO_PERSON),
         }
         return Ok(());
@@ -58,6 +65,9 @@ fn with_account(cx: &mut Cx<'_, '_>, id: CommandId, command: Command) -> Result<
     if let Some(people) = people(&command) {
         let mut accounts = Vec::with_capacity(people.len());
         for who in people {
+            if matches!((who, &command), (Who::Group(_), Command::Forward { .. })) {
+                continue;
+            }
             let Some(account) = contacts::resolve(cx, id, who, &command)? else { return Ok(()) };
             accounts.push(account);
         }
@@ -69,6 +79,26 @@ fn with_account(cx: &mut Cx<'_, '_>, id: CommandId, command: Command) -> Result<
         Command::JoinGroup { link } => groups::join(cx, id, &link)?,
         Command::ChangeGroup { group, change } => groups::change(cx, id, group, &change, Vec::new())?,
         Command::ApproveLink { link_text } => link::approve(cx, id, &link_text),
+        Command::React { message, emoji } => actions::react(cx, id, message, emoji)?,
+        Command::Edit { message, body, mentions } => actions::edit(cx, id, message, body, &mentions)?,
+        Command::Delete { messages, for_everyone: true } => actions::delete(cx, id, &messages)?,
+        Command::Delete { messages, for_everyone: false } => forget::delete(cx, id, &messages)?,
+        Command::Star { messages, starred } => kept::star(cx, id, &messages, starred)?,
+        Command::Starred => kept::starred(cx, id)?,
+        Command::Pin { message, seconds } => actions::pin(cx, id, message, seconds)?,
+        Command::Pinned { conversation } => actions::show_pinned(cx, id, conversation)?,
+        Command::Vote { message, options } => actions::vote(cx, id, message, options)?,
+        Command::SetTimer { conversation, seconds } => say::set_timer(cx, id, conversation, seconds)?,
+        Command::DeleteConversation { conversation } => requests::delete_conversation(cx, id, conversation)?,
+        Command::Privacy => requests::ask_privacy(cx, id, None, 0),
+        Command::SetPrivacy { changes } => requests::ask_privacy(cx, id, Some(changes), 0),
+        Command::Profile => profiles::show(cx, id)?,
+        Command::SetProfile { changes } => profiles::set(cx, id, changes)?,
+        Command::Picture { account } => profiles::picture(cx, id, account)?,
+        Command::WatchPeople { people } => presence::watch(cx, id, &people),
+        Command::SetTyping { conversation, state } => presence::set_typing(cx, id, conversation, state)?,
+        Command::Preferences => kept::show_preferences(cx, id)?,
+        Command::SetPreferences { changes } => kept::set_preferences(cx, id, &changes)?,
         Command::WhoAmI => cx.reply(id, Ok(Reply::Me { me: own.to_view() })),
         Command::RetryMessage { name } => outbox::retry(cx, id, name)?,
         Command::CancelMessage { name } => outbox::cancel(cx, id, name)?,
@@ -121,6 +151,9 @@ fn needs_server(command: &Command) -> bool {
             | Command::MarkRead { .. }
             | Command::Export { .. }
             | Command::Group { .. }
+            | Command::Starred
+            | Command::Pinned { .. }
+            | Command::Preferences
             | Command::SafetyNumber { .. }
     )
 }
@@ -129,10 +162,13 @@ fn person(command: &Command) -> Option<&Who> {
     match command {
         Command::FindPerson { who }
         | Command::SendText { to: who, .. }
+        | Command::Send { to: who, .. }
         | Command::Contact { who }
         | Command::SafetyNumber { who }
         | Command::SetVerified { who, .. }
         | Command::AcceptKey { who, .. }
+        | Command::AcceptRequest { who }
+        | Command::Report { who, .. }
         | Command::SetBlocked { who, .. } => Some(who),
         _ => None,
     }
@@ -142,6 +178,7 @@ fn person(command: &Command) -> Option<&Who> {
 fn people(command: &Command) -> Option<&[Who]> {
     match command {
         Command::CreateGroup { group } => Some(&group.members),
+        Command::Forward { to, .. } => Some(to),
         Command::ChangeGroup { change: GroupChange::Add { members } | GroupChange::Remove { members }, .. } => {
             Some(members)
         }
@@ -157,6 +194,21 @@ fn with_people(
 ) -> Result<(), StoreError> {
     match command {
         Command::CreateGroup { group } => groups::create(cx, id, group, accounts),
+        Command::Forward { messages, to } => {
+            let mut accounts = accounts.into_iter();
+            let mut conversations = Vec::with_capacity(to.len());
+            for who in to {
+                match who {
+                    Who::Group(group) if cx.tx.has_group(*group)? => conversations.push(Conversation::Group(*group)),
+                    Who::Group(_) => {
+                        cx.fail(id, ErrorKind::NotFound, NO_GROUP);
+                        return Ok(());
+                    }
+                    _ => conversations.extend(accounts.next().map(Conversation::Peer)),
+                }
+            }
+            say::forward(cx, id, messages, &conversations)
+        }
         Command::ChangeGroup { group, change } => groups::change(cx, id, *group, change, accounts),
         _ => Ok(()),
     }
@@ -170,9 +222,14 @@ fn with_person(
 ) -> Result<(), StoreError> {
     match command {
         Command::FindPerson { .. } => contacts::find(cx, id, account),
-        Command::SendText { body, name, mentions, .. } => {
+        Command::SendText { body, name, mentions, reply_to, preview, .. } => {
             crate::inbox::list_contact(cx, account)?;
-            outbox::send_text(cx, id, account.into(), body, &mentions, name)
+            let new = say::NewText { body, mentions: &mentions, reply_to, preview };
+            say::text(cx, id, account.into(), name, new)
+        }
+        Command::Send { content, name, .. } => {
+            crate::inbox::list_contact(cx, account)?;
+            say::content(cx, id, account.into(), name, content)
         }
         Command::Contact { .. } => contacts::show(cx, id, account),
         Command::SafetyNumber { .. } => contacts::safety_number(cx, id, account),
@@ -182,6 +239,10 @@ fn with_person(
         Command::SetVerified { .. } => trust::unverify(cx, id, account),
         Command::AcceptKey { identity_key, .. } => trust::accept_key(cx, id, account, identity_key.as_deref()),
         Command::SetBlocked { blocked, .. } => blocks::set(cx, id, account, blocked),
+        Command::AcceptRequest { .. } => requests::accept_command(cx, id, account),
+        Command::Report { reason, comment, messages, .. } => {
+            requests::report(cx, id, account, reason, comment, &messages)
+        }
         _ => Ok(()),
     }
 }
@@ -193,6 +254,11 @@ fn status(cx: &mut Cx<'_, '_>, id: CommandId) -> Result<(), StoreError> {
         connection: connection::view(cx.core, cx.now),
         me: cx.core.own.as_ref().map(crate::profile::Own::to_view),
         outbox: cx.tx.outbox_len(outbox::MESSAGE)?,
+        untold: cx
+            .tx
+            .untold_len(outbox::MESSAGE)?
+            .saturating_add(requests::untold(cx)?)
+            .saturating_add(profiles::untold(cx)?),
         undecryptable: count("count.undecryptable")?,
         repaired: count("count.repaired")?,
         clock_off_ms: cx.core.link.clock_off_ms,

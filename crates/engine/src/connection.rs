@@ -11,7 +11,7 @@
 
 use crate::api::{CommandError, ConnectionView, Effect, Event};
 use crate::core::{Core, Cx};
-use crate::{backoff, blocks, groups, inbox, outbox, prekeys, sign_in, trust};
+use crate::{backoff, blocks, groups, inbox, outbox, prekeys, presence, sign_in, trust};
 use bytes::Bytes;
 use prost::Message as _;
 use sotto_engine_store::StoreError;
@@ -67,6 +67,8 @@ pub(crate) struct Link {
     pub clock_off_ms: i64,
     /// Drained on the wire, but entries are parked: told when they are through.
     drained_on_wire: bool,
+    /// The server knows no strangers.
+    pub everybody_accepted: bool,
     /// Sent on this connection; the server has them once it answers a later heartbeat, unless it refuses them before.
     pub reads_told: Vec<ReadTold>,
     /// Names frames on this connection, for answers that name them.
@@ -95,6 +97,7 @@ impl Link {
             signing_in: false,
             clock_off_ms: 0,
             drained_on_wire: false,
+            everybody_accepted: false,
             reads_told: Vec::new(),
             last_reference: 0,
             reads_again: None,
@@ -196,6 +199,7 @@ pub(crate) fn note_time(core: &mut Core, now: Timestamp) {
     core.link.set_back(by);
     core.in_flight.iter_mut().for_each(|(_, sent)| sent.set_back(by));
     core.groups.set_back(by);
+    core.presence.set_back(by);
     core.not_before.iter_mut().for_each(|(_, at)| *at = at.minus(by));
     core.calls.set_back(by);
     if let Some(linking) = &mut core.linking {
@@ -363,6 +367,7 @@ pub(crate) fn forget_transport(core: &mut Core) {
     core.in_flight.clear();
     core.parked.clear();
     core.groups.forget_transport();
+    core.presence.forget_transport();
     core.acks = inbox::Acks::default();
     core.link.drained_on_wire = false;
     core.link.reads_told.clear();
@@ -428,6 +433,11 @@ pub(crate) fn on_frame(cx: &mut Cx<'_, '_>, bytes: Bytes) -> Result<(), StoreErr
         Some(Body::GroupEntry(entry)) => groups::on_entry(cx, entry),
         Some(Body::StaleGroup(stale)) => groups::on_stale(cx, &stale),
         Some(Body::GroupMarks(marks)) => groups::on_marks(cx, &marks),
+        Some(Body::Presence(presence)) => {
+            presence::on_presence(cx, &presence);
+            Ok(())
+        }
+        Some(Body::Typing(typing)) => presence::on_typing(cx, &typing),
         // From a newer server: ignored, as the protocol says.
         None => Ok(()),
     }
@@ -478,6 +488,7 @@ fn on_welcome(cx: &mut Cx<'_, '_>, welcome: &pb::Welcome) -> Result<(), StoreErr
     let heartbeat = cx.now.plus(limits::HEARTBEAT);
     cx.core.link.phase = Phase::Up { since: cx.now, drained: false, heartbeat, heard: cx.now };
     cx.core.link.drained_on_wire = false;
+    cx.core.link.everybody_accepted = welcome.everybody_accepted;
     note_server_time(cx, welcome.server_time_ms);
     cx.tx.hurry_outbox(None)?;
     let suspended: Vec<DeviceId> =

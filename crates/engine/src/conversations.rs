@@ -1,11 +1,11 @@
 //! Conversations as a person arranges them (pins, archive, mute, drafts), and pages of their history.
-//! Always true: what is arranged stays on this device; who writes to an archived conversation brings it back, unless it is muted.
+//! Always true: what is arranged holds on all own devices (`kept`); who writes to an archived conversation brings it back, unless it is muted.
 
 use crate::api::{CommandId, ConversationChanges, ErrorKind, Event, HistoryPlace, Reply};
 use crate::core::Cx;
-use crate::{commands, inbox, views};
+use crate::{commands, inbox, kept, requests, views};
 use sotto_engine_store::{ConversationRow, StoreError, StoredMessage};
-use sotto_types::{Conversation, Timestamp, limits};
+use sotto_types::{Conversation, limits};
 
 /// Room for a pasted text that is to be shortened before it is sent.
 const DRAFT_BYTES: usize = 4 * limits::TEXT_BYTES;
@@ -46,34 +46,43 @@ pub(crate) fn set(
         cx.fail(id, ErrorKind::Invalid, "a draft has at most 128 KiB of text");
         return Ok(());
     }
-    cx.tx.start_conversation(conversation, cx.now)?;
+    let too_long =
+        |text: &Option<String>, chars: usize| text.as_ref().is_some_and(|text| text.trim().chars().count() > chars);
+    if too_long(&changes.folder, 32) || too_long(&changes.nickname, 64) {
+        cx.fail(id, ErrorKind::Invalid, "a folder's name has at most 32 characters, a contact's at most 64");
+        return Ok(());
+    }
+    let (now, pinned_at) = (cx.now, cx.tx.pin_time(cx.now)?);
+    cx.tx.start_conversation(conversation, now)?;
     if let Some(peer) = conversation.peer() {
         inbox::list_contact(cx, peer)?;
     }
-    match changes.pinned {
-        Some(true) => cx.tx.pin(conversation)?,
-        Some(false) => cx.tx.unpin(conversation)?,
-        None => (),
-    }
-    if let Some(archived) = changes.archived {
-        cx.tx.set_archived(conversation, archived)?;
-    }
-    if let Some(until) = changes.muted_until_ms {
-        cx.tx.set_muted_until(conversation, Timestamp::from_ms(until))?;
-    }
-    if let Some(marked) = changes.marked_unread {
-        cx.tx.set_marked_unread(conversation, marked)?;
-    }
-    if let Some(draft) = &changes.draft {
-        cx.tx.set_draft(conversation, draft)?;
-    }
+    let was_pinned = cx.tx.conversation(conversation)?.is_some_and(|row| row.pinned);
+    let mut set = |name: &str, value: Option<Vec<u8>>| match value {
+        Some(value) => kept::set(cx, &kept::of_conversation(conversation), name, &value),
+        None => Ok(()),
+    };
+    // One that is pinned already stays where it is.
+    let pinned = changes.pinned.filter(|pinned| *pinned != was_pinned);
+    set(kept::PINNED, pinned.map(|pinned| if pinned { kept::number(pinned_at.as_ms()) } else { Vec::new() }))?;
+    set(kept::ARCHIVED, changes.archived.map(|archived| kept::number(archived.into())))?;
+    set(kept::MUTED, changes.muted_until_ms.map(kept::number))?;
+    set(kept::UNREAD, changes.marked_unread.map(|marked| kept::number(marked.into())))?;
+    set(kept::DRAFT, changes.draft.as_ref().map(|draft| draft.clone().into_bytes()))?;
+    set(kept::FOLDER, changes.folder.as_ref().map(|folder| folder.trim().as_bytes().to_vec()))?;
+    set(kept::NICKNAME, changes.nickname.as_ref().map(|name| name.trim().as_bytes().to_vec()))?;
     cx.event(Event::ConversationChanged { conversation });
     show(cx, id, conversation)
 }
 
 /// Somebody else's message was stored.
 pub(crate) fn on_incoming(cx: &mut Cx<'_, '_>, conversation: Conversation) -> Result<(), StoreError> {
+    if let (Some(peer), true) = (conversation.peer(), cx.core.config.accept_requests || cx.core.link.everybody_accepted)
+    {
+        requests::accept(cx, peer)?;
+    }
     if cx.tx.bring_back(conversation, cx.now)? {
+        kept::set(cx, &kept::of_conversation(conversation), kept::ARCHIVED, &[])?;
         cx.event(Event::ConversationChanged { conversation });
     }
     Ok(())

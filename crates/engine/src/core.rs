@@ -10,8 +10,8 @@ use crate::http::Calls;
 use crate::outbox::InFlight;
 use crate::profile::Own;
 use crate::{
-    EngineConfig, backoff, blocks, commands, connection, groups, history, http, inbox, link, outbox, prekeys, repair,
-    views,
+    EngineConfig, backoff, blocks, commands, connection, forget, groups, history, http, inbox, kept, link, outbox,
+    prekeys, presence, profiles, repair, requests, views,
 };
 use litemap::LiteMap;
 use rand::Rng;
@@ -48,7 +48,10 @@ pub(crate) struct Core {
     pub parked: Vec<pb::Deliver>,
     pub acks: inbox::Acks,
     pub blocks: blocks::Comparison,
+    pub telling: requests::Telling,
     pub groups: groups::Groups,
+    pub presence: presence::Presence,
+    pub profiles: profiles::Profiles,
     pub shown_connection: ConnectionView,
     pub wake: Option<Timestamp>,
     pub last_step: Timestamp,
@@ -83,7 +86,10 @@ impl Core {
             parked: Vec::new(),
             acks: inbox::Acks::default(),
             blocks: blocks::Comparison::default(),
+            telling: requests::Telling::default(),
             groups: groups::Groups::default(),
+            presence: presence::Presence::default(),
+            profiles: profiles::Profiles::default(),
             shown_connection: ConnectionView::Disconnected,
             wake: None,
             last_step: Timestamp::ZERO,
@@ -148,6 +154,8 @@ impl Core {
         self.bundleless.clear();
         connection::forget_transport(self);
         self.blocks = blocks::Comparison::default();
+        self.telling = requests::Telling::default();
+        self.profiles.forget_requests();
         self.groups.forget_requests();
         self.linking = None;
         self.keys_busy = false;
@@ -215,8 +223,16 @@ impl<'a, 't> Cx<'a, 't> {
             prekeys::drive(self)?;
             history::drive(self)?;
             groups::drive(self)?;
+            kept::drive(self)?;
+            requests::drive(self)?;
+            presence::drive(self);
+            profiles::drive(self)?;
             outbox::pump(self)?;
+        } else {
+            presence::on_lost(self);
         }
+        forget::drive(self)?;
+        presence::end_typing(self)?;
         inbox::flush_acks(self);
         groups::flush_acks(self)?;
         let view = connection::view(self.core, self.now);
@@ -233,6 +249,9 @@ impl<'a, 't> Cx<'a, 't> {
             http::next_time(self.core),
             link::next_time(self.core),
             if self.core.link.is_up() { outbox::next_time(self)? } else { None },
+            if self.core.link.is_up() { kept::next_time(self)? } else { None },
+            forget::next_time(self)?,
+            presence::next_time(self),
             if self.core.link.is_up() { groups::next_time(self) } else { None },
             if self.core.link.is_up() { repair::next_time(self)? } else { None },
             self.core.link.is_up().then_some(self.core.next_housekeeping),
@@ -251,6 +270,11 @@ impl<'a, 't> Cx<'a, 't> {
     }
 
     pub fn event(&mut self, event: Event) {
+        // Who hears that a conversation changed reads it again: once a step is enough.
+        let is_told = |told: &Effect| matches!(told, Effect::Event(told) if *told == event);
+        if matches!(event, Event::ConversationChanged { .. }) && self.out.iter().any(is_told) {
+            return;
+        }
         self.out.push(Effect::Event(event));
     }
 

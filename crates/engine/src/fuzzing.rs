@@ -106,7 +106,7 @@ impl Device {
 }
 
 fn config() -> EngineConfig {
-    EngineConfig { client: "fuzz".into(), online: true, one_time_prekeys: 1 }
+    EngineConfig { client: "fuzz".into(), online: true, one_time_prekeys: 1, accept_requests: false }
 }
 
 fn rng() -> StdRng {
@@ -352,6 +352,8 @@ mod tests {
             body: "own".into(),
             name: None,
             mentions: Vec::new(),
+            reply_to: None,
+            preview: None,
         };
         let script = [
             item(What::FromPeer, 0, &text(1, "received").encode_to_vec()),

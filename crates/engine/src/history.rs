@@ -8,12 +8,12 @@
 use crate::api::Event;
 use crate::core::Cx;
 use crate::inbox::{Meta, id_bytes};
-use crate::{devices, groups, outbox};
+use crate::{actions, devices, forget, groups, kept, outbox, say};
 use bytes::Bytes;
 use prost::Message as _;
 use rand::Rng;
 use sotto_engine_store::{Contact, HistoryJob, MessageKind, NewMessage, PENDING_PLACE, StoreError, StoredMessage};
-use sotto_types::{AccountId, ClientMsgId, Conversation, DeviceId, GroupId, MessageId, Secret, Timestamp, limits};
+use sotto_types::{AccountId, ClientMsgId, Conversation, DeviceId, GroupId, MessageId, Secret, Timestamp};
 use sotto_wire::pb;
 use std::time::Duration;
 
@@ -24,6 +24,9 @@ const CHUNK_BYTES: usize = 48 * 1024;
 const MESSAGE_BYTES_MAX: usize = 56 * 1024;
 const PAGE: u32 = 200;
 const GROUPS_AT_ONCE: usize = 64;
+/// Cursors above those of messages: what was done with them, by row; what was arranged, by its number.
+const ACTIONS: (u64, i64) = (PENDING_PLACE, 0);
+const FACTS: (u64, i64) = (PENDING_PLACE + 1, 0);
 /// The cursor of a job whose last chunk is under way.
 const END: (u64, i64) = (i64::MAX.unsigned_abs(), i64::MAX);
 
@@ -84,33 +87,20 @@ fn send_chunk(cx: &mut Cx<'_, '_>, mut job: HistoryJob) -> Result<(), StoreError
     }
     let (groups, more_groups) = groups_of(cx, job.next_index)?;
     chunk.groups = groups;
-    let mut bytes = chunk.encoded_len();
-    let page = cx.tx.messages_since(job.since, job.after, PAGE)?;
-    let mut is_end = page.len() < PAGE as usize && !more_groups;
-    for message in page {
-        if matches!(message.kind, MessageKind::GroupChange | MessageKind::KeyChanged | MessageKind::ProfileRestored) {
-            // Lines of this device: the other one draws its own.
-            job.after = (message.place, message.id);
-            continue;
-        }
-        let given = give(&message);
-        // A tag and a length come on top.
-        let more = given.encoded_len() + 8;
-        if more > MESSAGE_BYTES_MAX {
-            // Stays where it is: what no chunk can carry must not hold up the rest.
-            tracing::info!(bytes = more, "a message is too large for the history of a new device");
-            job.after = (message.place, message.id);
-            continue;
-        }
-        if bytes + more > CHUNK_BYTES && !(chunk.messages.is_empty() && chunk.contacts.is_empty()) {
-            is_end = false;
-            break;
-        }
-        bytes += more;
-        job.after = (message.place, message.id);
-        job.done += 1;
-        chunk.messages.push(given);
+    let room = &mut Room { bytes: chunk.encoded_len(), is_empty: chunk.contacts.is_empty() };
+    let mut fits = true;
+    if job.after.0 < ACTIONS.0 {
+        fits = add_messages(cx, &mut job, &mut chunk, room)?;
+        job.after = if fits { ACTIONS } else { job.after };
     }
+    if fits && job.after.0 == ACTIONS.0 {
+        fits = add_actions(cx, &mut job, &mut chunk, room)?;
+        job.after = if fits { FACTS } else { job.after };
+    }
+    if fits && job.after.0 == FACTS.0 {
+        fits = add_facts(cx, &mut job, &mut chunk, room)?;
+    }
+    let is_end = fits && !more_groups;
     if is_end {
         chunk.count = job.next_index.saturating_add(1);
     }
@@ -147,6 +137,104 @@ fn contacts(cx: &Cx<'_, '_>, own: AccountId) -> Result<Vec<pb::HistoryContact>, 
     Ok(given)
 }
 
+/// What still fits into a chunk.
+struct Room {
+    bytes: usize,
+    is_empty: bool,
+}
+
+impl Room {
+    /// Whether so much more fits; then it is taken. The first thing always does.
+    fn take(&mut self, more: usize) -> bool {
+        let fits = self.is_empty || self.bytes + more <= CHUNK_BYTES;
+        if fits {
+            self.bytes += more;
+            self.is_empty = false;
+        }
+        fits
+    }
+}
+
+/// Returns whether all that are left fit.
+fn add_messages(
+    cx: &mut Cx<'_, '_>,
+    job: &mut HistoryJob,
+    chunk: &mut pb::HistoryChunk,
+    room: &mut Room,
+) -> Result<bool, StoreError> {
+    loop {
+        let page = cx.tx.messages_since(job.since, job.after, PAGE)?;
+        let is_last = page.len() < PAGE as usize;
+        for message in page {
+            let given = give(cx, &message)?;
+            // A tag and a length come on top.
+            let more = given.encoded_len() + 8;
+            if more > MESSAGE_BYTES_MAX {
+                // Stays where it is: what no chunk can carry must not hold up the rest.
+                tracing::info!(bytes = more, "a message is too large for the history of a new device");
+            } else if room.take(more) {
+                job.done += 1;
+                chunk.messages.push(given);
+            } else {
+                return Ok(false);
+            }
+            job.after = (message.place, message.id);
+        }
+        if is_last {
+            return Ok(true);
+        }
+    }
+}
+
+fn add_actions(
+    cx: &mut Cx<'_, '_>,
+    job: &mut HistoryJob,
+    chunk: &mut pb::HistoryChunk,
+    room: &mut Room,
+) -> Result<bool, StoreError> {
+    loop {
+        let page = cx.tx.actions_since(job.since, job.after.1, PAGE)?;
+        let is_last = page.len() < PAGE as usize;
+        for stored in page {
+            let given = actions::give(&stored);
+            let more = given.encoded_len() + 8;
+            if more <= MESSAGE_BYTES_MAX {
+                if !room.take(more) {
+                    return Ok(false);
+                }
+                chunk.messages.push(given);
+            }
+            job.after.1 = stored.id;
+        }
+        if is_last {
+            return Ok(true);
+        }
+    }
+}
+
+fn add_facts(
+    cx: &mut Cx<'_, '_>,
+    job: &mut HistoryJob,
+    chunk: &mut pb::HistoryChunk,
+    room: &mut Room,
+) -> Result<bool, StoreError> {
+    loop {
+        let page = cx.tx.facts_page(job.after.1, kept::FACTS_AT_ONCE)?;
+        let is_last = page.len() < kept::FACTS_AT_ONCE as usize;
+        for fact in page {
+            let given = kept::to_wire(&fact);
+            if !room.take(given.encoded_len() + 8) || chunk.facts.len() >= kept::FACTS_AT_ONCE as usize {
+                return Ok(false);
+            }
+            chunk.facts.push(given);
+            job.after.1 += 1;
+        }
+        if is_last {
+            return Ok(true);
+        }
+    }
+}
+
 /// The groups of one chunk, and whether there are more for the next.
 fn groups_of(cx: &mut Cx<'_, '_>, index: u32) -> Result<(Vec<pb::HistoryGroup>, bool), StoreError> {
     let all = cx.tx.group_cursors()?;
@@ -158,20 +246,31 @@ fn groups_of(cx: &mut Cx<'_, '_>, index: u32) -> Result<(Vec<pb::HistoryGroup>, 
     Ok((given, all.len() > from.saturating_add(GROUPS_AT_ONCE)))
 }
 
-fn give(message: &StoredMessage) -> pb::HistoryMessage {
+fn give(cx: &Cx<'_, '_>, message: &StoredMessage) -> Result<pb::HistoryMessage, StoreError> {
     let group = message.conversation.group();
-    pb::HistoryMessage {
+    let mut content = pb::Content::decode(&actions::first_content(cx, message)?.expose()[..]).ok();
+    if let (Some(_), Some(content)) = (message.deleted_by, &mut content) {
+        // What was said is gone; which one it was stays.
+        content.name = Bytes::copy_from_slice(message.name.as_bytes());
+        content.sent_at_ms = message.written.as_ms();
+        content.expires_after_s = message.expires_after_s;
+    }
+    Ok(pb::HistoryMessage {
         peer: message.conversation.peer().map(id_bytes).unwrap_or_default(),
         sender_account: id_bytes(message.author),
         sender_device: message.author_device.into(),
         message_id: message.message_id.unwrap_or_default().get(),
         server_time_ms: message.server_time.unwrap_or_default().as_ms(),
-        content: pb::Content::decode(&message.content.expose()[..]).ok(),
+        content,
         delivered_at_ms: message.delivered.unwrap_or_default().as_ms(),
         read_at_ms: message.read.unwrap_or_default().as_ms(),
         failed: message.failed,
         group_id: group.map(|group| Bytes::copy_from_slice(group.as_bytes())).unwrap_or_default(),
-    }
+        allowed: false,
+        deleted: message.deleted_by.is_some(),
+        deleted_by: message.deleted_by.map(id_bytes).unwrap_or_default(),
+        expires_at_ms: message.expires.unwrap_or_default().as_ms(),
+    })
 }
 
 pub(crate) fn on_accepted(cx: &mut Cx<'_, '_>, client_msg_id: ClientMsgId) -> Result<(), StoreError> {
@@ -217,6 +316,7 @@ pub(crate) fn on_chunk(cx: &mut Cx<'_, '_>, chunk: &pb::HistoryChunk) -> Result<
     for group in &chunk.groups {
         groups::from_history(cx, group)?;
     }
+    kept::on_facts(cx, &chunk.facts, None)?;
     let mut touched = Vec::new();
     for message in &chunk.messages {
         if let Some(conversation) = take_message(cx, message)?
@@ -275,6 +375,7 @@ fn take_contact(cx: &mut Cx<'_, '_>, given: &pb::HistoryContact) -> Result<(), S
     if given.read_up_to < PENDING_PLACE {
         let up_to = MessageId::new(given.read_up_to);
         if cx.tx.raise_read(account.into(), up_to)? {
+            forget::on_read(cx, account.into(), up_to)?;
             cx.tx.mark_read_told(account.into(), up_to)?;
         }
     }
@@ -298,10 +399,19 @@ fn take_message(cx: &mut Cx<'_, '_>, given: &pb::HistoryMessage) -> Result<Optio
     if given.message_id == 0 || given.message_id >= PENDING_PLACE {
         return Ok(None);
     }
-    let kind = match &content.body {
-        Some(pb::content::Body::Text(text)) if text.body.len() <= limits::TEXT_BYTES => MessageKind::Text,
-        _ => MessageKind::Unsupported,
-    };
+    if actions::is_action(content) {
+        let from = actions::Incoming {
+            author,
+            device,
+            conversation,
+            message_id: MessageId::new(given.message_id),
+            server_time: Timestamp::from_ms(given.server_time_ms),
+            allowed: Some(given.allowed),
+        };
+        actions::take(cx, &from, content.clone())?;
+        return Ok(None);
+    }
+    let kind = if given.deleted { MessageKind::Deleted } else { say::kind_of(content) };
     let new = cx.tx.insert_message(&NewMessage {
         author,
         author_device: device,
@@ -314,6 +424,7 @@ fn take_message(cx: &mut Cx<'_, '_>, given: &pb::HistoryMessage) -> Result<Optio
         written: Timestamp::from_ms(content.sent_at_ms),
         server_time: Some(Timestamp::from_ms(given.server_time_ms)),
         note: None,
+        expires_after_s: forget::clamp(content.expires_after_s),
     })?;
     let time = |ms: u64| (ms > 0).then(|| Timestamp::from_ms(ms));
     let row = match new {
@@ -324,6 +435,16 @@ fn take_message(cx: &mut Cx<'_, '_>, given: &pb::HistoryMessage) -> Result<Optio
         cx.tx.merge_ticks(id, time(given.delivered_at_ms), time(given.read_at_ms))?;
         if given.failed {
             cx.tx.set_failed(id, true, Some("not delivered: nobody was there to take it for 30 days"))?;
+        }
+        if let Some(at) = time(given.expires_at_ms) {
+            cx.tx.set_expires(id, at)?;
+        }
+        if let (true, Ok(by)) = (given.deleted, AccountId::try_from(&given.deleted_by[..])) {
+            cx.tx.set_deleted(id, by)?;
+        }
+        if let (true, Some(message)) = (new.is_some(), cx.tx.message(id)?) {
+            forget::begin(cx, &message)?;
+            actions::settle(cx, actions::target(&message))?;
         }
     }
     Ok(new.map(|_| conversation))

@@ -7,7 +7,9 @@ use crate::api::{
     CommandError, CommandId, Effect, ErrorKind, HttpAnswer, HttpFailure, HttpMethod, HttpRequest, RequestId,
 };
 use crate::core::{Core, Cx};
-use crate::{backoff, blocks, contacts, devices, groups, link, prekeys, recovery, register, sign_in, trust};
+use crate::{
+    backoff, blocks, contacts, devices, groups, link, prekeys, profiles, recovery, register, requests, sign_in, trust,
+};
 use litemap::LiteMap;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -123,6 +125,8 @@ pub(crate) enum Then {
     },
     PreKeys(prekeys::Step),
     Blocks(blocks::Step),
+    Requests(requests::Step),
+    Profiles(profiles::Step),
     Groups(groups::Step),
     DeleteAccount(CommandId),
 }
@@ -331,6 +335,8 @@ fn give(cx: &mut Cx<'_, '_>, then: Then, answer: Result<Vec<u8>, Failure>) -> Re
         Then::Bundles { account, devices } => devices::on_bundles(cx, account, &devices, answer),
         Then::PreKeys(step) => prekeys::on_answer(cx, step, answer),
         Then::Blocks(step) => blocks::on_answer(cx, step, answer),
+        Then::Requests(step) => requests::on_answer(cx, step, answer),
+        Then::Profiles(step) => profiles::on_answer(cx, step, answer),
         Then::Groups(step) => groups::on_answer(cx, step, answer),
         Then::DeleteAccount(command) => register::on_deleted(cx, command, answer),
     }

@@ -13,7 +13,10 @@
 use crate::api::{CopyDetails, Event};
 use crate::core::Cx;
 use crate::keys::Protocol;
-use crate::{connection, conversations, devices, groups, history, outbox, prekeys, receipts, repair, sync, trust};
+use crate::{
+    actions, connection, conversations, devices, forget, groups, history, outbox, prekeys, presence, profiles,
+    receipts, repair, say, sync, trust,
+};
 use bytes::Bytes;
 use prost::Message as _;
 use sotto_crypto::IdentityKey;
@@ -321,24 +324,9 @@ pub(crate) fn on_content(cx: &mut Cx<'_, '_>, meta: &Meta, content: pb::Content)
         Some(Body::GroupContext(context)) => groups::on_context(cx, meta.from.account, context),
         // A message to a group that came pairwise: again, or because the group is one of few.
         _ if is_message && content.group.is_some() => groups::on_pairwise(cx, meta, content),
-        Some(Body::Profile(notice)) if !from_own => on_profile(cx, meta.from.account, notice),
+        Some(Body::Profile(notice)) if !from_own => profiles::on_notice(cx, meta.from.account, meta.message_id, notice),
         _ if from_own || !is_message => Ok(()),
         _ => store_message(cx, meta, meta.from.account, meta.from.account.into(), content),
-    }
-}
-
-fn on_profile(cx: &mut Cx<'_, '_>, account: AccountId, notice: &pb::ProfileNotice) -> Result<(), StoreError> {
-    let name: String = notice.display_name.chars().filter(|c| !c.is_control()).take(64).collect();
-    let mut contact = cx.tx.contact(account)?.unwrap_or_else(|| Contact::new(account));
-    contact.display_name = (!name.is_empty()).then_some(name);
-    cx.tx.put_contact(&contact)?;
-    cx.contact_changed(account)
-}
-
-fn kind_of(content: &pb::Content) -> MessageKind {
-    match &content.body {
-        Some(pb::content::Body::Text(text)) if text.body.len() <= limits::TEXT_BYTES => MessageKind::Text,
-        _ => MessageKind::Unsupported,
     }
 }
 
@@ -367,7 +355,22 @@ pub(crate) fn store_message(
     }
     // A resend stands where the first one belongs, if we know that it was asked for.
     let message_id = waiting.as_ref().map_or(meta.message_id, |waiting| waiting.message_id);
-    let kind = kind_of(&content);
+    if actions::is_action(&content) {
+        let from = actions::Incoming {
+            author,
+            device: meta.from.device,
+            conversation,
+            message_id,
+            server_time: meta.server_time,
+            allowed: None,
+        };
+        return actions::take(cx, &from, content);
+    }
+    let kind = say::kind_of(&content);
+    if kind == MessageKind::Timer && !forget::may_set_timer(cx, conversation, author)? {
+        cx.tx.count("count.dropped", 1)?;
+        return Ok(());
+    }
     let names_me = match &mut content.body {
         Some(pb::content::Body::Text(text)) => groups::keep_allowed(cx, conversation, author, text)?,
         _ => false,
@@ -384,6 +387,7 @@ pub(crate) fn store_message(
         written: Timestamp::from_ms(content.sent_at_ms),
         server_time: Some(meta.server_time),
         note: meta.note.clone(),
+        expires_after_s: forget::clamp(content.expires_after_s),
     })?;
     cx.tx.raise_seen(conversation, meta.message_id)?;
     let Some(id) = id else { return Ok(()) };
@@ -396,6 +400,7 @@ pub(crate) fn store_message(
     let json = serde_json::to_vec(&[&meta.copy]).expect("plain data serializes");
     cx.tx.set_copies(id, 1, &json, &LocalTimes { received: Some(cx.now), ..LocalTimes::default() })?;
     cx.tx.keep_ciphertexts(id, &[&meta.ciphertext], cx.now)?;
+    presence::on_message(cx, conversation, author)?;
     if let Some(own) = cx.own().filter(|own| own.account() == author) {
         receipts::catch_up(cx, own.account(), id, conversation, message_id)?;
     } else {
@@ -403,6 +408,18 @@ pub(crate) fn store_message(
     }
     if let Some(peer) = conversation.peer() {
         list_contact(cx, peer)?;
+    }
+    arrived(cx, id)
+}
+
+/// A message is here: what was faster than it counts now, and its time runs if it disappears.
+fn arrived(cx: &mut Cx<'_, '_>, id: i64) -> Result<(), StoreError> {
+    if let Some(message) = cx.tx.message(id)? {
+        forget::begin(cx, &message)?;
+        actions::settle(cx, actions::target(&message))?;
+        if message.kind == MessageKind::Timer {
+            cx.event(Event::ConversationChanged { conversation: message.conversation });
+        }
     }
     cx.message_added(id)
 }

@@ -11,6 +11,7 @@
 // Module documents are read as text: their last line belongs to no list.
 #![allow(clippy::doc_lazy_continuation)]
 
+mod actions;
 pub mod api;
 mod backoff;
 mod blocks;
@@ -21,20 +22,26 @@ mod conversations;
 mod core;
 mod devices;
 mod export;
+mod forget;
 pub mod fuzzing;
 mod groups;
 mod history;
 mod http;
 mod inbox;
+mod kept;
 mod keys;
 mod link;
 mod outbox;
 mod prekeys;
+mod presence;
 mod profile;
+mod profiles;
 mod receipts;
 mod recovery;
 mod register;
 mod repair;
+mod requests;
+mod say;
 mod search;
 mod sign_in;
 mod staged;
@@ -59,6 +66,8 @@ pub struct EngineConfig {
     pub online: bool,
     /// Prekeys of each kind a new device makes; tests make fewer.
     pub one_time_prekeys: u32,
+    /// Take every message request at once: for bots, and for tests of other things.
+    pub accept_requests: bool,
 }
 
 impl Default for EngineConfig {
@@ -67,6 +76,7 @@ impl Default for EngineConfig {
             client: concat!("sotto-engine/", env!("CARGO_PKG_VERSION")).into(),
             online: true,
             one_time_prekeys: u32::try_from(sotto_types::limits::ONE_TIME_PREKEYS).unwrap_or(100),
+            accept_requests: false,
         }
     }
 }

@@ -258,6 +258,7 @@ fn on_added(cx: &mut Cx<'_, '_>, added: DeviceAdded) -> Result<Option<Me>, Store
     register::begin_profile(cx, own, body.list.into())?;
     prekeys::published(cx, &body.keys)?;
     blocks::compare_later(cx)?;
+    crate::requests::tell_later(cx)?;
     cx.event(Event::Linked { me: me.clone() });
     Ok(Some(me))
 }

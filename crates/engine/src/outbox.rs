@@ -8,20 +8,22 @@
 //! - one conversation sends in order, one message at a time; conversations never wait for each other.
 //! Elsewhere: device lists in `trust`, bundles in `devices`, retry times in `backoff`.
 
-use crate::api::{CommandId, CopyDetails, ErrorKind, Event, Mention, Reply};
+use crate::api::{CommandId, CopyDetails, ErrorKind, Event, Reply};
 use crate::connection::ReadTold;
 use crate::core::Cx;
 use crate::http::Failure;
 use crate::keys::Protocol;
-use crate::{backoff, connection, devices, groups, history, inbox, receipts, sign_in, sync, trust, views};
+use crate::{
+    actions, backoff, connection, devices, forget, groups, history, inbox, kept, receipts, say, sign_in, sync, trust,
+};
 use bytes::Bytes;
 use prost::Message as _;
 use sotto_crypto::session::{self, EncryptError};
 use sotto_crypto::{SignedDeviceList, VerifiedDeviceList};
-use sotto_engine_store::{LocalTimes, MessageKind, NewMessage, NewOutboxEntry, OutboxEntry, PENDING_PLACE, StoreError};
+use sotto_engine_store::{LocalTimes, NewOutboxEntry, OutboxEntry, PENDING_PLACE, StoreError};
 use sotto_types::{
     AccountId, Action, ClientMsgId, Conversation, DeviceAddress, DeviceId, ErrorCode, GroupId, MessageId, Secret,
-    Timestamp, limits,
+    Timestamp,
 };
 use sotto_wire::pb;
 use std::time::Duration;
@@ -58,75 +60,6 @@ impl InFlight {
 /// A send that waits for its answer.
 pub(crate) fn under_way<'a>(cx: &'a Cx<'_, '_>, name: ClientMsgId) -> Option<&'a InFlight> {
     cx.core.in_flight.get(&name)
-}
-
-pub(crate) fn send_text(
-    cx: &mut Cx<'_, '_>,
-    command: CommandId,
-    to: Conversation,
-    body: String,
-    mentions: &[Mention],
-    name: Option<ClientMsgId>,
-) -> Result<(), StoreError> {
-    let Some(own) = cx.own() else { return Ok(()) };
-    if body.is_empty() || body.len() > limits::TEXT_BYTES {
-        cx.fail(command, ErrorKind::Invalid, "a message has between 1 byte and 32 KiB of text");
-        return Ok(());
-    }
-    let name = match name {
-        Some(name) => name,
-        None => cx.new_name(),
-    };
-    if let Some(known) = cx.tx.message_named(own.account(), name)? {
-        // The command again: the message is there already.
-        let message = cx.message_view(&known)?;
-        cx.reply(command, Ok(Reply::Queued { message }));
-        return Ok(());
-    }
-    let mentions = match groups::mentions_to_wire(cx, to, &body, mentions)? {
-        Ok(mentions) => mentions,
-        Err(why) => {
-            cx.fail(command, ErrorKind::Invalid, why);
-            return Ok(());
-        }
-    };
-    let content = pb::Content {
-        name: Bytes::copy_from_slice(name.as_bytes()),
-        sent_at_ms: cx.now.as_ms(),
-        body: Some(pb::content::Body::Text(pb::Text { body, mentions })),
-        ..pb::Content::default()
-    };
-    let content = Secret::new(content.encode_to_vec());
-    let id = cx.tx.insert_message(&NewMessage {
-        author: own.account(),
-        author_device: own.address.device,
-        name,
-        conversation: to,
-        message_id: None,
-        after: None,
-        kind: MessageKind::Text,
-        content: content.clone(),
-        written: cx.now,
-        server_time: None,
-        note: None,
-    })?;
-    let Some(id) = id else { return Ok(()) };
-    cx.tx.enqueue(&NewOutboxEntry {
-        client_msg_id: name,
-        recipient: to,
-        class: MESSAGE,
-        devices: Vec::new(),
-        content,
-        message: Some(id),
-        now: cx.now,
-        keep: false,
-    })?;
-    cx.message_added(id)?;
-    if let Some(message) = cx.tx.message(id)? {
-        let message = cx.message_view(&message)?;
-        cx.reply(command, Ok(Reply::Queued { message }));
-    }
-    Ok(())
 }
 
 /// Puts control content into the outbox. Returns its name.
@@ -173,17 +106,7 @@ pub(crate) fn retry(cx: &mut Cx<'_, '_>, command: CommandId, name: ClientMsgId) 
         cx.fail(command, ErrorKind::WrongState, "this message has not failed");
         return Ok(());
     }
-    match views::text(&message) {
-        // A failed id stays failed, whatever arrives later: the copy is a message of its own.
-        Some(text) => {
-            let mentions = groups::of_text(&text);
-            send_text(cx, command, message.conversation, text.body, &mentions, None)
-        }
-        None => {
-            cx.fail(command, ErrorKind::Invalid, "this message cannot be sent again");
-            Ok(())
-        }
-    }
+    say::again(cx, command, &message)
 }
 
 pub(crate) fn cancel(cx: &mut Cx<'_, '_>, command: CommandId, name: ClientMsgId) -> Result<(), StoreError> {
@@ -201,6 +124,7 @@ pub(crate) fn cancel(cx: &mut Cx<'_, '_>, command: CommandId, name: ClientMsgId)
     }
     cx.tx.remove_outbox_of_message(message.id)?;
     cx.tx.delete_message(message.id)?;
+    cx.tx.empty_log_after();
     cx.event(Event::MessageRemoved { name, conversation: message.conversation });
     cx.reply(command, Ok(Reply::Done));
     Ok(())
@@ -275,6 +199,7 @@ fn try_send(cx: &mut Cx<'_, '_>, entry: &OutboxEntry) -> Result<bool, StoreError
         Sealed::Wait => Ok(false),
         Sealed::NoDevice => {
             cx.tx.remove_outbox(entry.id)?;
+            kept::settled(cx, entry.client_msg_id, None)?;
             history::on_gone(cx, entry.client_msg_id)?;
             Ok(true)
         }
@@ -479,19 +404,26 @@ pub(crate) fn on_accepted(cx: &mut Cx<'_, '_>, accepted: &pb::Accepted) -> Resul
                 cx.tx.keep_sent(message_id, recipient, name, &entry.content, cx.now)?;
             }
         }
+        kept::settled(cx, client_msg_id, Some(message_id))?;
         return history::on_accepted(cx, client_msg_id);
     }
-    if let Some(id) = entry.message {
-        let (sealed_at, copies, ciphertexts) =
-            sent.map(|sent| (Some(sent.sealed_at), sent.copies, sent.ciphertexts)).unwrap_or_default();
-        let json = serde_json::to_vec(&copies).expect("plain data serializes");
-        let times = LocalTimes { sent: sealed_at, accepted: Some(cx.now), received: None };
-        cx.tx.set_copies(id, entry.attempts.saturating_add(1), &json, &times)?;
-        cx.tx.keep_ciphertexts(id, &ciphertexts, cx.now)?;
-        if cx.tx.mark_accepted(id, message_id, server_time)? {
-            receipts::catch_up_failure(cx, id, message_id)?;
-            cx.message_changed(id)?;
+    let Some(id) = entry.message else {
+        return actions::on_accepted(cx, client_msg_id, message_id, server_time);
+    };
+    let (sealed_at, copies, ciphertexts) =
+        sent.map(|sent| (Some(sent.sealed_at), sent.copies, sent.ciphertexts)).unwrap_or_default();
+    let json = serde_json::to_vec(&copies).expect("plain data serializes");
+    let times = LocalTimes { sent: sealed_at, accepted: Some(cx.now), received: None };
+    cx.tx.set_copies(id, entry.attempts.saturating_add(1), &json, &times)?;
+    cx.tx.keep_ciphertexts(id, &ciphertexts, cx.now)?;
+    if cx.tx.mark_accepted(id, message_id, server_time)? {
+        receipts::catch_up_failure(cx, id, message_id)?;
+        if let Some(message) = cx.tx.message(id)? {
+            forget::begin(cx, &message)?;
+            // Times of what was done with it count from this id.
+            actions::settle(cx, actions::target(&message))?;
         }
+        cx.message_changed(id)?;
     }
     Ok(())
 }
@@ -580,7 +512,10 @@ fn fail(cx: &mut Cx<'_, '_>, entry: &OutboxEntry, note: &str) -> Result<(), Stor
     if let Some(id) = entry.message {
         cx.tx.set_failed(id, true, Some(note))?;
         cx.message_changed(id)?;
+    } else if entry.class == MESSAGE {
+        actions::on_failed(cx, entry.client_msg_id, note)?;
     }
+    kept::settled(cx, entry.client_msg_id, None)?;
     history::on_failed(cx, entry.client_msg_id, note)
 }
 
@@ -626,6 +561,10 @@ pub(crate) fn tell_reads(cx: &mut Cx<'_, '_>) -> Result<(), StoreError> {
 /// Tells the newest message that could be read, if the server may not know of it.
 pub(crate) fn tell_read(cx: &mut Cx<'_, '_>, conversation: Conversation, up_to: MessageId) -> Result<(), StoreError> {
     let Some(own) = cx.own() else { return Ok(()) };
+    if conversation.peer().is_some_and(|peer| peer != own.account()) && !cx.tx.is_accepted(conversation)? {
+        // Who is new here does not hear what was read.
+        return Ok(());
+    }
     let readable = cx.tx.newest_received(own.account(), conversation, Some(up_to), true)?;
     if readable > cx.tx.read_told(conversation)? {
         send_read(cx, conversation, readable);

@@ -162,6 +162,8 @@ pub(crate) fn on_welcome(cx: &mut Cx<'_, '_>, welcome: &pb::Welcome) -> Result<(
         own.save(cx.tx)?;
         cx.core.own = Some(own);
         blocks::compare_later(cx)?;
+        crate::requests::tell_later(cx)?;
+        crate::profiles::after_restore(cx)?;
         cx.core.groups.unsure = true;
         cx.notice("the server was restored from a backup; keys are being replaced");
         return replace_all(cx);
@@ -391,6 +393,7 @@ pub(crate) fn restored(cx: &mut Cx<'_, '_>, noticed_by: AccountId) -> Result<(),
             written: cx.now,
             server_time: None,
             note: None,
+            expires_after_s: 0,
         })?;
         if let Some(line) = line {
             cx.message_added(line)?;

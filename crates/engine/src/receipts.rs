@@ -4,7 +4,7 @@
 
 use crate::api::{CommandId, ErrorKind, Event, Reply};
 use crate::core::Cx;
-use crate::{groups, outbox};
+use crate::{forget, groups, kept, outbox};
 use sotto_engine_store::{PENDING_PLACE, StepKind, StoreError};
 use sotto_types::{AccountId, Conversation, MessageId, Timestamp};
 use sotto_wire::pb;
@@ -31,6 +31,7 @@ pub(crate) fn on_receipt(cx: &mut Cx<'_, '_>, receipt: &pb::Receipt) -> Result<(
             let up_to = MessageId::new(up_to);
             cx.tx.mark_read_told(conversation, up_to)?;
             if cx.tx.raise_read(conversation, up_to)? {
+                forget::on_read(cx, conversation, up_to)?;
                 cx.event(Event::ConversationChanged { conversation });
             }
         }
@@ -111,9 +112,13 @@ pub(crate) fn mark_read(
         return Ok(());
     };
     let up_to = cx.tx.newest_received(own.account(), conversation, up_to, false)?;
-    let was_marked = cx.tx.set_marked_unread(conversation, false)?;
+    let was_marked = cx.tx.conversation(conversation)?.is_some_and(|row| row.marked_unread);
+    if was_marked {
+        kept::set(cx, &kept::of_conversation(conversation), kept::UNREAD, &[])?;
+    }
     let moved = up_to > MessageId::ZERO && cx.tx.raise_read(conversation, up_to)?;
     if moved {
+        forget::on_read(cx, conversation, up_to)?;
         outbox::tell_read(cx, conversation, up_to)?;
     }
     if moved || was_marked {

@@ -346,6 +346,7 @@ fn on_added(
     register::begin_profile(cx, own, body.list.into())?;
     prekeys::published(cx, &body.keys)?;
     blocks::compare_later(cx)?;
+    crate::requests::tell_later(cx)?;
     let listed = own_list(cx)?.map_or(1, |list| list.devices().len());
     let other_devices = u32::try_from(listed.saturating_sub(1)).unwrap_or(u32::MAX);
     if other_devices > 0 {

@@ -11,12 +11,12 @@ use crate::api::Event;
 use crate::core::Cx;
 use crate::inbox::Meta;
 use crate::keys::Protocol;
-use crate::{groups, outbox, prekeys, sync};
+use crate::{actions, groups, outbox, prekeys, sync};
 use bytes::Bytes;
 use prost::Message as _;
 use sotto_crypto::session;
-use sotto_engine_store::{MessageKind, NewMessage, NewOutboxEntry, Placeholder, StoreError, StoredMessage};
-use sotto_types::{Conversation, DeviceAddress, EntryId, GroupId, MessageId, Secret, Timestamp, limits};
+use sotto_engine_store::{MessageKind, NewMessage, NewOutboxEntry, Placeholder, StoreError};
+use sotto_types::{AccountId, Conversation, DeviceAddress, EntryId, GroupId, MessageId, Secret, Timestamp, limits};
 use sotto_wire::pb;
 use std::time::Duration;
 
@@ -67,6 +67,7 @@ pub(crate) fn on_undecryptable(cx: &mut Cx<'_, '_>, failed: &Failed, visible: bo
             written: failed.server_time,
             server_time: Some(failed.server_time),
             note: Some(note.into()),
+            expires_after_s: 0,
         })?;
     }
     let placeholder = Placeholder {
@@ -185,14 +186,19 @@ pub(crate) fn on_retry(cx: &mut Cx<'_, '_>, meta: &Meta, retry: &pb::Retry) -> R
         if old || cx.tx.count_resend(message_id, asking.account, asking.device, cx.now)? > ATTEMPTS_MAX {
             return Ok(());
         }
-        let Ok(mut content) = pb::Content::decode(&message.content.expose()[..]) else { return Ok(()) };
-        content.resend_of = message_id.get();
-        if from_own {
-            content = sync::sent_copy(peer, content);
-        }
-        enqueue_resend(cx, asking, outbox::RESEND, &content)?;
+        let said = actions::first_content(cx, &message)?;
+        send_again(cx, asking, peer, message_id, said.expose())?;
         cx.tx.count_message_resend(message.id)?;
         return Ok(());
+    }
+    if let Some(stored) = cx.tx.action_with_id(own.account(), message_id)? {
+        let action = stored.action;
+        let Some(peer) = action.conversation.peer() else { return Ok(()) };
+        let asked_too_often = cx.tx.count_resend(message_id, asking.account, asking.device, cx.now)? > ATTEMPTS_MAX;
+        if action.author_device != own.address.device || !(from_own || peer == asking.account) || asked_too_often {
+            return Ok(());
+        }
+        return send_again(cx, asking, peer, message_id, action.content.expose());
     }
     if let Some(sent) = cx.tx.sent_control(message_id)? {
         if sent.recipient != asking.account
@@ -212,19 +218,29 @@ pub(crate) fn on_retry(cx: &mut Cx<'_, '_>, meta: &Meta, retry: &pb::Retry) -> R
     if from_own { prekeys::restored(cx, asking.account) } else { prekeys::on_hint(cx) }
 }
 
-/// A message to a group again, for one device, at most so often.
-pub(crate) fn resend(
+/// What was said to a person, to one device of theirs or of the own account.
+fn send_again(
     cx: &mut Cx<'_, '_>,
-    message: &StoredMessage,
-    to: DeviceAddress,
-    content: &pb::Content,
+    asking: DeviceAddress,
+    peer: AccountId,
+    message_id: MessageId,
+    said: &[u8],
 ) -> Result<(), StoreError> {
+    let Ok(mut content) = pb::Content::decode(said) else { return Ok(()) };
+    content.resend_of = message_id.get();
+    let is_own = cx.own().is_some_and(|own| own.account() == asking.account);
+    let content = if is_own { sync::sent_copy(peer, content) } else { content };
+    enqueue_resend(cx, asking, outbox::RESEND, &content)
+}
+
+/// A message to a group again, for one device, at most so often. Returns whether it goes.
+pub(crate) fn resend(cx: &mut Cx<'_, '_>, to: DeviceAddress, content: &pb::Content) -> Result<bool, StoreError> {
     let message_id = MessageId::new(content.resend_of);
     if cx.tx.count_resend(message_id, to.account, to.device, cx.now)? > ATTEMPTS_MAX {
-        return Ok(());
+        return Ok(false);
     }
     enqueue_resend(cx, to, outbox::RESEND, content)?;
-    cx.tx.count_message_resend(message.id)
+    Ok(true)
 }
 
 fn enqueue_resend(cx: &mut Cx<'_, '_>, to: DeviceAddress, class: u8, content: &pb::Content) -> Result<(), StoreError> {

@@ -3,7 +3,7 @@
 use crate::api::Event;
 use crate::core::Cx;
 use crate::inbox::{self, Meta, id_bytes};
-use crate::{outbox, trust, views};
+use crate::{forget, kept, outbox, trust, views};
 use bytes::Bytes;
 use sotto_engine_store::{Contact, PENDING_PLACE, StoreError};
 use sotto_types::{AccountId, MessageId};
@@ -22,7 +22,7 @@ pub(crate) fn sent_copy(to: AccountId, content: pb::Content) -> pb::Content {
     pb::Content { body: Some(pb::content::Body::Sync(Box::new(sync))), ..outer }
 }
 
-fn tell(cx: &mut Cx<'_, '_>, of: pb::sync::Of) -> Result<(), StoreError> {
+pub(crate) fn tell(cx: &mut Cx<'_, '_>, of: pb::sync::Of) -> Result<(), StoreError> {
     let Some(own) = cx.own() else { return Ok(()) };
     let body = pb::content::Body::Sync(Box::new(pb::Sync { of: Some(of) }));
     outbox::enqueue_control(cx, own.account(), Vec::new(), body, true)?;
@@ -61,10 +61,16 @@ pub(crate) fn on_sync(cx: &mut Cx<'_, '_>, meta: &Meta, resend_of: u64, sync: pb
             let Ok(peer) = AccountId::try_from(&state.peer[..]) else { return Ok(()) };
             let conversation = peer.into();
             if state.read_up_to < PENDING_PLACE && cx.tx.raise_read(conversation, MessageId::new(state.read_up_to))? {
+                forget::on_read(cx, conversation, MessageId::new(state.read_up_to))?;
                 cx.event(Event::ConversationChanged { conversation });
             }
             Ok(())
         }
+        Some(pb::sync::Of::Kept(said)) => {
+            let id = if resend_of == 0 { meta.message_id } else { MessageId::new(resend_of) };
+            kept::on_facts(cx, &said.facts, Some(id))
+        }
+        Some(pb::sync::Of::Forget(said)) => forget::on_forget(cx, &said),
         Some(pb::sync::Of::Trust(change)) if is_newest(cx, "trust", &change.account, meta, resend_of)? => {
             on_trust(cx, &change)
         }

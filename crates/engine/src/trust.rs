@@ -245,6 +245,7 @@ fn key_changed(
         written: cx.now,
         server_time: None,
         note: None,
+        expires_after_s: 0,
     })?;
     if let Some(line) = line {
         cx.message_added(line)?;

@@ -5,13 +5,13 @@
 //! - groups take turns, a few entries each, so a busy group does not delay a quiet one by more than one turn;
 //! - the queue is bounded: of a group for which it has no room, or which could not be read, every member is told to look into
 //!   the log instead;
-//! - watermarks go to those who wrote lately, at most one frame per group every 500 ms; they are transient.
+//! - watermarks go to those who wrote lately and may see them, at most one frame per group every 500 ms; they are transient.
 
 use crate::encode;
 use crate::gateway::Gateway;
 use bytes::Bytes;
 use parking_lot::Mutex;
-use sotto_ports::{GroupMark, LoggedEntry};
+use sotto_ports::{GroupMark, LoggedEntry, StoreError};
 use sotto_types::{AccountId, GroupId};
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
@@ -211,10 +211,10 @@ impl Gateway {
                 }
                 // However long the entries go on.
                 if memory.marks_at.is_none_or(|at| at.elapsed() >= MARKS_EVERY) {
-                    self.hand_out_marks(&mut memory);
+                    self.hand_out_marks(&mut memory).await;
                 }
             }
-            self.hand_out_marks(&mut memory);
+            self.hand_out_marks(&mut memory).await;
             let wait = match (self.router.dispatch.has_marks(), memory.unread.is_empty()) {
                 (true, _) => Some(MARKS_EVERY / 5),
                 (false, false) => Some(AGAIN),
@@ -268,7 +268,7 @@ impl Gateway {
         }
     }
 
-    fn hand_out_marks(&self, memory: &mut Memory) {
+    async fn hand_out_marks(&self, memory: &mut Memory) {
         let now = Instant::now();
         memory.marks_at = Some(now);
         for (group, author) in std::mem::take(&mut self.router.dispatch.state.lock().wrote) {
@@ -279,9 +279,9 @@ impl Gateway {
         for (group, marks) in self.router.dispatch.take_marks(|group| !memory.told.contains_key(group)) {
             memory.told.insert(group, now);
             let authors = memory.authors.get(&group).into_iter().flatten();
-            let frame = encode::group_marks(group, &marks);
-            for author in authors {
-                self.router.each_of(*author, |_, handle| handle.publish_marks(&frame));
+            if let Err(error) = self.show_marks(group, &marks, authors).await {
+                // Who wants to know asks for them.
+                tracing::warn!(%error, "watermarks of a group were not shown");
             }
             // The reader's other devices show the same position.
             for mark in marks.iter().filter(|mark| mark.read.is_some_and(|read| read.at >= news)) {
@@ -292,6 +292,28 @@ impl Gateway {
                 }
             }
         }
+    }
+}
+
+impl Gateway {
+    /// To each author what it may see: mostly one frame for all.
+    async fn show_marks(
+        &self,
+        group: GroupId,
+        marks: &[GroupMark],
+        authors: impl Iterator<Item = &AccountId>,
+    ) -> Result<(), StoreError> {
+        let to_show = self.domain.marks_to_show(marks).await?;
+        let mut shared = None;
+        for author in authors {
+            let frame = match self.domain.marks_for(*author, &to_show).await? {
+                None => shared.get_or_insert_with(|| encode::group_marks(group, marks)).clone(),
+                Some(theirs) if theirs.is_empty() => continue,
+                Some(theirs) => encode::group_marks(group, &theirs),
+            };
+            self.router.each_of(*author, |_, handle| handle.publish_marks(&frame));
+        }
+        Ok(())
     }
 }
 

@@ -3,14 +3,16 @@
 //! to the socket's. A test keeps it equal to what prost writes.
 
 use crate::codec::{BINARY, CLOSE, CONTROL_BYTES_MAX, PONG};
+use crate::handle::Typing;
+use crate::parse::TypingState;
 use bytes::Bytes;
 use prost::Message as _;
 use prost::encoding::{encode_varint, encoded_len_varint};
-use sotto_domain::{Refusal, StaleGroup};
+use sotto_domain::{PersonPresence, Refusal, StaleGroup};
 use sotto_ports::{
     CiphertextType, EnvelopeClass, GroupItem, GroupMark, LoggedEntry, Queued, QueuedItem, Step, StoredEnvelope,
 };
-use sotto_types::{Action, Conversation, GroupId};
+use sotto_types::{Action, Conversation, GroupId, Timestamp};
 use sotto_wire::pb::{self, server_frame::Body};
 
 pub(crate) fn frame(out: &mut Vec<u8>, reference: u32, body: Body) {
@@ -135,6 +137,43 @@ pub(crate) fn group_marks(group: GroupId, marks: &[GroupMark]) -> Bytes {
     let mut out = Vec::new();
     frame(&mut out, 0, Body::GroupMarks(pb::GroupMarks { group_id, marks: marks.collect() }));
     out.into()
+}
+
+pub(crate) fn presence(out: &mut Vec<u8>, people: &[PersonPresence]) {
+    let people = people.iter().map(|person| pb::PersonPresence {
+        account_id: Bytes::copy_from_slice(person.account.as_bytes()),
+        online: person.online,
+        last_seen_ms: person.last_seen.as_ms(),
+        hidden: person.hidden,
+    });
+    frame(out, 0, Body::Presence(pb::Presence { people: people.collect() }));
+}
+
+pub(crate) fn typing(out: &mut Vec<u8>, typing: &Typing) {
+    let state = match typing.state {
+        TypingState::Stopped => pb::TypingState::Unspecified,
+        TypingState::Typing => pb::TypingState::Typing,
+        TypingState::Recording => pb::TypingState::Recording,
+    };
+    let notice = pb::TypingNotice {
+        conversation: Some(conversation(&typing.conversation)),
+        account_id: Bytes::copy_from_slice(typing.author.as_bytes()),
+        state: state.into(),
+    };
+    frame(out, 0, Body::Typing(notice));
+}
+
+/// By hand, like `deliver`.
+pub(crate) fn heartbeat_ack(out: &mut Vec<u8>, reference: u32, server_time: Timestamp) {
+    let reference_bytes = if reference == 0 { 0 } else { 1 + varint_bytes(reference as usize) };
+    header(out, BINARY, reference_bytes + 11);
+    if reference != 0 {
+        out.push(key(1, 0));
+        encode_varint(reference.into(), out);
+    }
+    // ServerFrame.heartbeat_ack = 7, HeartbeatAck.server_time_ms = 1
+    out.extend_from_slice(&[key(7, 2), 9, key(1, 1)]);
+    out.extend_from_slice(&server_time.as_ms().to_le_bytes());
 }
 
 pub(crate) fn stale_group(client_msg_id: Bytes, stale: &StaleGroup) -> Body {
@@ -295,6 +334,18 @@ mod tests {
             let mut out = Vec::new();
             deliver(&mut out, &entry);
             assert_eq!(payload(&out), want.encode_to_vec(), "{ciphertext}");
+        }
+    }
+
+    #[test]
+    fn an_answered_heartbeat_is_what_prost_would_write() {
+        for reference in [0, 1, 127, 128, 300, u32::MAX] {
+            let server_time_ms = 1_763_000_000_000;
+            let body = Body::HeartbeatAck(pb::HeartbeatAck { server_time_ms });
+            let (mut out, mut want) = (Vec::new(), Vec::new());
+            heartbeat_ack(&mut out, reference, Timestamp::from_ms(server_time_ms));
+            frame(&mut want, reference, body);
+            assert_eq!(out, want, "{reference}");
         }
     }
 

@@ -47,6 +47,9 @@ pub fn client_frame(bytes: &[u8]) {
             Body::SendGroup(send) => drop(parse::group_send(send)),
             Body::SendKeys(send) => drop(parse::keys_send(send)),
             Body::GroupAck(ack) => drop(parse::group_ack(&ack)),
+            Body::Typing(typing) => drop(parse::typing(typing)),
+            Body::SubscribePresence(subscribe) => drop(parse::accounts_named(&subscribe.accounts, 256)),
+            Body::UnsubscribePresence(unsubscribe) => drop(parse::accounts_named(&unsubscribe.accounts, 512)),
             Body::Hello(_) | Body::Ack(_) | Body::Heartbeat(_) => {}
         }
     }

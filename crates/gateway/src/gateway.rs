@@ -9,13 +9,13 @@ use crate::handle::Handle;
 use crate::router::Router;
 use crate::stats::Stats;
 use parking_lot::Mutex;
-use sotto_domain::Domain;
+use sotto_domain::{Domain, PeopleObserver, Presence};
 use sotto_types::{ClientIp, Clock};
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
 use std::net::IpAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::Notify;
@@ -31,6 +31,7 @@ const DRAIN_SPAN_MIN: Duration = Duration::from_secs(1);
 pub struct Gateway {
     pub(crate) domain: Arc<Domain>,
     pub(crate) router: Arc<Router>,
+    pub(crate) presence: Arc<Presence>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) config: GatewayConfig,
     pub(crate) stats: Stats,
@@ -117,10 +118,19 @@ impl Drop for Permit {
 
 impl Gateway {
     /// `router` is the one that the store's feed and the domain were given.
-    pub fn new(domain: Arc<Domain>, router: Arc<Router>, clock: Arc<dyn Clock>, config: GatewayConfig) -> Arc<Self> {
+    pub fn new(
+        domain: Arc<Domain>,
+        router: Arc<Router>,
+        presence: Arc<Presence>,
+        clock: Arc<dyn Clock>,
+        config: GatewayConfig,
+    ) -> Arc<Self> {
+        let observer: Weak<dyn PeopleObserver> = Arc::<Presence>::downgrade(&presence);
+        domain.people().observe(observer);
         Arc::new(Self {
             domain,
             router,
+            presence,
             clock,
             config,
             stats: Stats::default(),
@@ -218,6 +228,8 @@ impl Gateway {
         for handle in self.connections.lock().values() {
             handle.expire_if_due(tick, write_timeout);
         }
+        self.stats.online.set(self.presence.online_count() as f64);
+        self.stats.subscriptions.set(self.presence.subscription_count() as f64);
     }
 
     #[cfg(test)]

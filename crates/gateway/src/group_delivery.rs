@@ -14,6 +14,7 @@ use crate::dispatch::Dispatched;
 use crate::encode;
 use crate::gateway::Gateway;
 use crate::handle::Handle;
+use crate::router::Router;
 use crate::session::BoxFuture;
 use sotto_domain::{Refusal, WaitingGroup};
 use sotto_ports::{LoggedEntry, StoreError};
@@ -121,8 +122,8 @@ impl GroupDelivery {
     }
 
     /// Dispatch is not that late: called with every heartbeat.
-    pub(crate) fn forget_recent(&mut self, now_us: u64) {
-        let is_old = |recent: &Recent| now_us.saturating_sub(recent.ended_us) > RECENT_US;
+    pub(crate) fn forget_recent(&mut self, router: &Router) {
+        let is_old = |recent: &Recent| router.now_us().saturating_sub(recent.ended_us) > RECENT_US;
         if self.recent.as_deref().is_some_and(is_old) {
             self.recent = None;
         }

@@ -2,17 +2,19 @@
 //! connection is idle.
 //! Flow: `publish`, `notify`, `close`, `drain`, `expire` (any thread; never block) -> wake -> `receive` by the connection.
 //! Always true:
-//! - the mailbox is bounded: entries by the window, notices by `NOTICES_MAX`; what does not fit is read from the store later
-//!   (entries) or lost (notices, which are best effort);
+//! - the mailbox is bounded: entries by the window, notices by `NOTICES_MAX`, typing by `TYPING_MAX`; what does not fit is read
+//!   from the store later (entries) or lost (notices and typing, which are best effort). Presence waits in its watcher;
 //! - one wake for all that arrives until the connection looks.
 
 use crate::dispatch::Dispatched;
+use crate::parse::TypingState;
 use bytes::Bytes;
 use parking_lot::Mutex;
+use sotto_domain::Subscriber;
 use sotto_ports::Queued;
-use sotto_types::{AccountId, DeviceAddress, ErrorCode};
+use sotto_types::{AccountId, Conversation, DeviceAddress, ErrorCode};
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::task::Waker;
 
@@ -20,6 +22,8 @@ const NOTICES_MAX: usize = 32;
 /// Frames with watermarks, and their bytes (but for the last one); more are lost, and asked for when somebody looks.
 const MARKS_MAX: usize = 32;
 const MARKS_BYTES_MAX: usize = 32 * 1024;
+/// Who types, in which conversation; more are lost.
+const TYPING_MAX: usize = 32;
 
 /// An entry on its way from the store, and when it was committed (microseconds since the gateway began).
 #[derive(Debug)]
@@ -34,6 +38,14 @@ pub(crate) struct Notice {
     pub(crate) account: AccountId,
     pub(crate) list_version: u32,
     pub(crate) prekeys_low: bool,
+}
+
+/// `author` types in `conversation`, as the receiver names it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Typing {
+    pub(crate) conversation: Conversation,
+    pub(crate) author: AccountId,
+    pub(crate) state: TypingState,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -64,6 +76,9 @@ struct Mailbox {
     group_feed: VecDeque<Arc<Dispatched>>,
     group_mode: Feed,
     marks: Vec<Bytes>,
+    typing: Vec<Typing>,
+    /// The watcher has something to take.
+    presence: bool,
     /// The socket takes nothing at the moment, so neither do we.
     blocked: bool,
     close: Option<ErrorCode>,
@@ -81,6 +96,8 @@ pub(crate) struct Mail {
     pub(crate) groups_behind: bool,
     /// Whole frames.
     pub(crate) marks: Vec<Bytes>,
+    pub(crate) typing: Vec<Typing>,
+    pub(crate) presence: bool,
     pub(crate) close: Option<ErrorCode>,
     pub(crate) drain_ms: Option<u32>,
     pub(crate) expired: Option<Expiry>,
@@ -97,6 +114,8 @@ pub(crate) struct Handle {
     deadline: AtomicU32,
     /// Tick since which the socket has taken nothing; 0 while it does.
     blocked_since: AtomicU32,
+    /// As the client said last.
+    foreground: AtomicBool,
 }
 
 impl Handle {
@@ -108,6 +127,7 @@ impl Handle {
             address: OnceLock::new(),
             deadline: AtomicU32::new(deadline),
             blocked_since: AtomicU32::new(0),
+            foreground: AtomicBool::new(false),
         }
     }
 
@@ -175,6 +195,39 @@ impl Handle {
         });
     }
 
+    /// The newest of each author and conversation. Nobody looks at what is in the background.
+    pub(crate) fn publish_typing(&self, typing: Typing) {
+        if !self.is_foreground() {
+            return;
+        }
+        self.mail(|mailbox| {
+            let same = |known: &&mut Typing| (known.conversation, known.author) == (typing.conversation, typing.author);
+            if mailbox.blocked {
+                return false;
+            }
+            if let Some(known) = mailbox.typing.iter_mut().find(same) {
+                known.state = typing.state;
+            } else if mailbox.typing.len() < TYPING_MAX {
+                mailbox.typing.push(typing);
+            }
+            true
+        });
+    }
+
+    /// Returns what it was.
+    pub(crate) fn set_foreground(&self, foreground: bool) -> bool {
+        // One connection writes it; a load is cheaper than a swap, and heartbeats mostly change nothing.
+        let was = self.is_foreground();
+        if was != foreground {
+            self.foreground.store(foreground, Ordering::Relaxed);
+        }
+        was
+    }
+
+    pub(crate) fn is_foreground(&self) -> bool {
+        self.foreground.load(Ordering::Relaxed)
+    }
+
     pub(crate) fn notify(&self, notice: Notice) {
         self.mail(|mailbox| {
             let room = mailbox.notices.len() < NOTICES_MAX && mailbox.mode != Feed::Off;
@@ -237,6 +290,8 @@ impl Handle {
             group_feed: std::mem::take(&mut mailbox.group_feed),
             groups_behind: mailbox.group_mode == Feed::Behind,
             marks: std::mem::take(&mut mailbox.marks),
+            typing: std::mem::take(&mut mailbox.typing),
+            presence: std::mem::take(&mut mailbox.presence),
             close: mailbox.close.take(),
             drain_ms: mailbox.drain_ms.take(),
             expired: mailbox.expired.take(),
@@ -268,6 +323,7 @@ impl Handle {
         mailbox.group_mode = Feed::Off;
         mailbox.group_feed = VecDeque::new();
         mailbox.marks = Vec::new();
+        mailbox.typing = Vec::new();
         mailbox.mode = Feed::Off;
         mailbox.feed = VecDeque::new();
         mailbox.notices = Vec::new();
@@ -289,6 +345,15 @@ impl Handle {
         if (was == 0) != (since == 0) {
             self.mailbox.lock().blocked = since != 0;
         }
+    }
+}
+
+impl Subscriber for Handle {
+    fn look(&self) {
+        self.mail(|mailbox| {
+            mailbox.presence = true;
+            !mailbox.blocked
+        });
     }
 }
 

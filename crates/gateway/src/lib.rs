@@ -2,7 +2,7 @@
 //! entries become frames again.
 //! Flow: `listen` (TCP, TLS, HTTP) -> `upgrade` (the handshake) -> `connection` (one poll: `codec` in, `encode` out) ->
 //!       `session` (Hello, sends, acks) -> domain; the store's feed -> `router` -> `handle` -> `delivery` -> socket; entries of
-//!       group logs pass `dispatch`, and then `group_delivery`.
+//!       group logs pass `dispatch`, and then `group_delivery`; presence and typing pass `presence`.
 //! Always true:
 //! - every queue is bounded, and a reader that is slow costs a cursor into its inbox, not a buffer;
 //! - an idle connection owns one task and one mailbox, and no buffer, channel or timer;
@@ -23,6 +23,7 @@ mod group_delivery;
 mod handle;
 mod listen;
 mod parse;
+mod presence;
 mod router;
 mod session;
 mod stats;

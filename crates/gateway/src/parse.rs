@@ -199,6 +199,31 @@ fn accounts(parts: Vec<pb::AccountCiphertexts>) -> Result<Vec<AccountCiphertexts
     parts.into_iter().map(account).collect()
 }
 
+/// In the order they are named; at most `max`.
+pub(crate) fn accounts_named(ids: &[Bytes], max: usize) -> Result<Vec<AccountId>, Refusal> {
+    if ids.len() > max {
+        return Err(bad(format!("a frame names at most {max} accounts")));
+    }
+    ids.iter().map(|id| AccountId::try_from(&id[..]).map_err(|e| bad(format!("accounts: {e}")))).collect()
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum TypingState {
+    Stopped,
+    Typing,
+    Recording,
+}
+
+pub(crate) fn typing(typing: pb::Typing) -> Result<(Conversation, TypingState), Refusal> {
+    let state = match pb::TypingState::try_from(typing.state) {
+        Ok(pb::TypingState::Unspecified) => TypingState::Stopped,
+        Ok(pb::TypingState::Typing) => TypingState::Typing,
+        Ok(pb::TypingState::Recording) => TypingState::Recording,
+        Err(_) => return Err(bad("state: unknown")),
+    };
+    Ok((conversation(typing.conversation)?, state))
+}
+
 /// (group, up to, delivered)
 pub(crate) fn group_ack(ack: &pb::GroupAck) -> Result<Vec<(GroupId, MessageId, MessageId)>, Refusal> {
     if ack.groups.len() > limits::ACK_GROUPS {
@@ -253,7 +278,7 @@ mod tests {
         for (bytes, number) in [
             (&[][..], 0),
             (&[0x08, 0x05][..], 0),
-            (&[0x08, 0x05, 0x4a, 0x00][..], 9),
+            (&[0x08, 0x05, 0x5a, 0x00][..], 11),
             (&[0x7a, 0x02, 0x01, 0x02][..], 15),
             (&[0x82, 0x06, 0x00][..], 0), // 96: not a body
         ] {

@@ -14,6 +14,7 @@ use crate::gateway::Gateway;
 use crate::group_delivery::GroupDelivery;
 use crate::handle::{Expiry, Handle, Mail, Notice};
 use crate::parse::Parsed;
+use crate::presence::{PresenceSide, give_typing};
 use crate::stats::Stats;
 use crate::{encode, parse};
 use bytes::Bytes;
@@ -45,15 +46,25 @@ pub(crate) enum End {
 }
 
 enum Done {
-    Send { reference: u32, client_msg_id: Bytes, result: Result<Committed, SendRefused> },
-    Read { reference: u32, result: Result<(), Refusal> },
-    GroupAck { result: Result<(), Refusal> },
-    Seen,
+    Send {
+        reference: u32,
+        client_msg_id: Bytes,
+        result: Result<Committed, SendRefused>,
+    },
+    Read {
+        reference: u32,
+        result: Result<(), Refusal>,
+    },
+    GroupAck {
+        result: Result<(), Refusal>,
+    },
+    /// Nothing is said about it.
+    Quiet,
 }
 
 enum Phase {
     AwaitHello,
-    Authenticating { reference: u32, work: BoxFuture<Result<(SignedIn, ConnectionFacts), Refusal>> },
+    Authenticating { reference: u32, foreground: bool, work: BoxFuture<Result<(SignedIn, ConnectionFacts), Refusal>> },
     Live,
     Ended,
 }
@@ -74,9 +85,10 @@ pub(crate) struct Session {
     seen_on: Timestamp,
     acks: Acks,
     /// What had waited for the running ack when the connection ended.
-    last_acks: (Vec<AckedEntry>, Vec<AckedEntry>),
+    last_acks: Option<Box<(Vec<AckedEntry>, Vec<AckedEntry>)>>,
     delivery: Delivery,
     groups: GroupDelivery,
+    presence: PresenceSide,
     /// `QueueDrained` was sent.
     told_drained: bool,
 }
@@ -96,6 +108,7 @@ impl Acks {
 
 impl Drop for Session {
     fn drop(&mut self) {
+        self.presence.leave(&self.gateway);
         self.gateway.forget(&self.handle);
     }
 }
@@ -113,9 +126,10 @@ impl Session {
             heartbeats: Vec::new(),
             seen_on: Timestamp::default(),
             acks: Acks::default(),
-            last_acks: Default::default(),
+            last_acks: None,
             delivery: Delivery::default(),
             groups: GroupDelivery::default(),
+            presence: PresenceSide::default(),
             told_drained: false,
         }
     }
@@ -148,8 +162,9 @@ impl Session {
 
     /// Takes the mailbox. `closing`: the connection is past its end and only wants to know when its time is up.
     pub(crate) fn receive(&mut self, waker: &Waker, out: &mut Vec<u8>) -> bool {
-        let Mail { feed, notices, behind, group_feed, groups_behind, marks, close, drain_ms, expired } =
-            self.handle.receive(waker);
+        let mail = self.handle.receive(waker);
+        let Mail { feed, notices, behind, group_feed, groups_behind, marks, typing, presence, .. } = mail;
+        let Mail { close, drain_ms, expired, .. } = mail;
         if self.end.is_some() {
             return expired.is_some();
         }
@@ -164,6 +179,11 @@ impl Session {
             self.delivery.take_feed(feed, behind, self.gateway.config.window_entries);
             self.groups.take_feed(group_feed, groups_behind, self.gateway.config.window_entries);
             marks.iter().for_each(|frame| out.extend_from_slice(frame));
+            typing.iter().for_each(|typing| encode::typing(out, typing));
+            self.gateway.stats.typing_out.increment(typing.len() as u64);
+            if presence {
+                self.presence.look();
+            }
             for Notice { account, list_version, prekeys_low } in notices {
                 let account_id = Bytes::copy_from_slice(account.as_bytes());
                 let body = pb::AccountChanged { account_id, device_list_version: list_version, prekeys_low };
@@ -207,7 +227,7 @@ impl Session {
         match (parsed, &self.phase) {
             (Parsed::Known(reference, client_frame::Body::Hello(hello)), Phase::AwaitHello) => {
                 match check_hello(&hello) {
-                    Ok(()) => self.authenticate(reference, hello.access_token, cx, out),
+                    Ok(()) => self.authenticate(reference, hello, cx, out),
                     Err(refusal) => self.fail(out, reference, &refusal, Bytes::new()),
                 }
             }
@@ -228,7 +248,10 @@ impl Session {
             Client::SendDirect(send) => self.on_send(reference, send, cx, out),
             Client::Ack(ack) => self.on_ack(reference, &ack, cx, out),
             Client::Read(read) => self.on_read(reference, read, cx, out),
-            Client::Heartbeat(_) => self.on_heartbeat(reference, cx, out),
+            Client::Heartbeat(heartbeat) => self.on_heartbeat(reference, heartbeat.foreground, cx, out),
+            Client::Typing(typing) => self.on_typing(reference, typing, cx, out),
+            Client::SubscribePresence(subscribe) => self.on_subscribe(reference, &subscribe, cx, out),
+            Client::UnsubscribePresence(unsubscribe) => self.on_unsubscribe(reference, &unsubscribe, out),
             Client::SendGroup(send) => self.on_send_group(reference, send, cx, out),
             Client::SendKeys(send) => self.on_send_keys(reference, send, cx, out),
             Client::GroupAck(ack) => self.on_group_ack(reference, &ack, cx, out),
@@ -239,8 +262,8 @@ impl Session {
         }
     }
 
-    fn authenticate(&mut self, reference: u32, token: String, cx: &mut Context<'_>, out: &mut Vec<u8>) {
-        let token = Secret::new(token);
+    fn authenticate(&mut self, reference: u32, hello: pb::Hello, cx: &mut Context<'_>, out: &mut Vec<u8>) {
+        let (token, foreground) = (Secret::new(hello.access_token), hello.foreground);
         let (gateway, handle) = (self.gateway.clone(), self.handle.clone());
         let work = Box::pin(async move {
             let who = gateway.domain.authenticate(token.expose()).await?;
@@ -250,7 +273,7 @@ impl Session {
             let facts = gateway.domain.connected(&who).await?;
             Ok((who, facts))
         });
-        self.phase = Phase::Authenticating { reference, work };
+        self.phase = Phase::Authenticating { reference, foreground, work };
         self.poll_work(cx, out);
     }
 
@@ -277,12 +300,15 @@ impl Session {
     }
 
     fn poll_authentication(&mut self, cx: &mut Context<'_>, out: &mut Vec<u8>) -> bool {
-        let Phase::Authenticating { reference, work } = &mut self.phase else { return false };
-        let reference = *reference;
+        let Phase::Authenticating { reference, foreground, work } = &mut self.phase else { return false };
+        let (reference, foreground) = (*reference, *foreground);
         let Poll::Ready(result) = work.as_mut().poll(cx) else { return false };
         self.phase = Phase::AwaitHello;
         match result {
-            Ok((who, facts)) => self.welcome(reference, &who, &facts, out),
+            Ok((who, facts)) => {
+                self.welcome(reference, &who, &facts, out);
+                self.presence.begin(&self.gateway, &self.handle, foreground, self.gateway.clock.now());
+            }
             Err(refusal) => self.fail(out, reference, &refusal, Bytes::new()),
         }
         true
@@ -302,6 +328,7 @@ impl Session {
             window_bytes: u32::try_from(config.window_bytes).unwrap_or(u32::MAX),
             server: config.server_name.clone(),
             suspended_devices: facts.suspended.iter().map(|device| u32::from(*device)).collect(),
+            everybody_accepted: facts.everybody_accepted,
         };
         encode::frame(out, reference, Body::Welcome(welcome));
         self.phase = Phase::Live;
@@ -383,11 +410,18 @@ impl Session {
         self.reads += self.in_flight.len() - before;
     }
 
-    fn on_heartbeat(&mut self, reference: u32, cx: &mut Context<'_>, out: &mut Vec<u8>) {
-        self.heartbeats.push(reference);
-        self.groups.forget_recent(self.gateway.router.now_us());
-        self.answer_heartbeats(out);
-        let today = self.gateway.clock.now().start_of_day();
+    /// The most frequent frame of all: nothing is allocated, and nothing waited for.
+    fn on_heartbeat(&mut self, reference: u32, foreground: bool, cx: &mut Context<'_>, out: &mut Vec<u8>) {
+        let now = self.gateway.clock.now();
+        self.gateway.stats.heartbeats.increment(1);
+        self.presence.heard(&self.gateway, &self.handle, foreground, now);
+        self.groups.forget_recent(&self.gateway.router);
+        if self.reads > 0 {
+            self.heartbeats.push(reference);
+        } else {
+            encode::heartbeat_ack(out, reference, now);
+        }
+        let today = now.start_of_day();
         if let Some(of) = self.handle.address()
             && today > self.seen_on
         {
@@ -395,7 +429,7 @@ impl Session {
             let gateway = self.gateway.clone();
             self.start(cx, out, async move {
                 gateway.domain.seen(of).await;
-                Done::Seen
+                Done::Quiet
             });
         }
     }
@@ -404,9 +438,43 @@ impl Session {
         if self.reads > 0 {
             return;
         }
-        let server_time_ms = self.gateway.clock.now().as_ms();
+        let now = self.gateway.clock.now();
         for reference in std::mem::take(&mut self.heartbeats) {
-            encode::frame(out, reference, Body::HeartbeatAck(pb::HeartbeatAck { server_time_ms }));
+            encode::heartbeat_ack(out, reference, now);
+        }
+    }
+
+    fn on_subscribe(
+        &mut self,
+        reference: u32,
+        subscribe: &pb::SubscribePresence,
+        cx: &mut Context<'_>,
+        out: &mut Vec<u8>,
+    ) {
+        let accounts = parse::accounts_named(&subscribe.accounts, limits::PRESENCE_ACCOUNTS);
+        let work = accounts.and_then(|accounts| self.presence.subscribe(&self.gateway, &self.handle, &accounts));
+        let Some(work) = taken(work, reference, &Bytes::new(), out) else { return };
+        self.start(cx, out, async move {
+            work.await;
+            Done::Quiet
+        });
+    }
+
+    fn on_unsubscribe(&mut self, reference: u32, unsubscribe: &pb::UnsubscribePresence, out: &mut Vec<u8>) {
+        let accounts = parse::accounts_named(&unsubscribe.accounts, limits::PRESENCE_SUBSCRIPTIONS);
+        let Some(accounts) = taken(accounts, reference, &Bytes::new(), out) else { return };
+        self.presence.unsubscribe(&self.gateway, &accounts);
+    }
+
+    fn on_typing(&mut self, reference: u32, typing: pb::Typing, cx: &mut Context<'_>, out: &mut Vec<u8>) {
+        let Some(from) = self.handle.address() else { return };
+        let Some((conversation, state)) = taken(parse::typing(typing), reference, &Bytes::new(), out) else { return };
+        if self.presence.may_type(conversation, state, self.gateway.clock.now()) {
+            let gateway = self.gateway.clone();
+            self.start(cx, out, async move {
+                give_typing(&gateway, from, conversation, state).await;
+                Done::Quiet
+            });
         }
     }
 
@@ -494,6 +562,13 @@ impl Session {
         let Some(of) = self.handle.address() else { return false };
         let (gateway, handle) = (&self.gateway, &self.handle);
         let mut moved = false;
+        if socket_free {
+            let people = self.presence.take();
+            if !people.is_empty() {
+                gateway.stats.presence_out.increment(people.len() as u64);
+                encode::presence(out, &people);
+            }
+        }
         self.delivery.push_feed(gateway, out);
         if socket_free && self.delivery.start_page(of, gateway, handle) {
             moved = match self.delivery.poll_page(cx, gateway, out) {
@@ -548,9 +623,10 @@ impl Session {
     pub(crate) fn finish(&mut self, end: End) {
         self.end = Some(end);
         self.handle.stop_feed();
+        self.presence.finish(&self.gateway, &self.handle, end);
         self.in_flight = VecDeque::new();
         let Acks { ok, undecryptable, .. } = std::mem::take(&mut self.acks);
-        self.last_acks = (ok, undecryptable);
+        self.last_acks = (ok.len() + undecryptable.len() > 0).then(|| Box::new((ok, undecryptable)));
         self.delivery = Delivery::default();
         self.groups = GroupDelivery::default();
         self.phase = Phase::Ended;
@@ -560,10 +636,10 @@ impl Session {
     pub(crate) fn farewell(&mut self) -> Option<BoxFuture<()>> {
         let of: DeviceAddress = self.handle.address()?;
         self.gateway.router.unregister(of, &self.handle);
-        let (ok, undecryptable) = std::mem::take(&mut self.last_acks);
+        let last_acks = self.last_acks.take();
         let gateway = self.gateway.clone();
         Some(Box::pin(async move {
-            if !ok.is_empty() || !undecryptable.is_empty() {
+            if let Some((ok, undecryptable)) = last_acks.map(|acks| *acks) {
                 // Else these would be delivered again. A failing store shows itself elsewhere at once.
                 gateway.domain.ack(of, ok, undecryptable).await.ok();
             }
@@ -612,7 +688,7 @@ fn answer(out: &mut Vec<u8>, done: Done) {
             (reference, body)
         }
         // A read has no answer unless it failed.
-        Done::Read { result: Ok(()), .. } | Done::GroupAck { result: Ok(()) } | Done::Seen => return,
+        Done::Read { result: Ok(()), .. } | Done::GroupAck { result: Ok(()) } | Done::Quiet => return,
         // The entries stay in the log and are delivered again after a reconnect.
         Done::GroupAck { result: Err(refusal) } => {
             Stats::rejected(refusal.code);

@@ -13,6 +13,11 @@ pub(crate) struct Stats {
     pub(crate) hello_timeouts: Counter,
     pub(crate) heartbeats_missed: Counter,
     pub(crate) write_stalls: Counter,
+    pub(crate) online: Gauge,
+    pub(crate) subscriptions: Gauge,
+    pub(crate) heartbeats: Counter,
+    pub(crate) presence_out: Counter,
+    pub(crate) typing_out: Counter,
     pub(crate) commit_to_push: Histogram,
     pub(crate) commit_to_ack: Histogram,
 }
@@ -34,6 +39,11 @@ impl Default for Stats {
         describe_counter!("sotto_hello_timeouts_total", "Connections without a Hello in time.");
         describe_counter!("sotto_heartbeats_missed_total", "Connections closed because nothing was heard of them.");
         describe_counter!("sotto_write_stalls_total", "Connections closed because they took no bytes.");
+        describe_gauge!("sotto_online_accounts", "Accounts in the foreground.");
+        describe_gauge!("sotto_presence_subscriptions", "People that connections are subscribed to, all together.");
+        describe_counter!("sotto_heartbeats_total", "Heartbeats received.");
+        describe_counter!("sotto_presence_pushed_total", "States of people told to subscribers.");
+        describe_counter!("sotto_typing_pushed_total", "Typing notices given to connections.");
         describe_counter!("sotto_rejects_total", "Errors given to clients, by reason.");
         describe_histogram!("sotto_commit_to_push_seconds", "From the commit of an entry to its frame.");
         describe_histogram!("sotto_commit_to_ack_seconds", "From the commit of an entry to its ack.");
@@ -45,6 +55,11 @@ impl Default for Stats {
             hello_timeouts: counter!("sotto_hello_timeouts_total"),
             heartbeats_missed: counter!("sotto_heartbeats_missed_total"),
             write_stalls: counter!("sotto_write_stalls_total"),
+            online: gauge!("sotto_online_accounts"),
+            subscriptions: gauge!("sotto_presence_subscriptions"),
+            heartbeats: counter!("sotto_heartbeats_total"),
+            presence_out: counter!("sotto_presence_pushed_total"),
+            typing_out: counter!("sotto_typing_pushed_total"),
             commit_to_push: histogram!("sotto_commit_to_push_seconds"),
             commit_to_ack: histogram!("sotto_commit_to_ack_seconds"),
         }

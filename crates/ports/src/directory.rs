@@ -167,6 +167,10 @@ pub trait DirectoryStore: Send + Sync {
     async fn change_devices(&self, change: DeviceChange) -> Result<DeviceChangeOutcome, StoreError>;
     /// Best effort, not durable; never lowers the time.
     async fn touch_device(&self, of: DeviceAddress, seen: Timestamp) -> Result<(), StoreError>;
+    /// When people were last in the foreground. Applied, not durable; never lowers a time; passes over accounts that are not
+    /// there. The domain gives many at once.
+    async fn note_last_seen(&self, people: &[(AccountId, Timestamp)]) -> Result<(), StoreError>;
+    async fn last_seen(&self, of: AccountId) -> Result<Option<Timestamp>, StoreError>;
     /// Suspends every device last seen before `before`; returns those newly suspended, at most `limit`. What waits in their
     /// inboxes stays: the domain buries it, so that senders are told.
     async fn suspend_absent(&self, before: Timestamp, limit: usize) -> Result<Vec<DeviceAddress>, StoreError>;

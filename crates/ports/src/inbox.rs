@@ -145,6 +145,8 @@ pub struct Advance {
     pub at: Timestamp,
     /// Each with the conversation as that device sees it.
     pub notify: Vec<(DeviceAddress, Conversation)>,
+    /// Devices of `author` are told only if it is a contact of `member` (see `PeopleStore`) when this commits.
+    pub if_contact: bool,
 }
 
 /// What an ack or a read does, in one atomic step.

@@ -13,7 +13,10 @@ mod groups;
 mod inbox;
 pub mod memory;
 mod meta;
+mod people;
 mod prekeys;
+mod presence;
+mod reports;
 mod rules;
 
 pub use directory::{
@@ -31,9 +34,12 @@ pub use inbox::{
     StoredReceipt, WatermarkKind, check_targets,
 };
 pub use meta::MetaStore;
+pub use people::{Audience, ContactChange, PeopleStore, Privacy, PrivacyRule, Profile};
 pub use prekeys::{
     KeyCounts, ONE_TIME_MAX, PreKeyStore, PreKeyUpload, StoredBundle, StoredEcPreKey, StoredSignedPreKey,
 };
+pub use presence::{Lease, PresenceFeed, PresenceState, PresenceStore};
+pub use reports::{NewReport, Report, ReportReason, ReportStore, ReportSummary, ReportedMessage, Resolution};
 pub use rules::IdClock;
 
 /// Why a store could not do it. None of these says anything about the request itself.

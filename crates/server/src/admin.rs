@@ -5,10 +5,11 @@
 use crate::exit::{Failure, Reason};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use sotto_domain::{AccountSummary, Domain, Refusal};
+use sotto_domain::{AccountSummary, Domain, NamedReport, Refusal, Report, ReportSummary, ReportedMessage};
 use sotto_embedded::EmbeddedStore;
 use sotto_gateway::Gateway;
-use sotto_types::{AccountId, Clock, Timestamp};
+use sotto_types::{AccountId, Clock, Secret, Timestamp};
+use std::fmt;
 use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
@@ -22,6 +23,7 @@ use tokio_util::task::TaskTracker;
 const REQUEST_BYTES_MAX: u64 = 64 * 1024;
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 const ACCOUNTS_PER_LINE: usize = 500;
+const REPORTS_PER_PAGE: usize = 500;
 /// Progress lines that may wait for a slow reader; more are left out.
 const PROGRESS_WAITING_MAX: usize = 16;
 
@@ -34,6 +36,20 @@ pub enum Request {
     SetDisabled { name: String, disabled: bool },
     DeleteAccount { name: String },
     Backup { dir: PathBuf },
+    Reports,
+    Report { id: u64 },
+    ResolveReport { id: u64, note: Note },
+}
+
+/// What an operator writes about a report: not for the log.
+#[derive(Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Note(pub String);
+
+impl fmt::Debug for Note {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Note")
+    }
 }
 
 /// One line of the answer.
@@ -146,6 +162,14 @@ impl Admin {
                 self.domain.delete_account_by_name(&name).await.map(|id| json!({ "account_id": id })).map_err(say)
             }
             Request::Backup { dir } => return self.backup(dir, stream).await,
+            Request::Reports => return self.reports(stream).await,
+            Request::Report { id } => self.domain.report_of(id).await.map(whole_report).map_err(say),
+            Request::ResolveReport { id, note } => self
+                .domain
+                .resolve_report(id, Secret::new(note.0))
+                .await
+                .map(|()| json!({ "id": id, "resolved": true }))
+                .map_err(say),
         })
     }
 
@@ -188,6 +212,22 @@ impl Admin {
             count += page.len();
             for account in &page {
                 write_line(stream, &Line::Item(shown(account))).await?;
+            }
+        }
+    }
+
+    async fn reports(&self, stream: &mut UnixStream) -> std::io::Result<Result<Value, String>> {
+        let (mut after, mut count) = (0, 0usize);
+        loop {
+            let page = match self.domain.reports(after, REPORTS_PER_PAGE).await {
+                Ok(page) => page,
+                Err(refusal) => return Ok(Err(refusal.detail)),
+            };
+            let Some(last) = page.last() else { return Ok(Ok(json!({ "count": count }))) };
+            after = last.report.id;
+            count += page.len();
+            for report in &page {
+                write_line(stream, &Line::Item(report_line(report, &report.report))).await?;
             }
         }
     }
@@ -235,4 +275,33 @@ fn shown(account: &AccountSummary) -> Value {
         "created_ms": ms(account.created),
         "last_seen_ms": ms(account.last_seen),
     })
+}
+
+fn report_line<T>(named: &NamedReport<T>, report: &ReportSummary) -> Value {
+    json!({
+        "id": report.id,
+        "at_ms": report.at.as_ms(),
+        "reason": report.reason.as_str(),
+        "account_id": report.account,
+        "username": named.account,
+        "reporter_id": report.reporter,
+        "reporter": named.reporter,
+        "resolved": report.is_resolved,
+    })
+}
+
+fn whole_report(named: NamedReport<Report>) -> Value {
+    let mut line = report_line(&named, &named.report.summary());
+    let Report { report, resolved, .. } = named.report;
+    let message =
+        |message: &ReportedMessage| json!({ "sent_at_ms": message.sent_at.as_ms(), "text": message.text.expose() });
+    let more = json!({
+        "comment": report.comment.expose(),
+        "messages": report.messages.iter().map(message).collect::<Vec<_>>(),
+        "resolution": resolved.map(|done| json!({ "at_ms": done.at.as_ms(), "note": done.note.expose() })),
+    });
+    if let (Value::Object(line), Value::Object(more)) = (&mut line, more) {
+        line.extend(more);
+    }
+    line
 }

@@ -67,6 +67,15 @@ enum Command {
         #[command(subcommand)]
         command: Accounts,
     },
+    /// What people reported about others
+    ///
+    /// A report is the reporter's word and cannot be proven: messages are end-to-end encrypted, so the server has never seen what
+    /// was really written, and those in a report may be invented or incomplete. `accounts disable` and `accounts delete` act on an
+    /// account.
+    Reports {
+        #[command(subcommand)]
+        command: Option<Reports>,
+    },
     /// Copy the store of a running server into a new folder
     Backup {
         /// New or empty folder
@@ -126,6 +135,21 @@ enum Accounts {
     },
 }
 
+#[derive(Debug, Subcommand)]
+enum Reports {
+    /// All of them (also without a subcommand)
+    List,
+    /// One of them, with its messages: the reporter's word, which cannot be proven
+    Show { id: u64 },
+    /// Mark it as dealt with: it is the first to make room when there are 10,000
+    Resolve {
+        id: u64,
+        /// What was done about it
+        #[arg(long, default_value = "")]
+        note: String,
+    },
+}
+
 /// Runs one command.
 pub fn run(cli: Cli) -> Result<(), Failure> {
     let Cli { command, common } = cli;
@@ -165,6 +189,14 @@ pub fn run(cli: Cli) -> Result<(), Failure> {
         Command::Invite { uses, days } => client::invite(&common.load()?, uses, days, json),
         Command::Backup { dir } => client::backup(&common.load()?, &dir, json),
         Command::Status => client::status(&common.load()?, json),
+        Command::Reports { command } => {
+            let loaded = common.load()?;
+            match command.unwrap_or(Reports::List) {
+                Reports::List => client::list_reports(&loaded, json),
+                Reports::Show { id } => client::show_report(&loaded, id, json),
+                Reports::Resolve { id, note } => client::resolve_report(&loaded, id, note, json),
+            }
+        }
         Command::Accounts { command } => {
             let loaded = common.load()?;
             match command {

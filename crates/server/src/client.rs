@@ -1,6 +1,6 @@
 //! Commands that ask the running server through its admin socket.
 
-use crate::admin::{Line, Request};
+use crate::admin::{Line, Note, Request};
 use crate::cli::confirm;
 use crate::config::Loaded;
 use crate::exit::{Failure, Reason, failed};
@@ -9,6 +9,7 @@ use serde_json::Value;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// Sends one request; `each` gets the lines before the last.
 pub fn ask(paths: &Paths, request: &Request, mut each: impl FnMut(Line)) -> Result<Value, Failure> {
@@ -151,6 +152,74 @@ pub fn delete_account(loaded: &Loaded, name: &str, yes: bool, json: bool) -> Res
         println!("{answer}");
     } else {
         println!("{name} is deleted; the name stays reserved for 30 days");
+    }
+    Ok(())
+}
+
+/// The name that an account has, or the id of one that is gone.
+fn who<'a>(report: &'a Value, name: &str, id: &str) -> &'a str {
+    report.get(name).and_then(Value::as_str).unwrap_or_else(|| text(report, id))
+}
+
+/// On one line, without what a terminal would obey.
+fn printable(text: &str) -> String {
+    text.chars().map(|char| if char.is_control() { ' ' } else { char }).collect()
+}
+
+fn ago(value: &Value, key: &str) -> String {
+    let then = Duration::from_millis(number(value, key));
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    format!("{} ago", uptime(now.saturating_sub(then).as_secs()))
+}
+
+pub fn list_reports(loaded: &Loaded, json: bool) -> Result<(), Failure> {
+    if !json {
+        println!("{:>6}  {:<14}  {:<6}  {:<32}  reporter", "id", "made", "reason", "about");
+    }
+    let answer = ask(&paths(loaded), &Request::Reports, |line| {
+        let Line::Item(report) = line else { return };
+        if json {
+            println!("{report}");
+        } else {
+            let resolved = if report.get("resolved") == Some(&Value::Bool(true)) { "  resolved" } else { "" };
+            let (about, by) = (who(&report, "username", "account_id"), who(&report, "reporter", "reporter_id"));
+            let (id, made, reason) = (number(&report, "id"), ago(&report, "at_ms"), text(&report, "reason"));
+            println!("{id:>6}  {made:<14}  {reason:<6}  {about:<32}  {by}{resolved}");
+        }
+    })?;
+    if !json {
+        println!("{} report(s)", number(&answer, "count"));
+    }
+    Ok(())
+}
+
+pub fn show_report(loaded: &Loaded, id: u64, json: bool) -> Result<(), Failure> {
+    let report = ask(&paths(loaded), &Request::Report { id }, |_| {})?;
+    if json {
+        println!("{report}");
+        return Ok(());
+    }
+    println!("report {id}, {}: {}", ago(&report, "at_ms"), text(&report, "reason"));
+    println!("about     {} ({})", who(&report, "username", "account_id"), text(&report, "account_id"));
+    println!("reporter  {} ({})", who(&report, "reporter", "reporter_id"), text(&report, "reporter_id"));
+    println!("comment   {}", printable(text(&report, "comment")));
+    for message in report.get("messages").and_then(Value::as_array).into_iter().flatten() {
+        println!("{:<14}  {}", ago(message, "sent_at_ms"), printable(text(message, "text")));
+    }
+    if let Some(done) = report.get("resolution").filter(|done| !done.is_null()) {
+        println!("resolved  {}: {}", ago(done, "at_ms"), printable(text(done, "note")));
+    }
+    eprintln!("This is the reporter's word: it cannot be proven that the messages are genuine or complete.");
+    Ok(())
+}
+
+pub fn resolve_report(loaded: &Loaded, id: u64, note: String, json: bool) -> Result<(), Failure> {
+    let request = Request::ResolveReport { id, note: Note(note) };
+    let answer = ask(&paths(loaded), &request, |_| {})?;
+    if json {
+        println!("{answer}");
+    } else {
+        println!("report {id} is resolved");
     }
     Ok(())
 }

@@ -8,8 +8,15 @@ use axum::http::{StatusCode, header};
 use axum::response::{Html, IntoResponse, Response};
 use axum::routing::get;
 use metrics_exporter_prometheus::PrometheusHandle;
+use serde_json::json;
+use sotto_domain::Domain;
 use sotto_gateway::Gateway;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tokio::sync::Mutex;
+
+const COUNT_EVERY: Duration = Duration::from_secs(60);
+const ACCOUNTS_PER_PAGE: usize = 1000;
 
 /// `/healthz`: the process answers. `/readyz`: it takes connections.
 pub fn health(gateway: Arc<Gateway>) -> Router {
@@ -44,6 +51,60 @@ pub fn no_app(why: What) -> Response {
         (header::CACHE_CONTROL, "no-cache"),
     ];
     (headers, Html(page)).into_response()
+}
+
+/// What the web app's page about presence shows, as JSON; totals since the start.
+pub fn developer(prometheus: PrometheusHandle, domain: Arc<Domain>, started: Instant) -> Router {
+    let accounts: Arc<Mutex<(Option<Instant>, u64)>> = Arc::default();
+    let answer = move || {
+        let (prometheus, domain, accounts) = (prometheus.clone(), domain.clone(), accounts.clone());
+        async move {
+            let metrics = prometheus.render();
+            let body = json!({
+                "accounts": count_accounts(&domain, &accounts).await,
+                "online": metric(&metrics, "sotto_online_accounts"),
+                "connections": metric(&metrics, "sotto_connections"),
+                "subscriptions": metric(&metrics, "sotto_presence_subscriptions"),
+                "heartbeats": metric(&metrics, "sotto_heartbeats_total"),
+                "cpu_ms": cpu_ms(),
+                "uptime_ms": u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX),
+            });
+            ([(header::CACHE_CONTROL, "no-store")], axum::Json(body))
+        }
+    };
+    Router::new().route("/v1/developer/stats", get(answer))
+}
+
+/// Looked at once a minute.
+async fn count_accounts(domain: &Domain, known: &Mutex<(Option<Instant>, u64)>) -> u64 {
+    let mut known = known.lock().await;
+    if let (Some(at), count) = *known
+        && at.elapsed() < COUNT_EVERY
+    {
+        return count;
+    }
+    let (mut after, mut count) = (None, 0);
+    while let Ok(page) = domain.list_accounts(after, ACCOUNTS_PER_PAGE).await {
+        let Some(last) = page.last() else { break };
+        after = Some(last.id);
+        count += page.len() as u64;
+    }
+    *known = (Some(Instant::now()), count);
+    count
+}
+
+/// The value of a metric without labels, in Prometheus' text.
+fn metric(text: &str, name: &str) -> u64 {
+    let value = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+    value.and_then(|value| value.trim().parse::<f64>().ok()).map_or(0, |value| value.max(0.0) as u64)
+}
+
+/// Processor time of this process so far, as Linux counts it: in hundredths of a second. Elsewhere 0.
+fn cpu_ms() -> u64 {
+    let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
+    // The program's name comes before and may hold anything.
+    let fields = stat.rsplit_once(')').map_or("", |(_, rest)| rest).split_ascii_whitespace();
+    fields.skip(11).take(2).filter_map(|ticks| ticks.parse::<u64>().ok()).sum::<u64>().saturating_mul(10)
 }
 
 /// Nothing but `/metrics`.

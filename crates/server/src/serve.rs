@@ -15,10 +15,10 @@ use crate::web::{Web, What};
 use crate::{limits, logging, pages};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use sotto_api::ApiConfig;
-use sotto_domain::{Domain, DomainConfig, DomainParts, RegistrationPolicy};
+use sotto_domain::{Domain, DomainConfig, DomainParts, Presence, RegistrationPolicy};
 use sotto_embedded::{EmbeddedConfig, EmbeddedStore};
 use sotto_gateway::{Gateway, GatewayConfig, Router, TlsSource};
-use sotto_ports::memory::MemoryEphemeral;
+use sotto_ports::memory::{MemoryEphemeral, MemoryPresence};
 use sotto_types::{Clock, SystemClock};
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -171,14 +171,20 @@ impl Server {
         let store = open_store(config, &paths, router.clone()).await?;
         let admin_listener = admin::bind(&paths.admin_socket())?;
         let domain = make_domain(config, &store, &clock, &router).await?;
-        let gateway = Gateway::new(domain.clone(), router, clock.clone(), gateway_config(config));
+        let presence =
+            Presence::new(|feed| Arc::new(MemoryPresence::new(feed)), store.clone(), domain.people(), clock.clone());
+        let gateway = Gateway::new(domain.clone(), router, presence.clone(), clock.clone(), gateway_config(config));
 
         let (tasks, stop, stop_demo) = (TaskTracker::new(), CancellationToken::new(), CancellationToken::new());
         let source_url = Some(config.web.source_url.clone()).filter(|url| !url.is_empty());
-        let app = app(&domain, &gateway, web, source_url);
+        let mut app = app(&domain, &gateway, web, source_url);
+        if config.web.developer_stats {
+            app = app.merge(pages::developer(prometheus.clone(), domain.clone(), began));
+        }
         tasks.spawn(gateway.clone().watch(stop.clone()));
         tasks.spawn(gateway.clone().dispatch(stop.clone()));
         tasks.spawn(keep_cursors(domain.clone(), stop.clone()));
+        tasks.spawn(keep_presence(presence, stop.clone()));
         tasks.spawn(sotto_gateway::serve(gateway.clone(), listener, tls_source.clone(), app, stop.clone()));
         if let Some(listener) = metrics_listener {
             tasks.spawn(serve_metrics(listener, prometheus.clone(), stop.clone()));
@@ -349,6 +355,8 @@ async fn make_domain(
     let parts = DomainParts {
         inbox: store.clone(),
         directory: store.clone(),
+        people: store.clone(),
+        reports: store.clone(),
         groups: store.clone(),
         prekeys: store.clone(),
         meta: store.clone(),
@@ -359,6 +367,7 @@ async fn make_domain(
     let config = DomainConfig {
         registration: config.registration_policy(),
         limits: config.limits.to_domain(),
+        requests: config.messages.requests,
         version: env!("CARGO_PKG_VERSION").into(),
         ..DomainConfig::default()
     };
@@ -407,6 +416,17 @@ async fn keep_cursors(domain: Arc<Domain>, stop: CancellationToken) {
     }
     if let Err(error) = domain.write_cursors().await {
         tracing::warn!(%error, "the last group cursors were not written; what they say is delivered again");
+    }
+}
+
+/// When people were last seen is written a moment later, and the last of it here.
+async fn keep_presence(presence: Arc<Presence>, stop: CancellationToken) {
+    tokio::select! {
+        () = stop.cancelled() => {}
+        () = presence.run() => {}
+    }
+    if let Err(error) = presence.write_last_seen().await {
+        tracing::warn!(%error, "when people were last seen was not written");
     }
 }
 

@@ -160,6 +160,14 @@ fn admin_commands_work_through_the_socket() {
     assert_eq!(unknown.code, 1);
     let undecided = server.admin(&["accounts", "delete", "nobody"]);
     assert!(undecided.code == 1 && undecided.stderr.contains("--yes"), "{}", undecided.stderr);
+    let reports = server.admin(&["reports"]);
+    assert!(reports.code == 0 && reports.stdout.contains("0 report(s)"), "{}", reports.stdout);
+    for args in [&["reports", "show", "1"][..], &["reports", "resolve", "1", "--note", "done"]] {
+        let missing = server.admin(args);
+        assert!(missing.code == 1 && missing.stderr.contains("no report of this number"), "{}", missing.stderr);
+    }
+    let help = server.run(&["reports", "--help"]);
+    assert!(help.stdout.contains("cannot be proven"), "{}", help.stdout);
     assert_eq!(server.status()["registration"], "open");
     let human = server.admin(&["status"]);
     assert!(human.stdout.contains("connections   0"), "{}", human.stdout);
@@ -168,9 +176,14 @@ fn admin_commands_work_through_the_socket() {
 #[test]
 fn without_a_server_admin_commands_say_so() {
     let folder = tempfile::tempdir().unwrap();
-    for args in
-        [&["status"][..], &["invite"], &["backup", "x"], &["accounts", "list"], &["accounts", "delete", "x", "--yes"]]
-    {
+    for args in [
+        &["status"][..],
+        &["invite"],
+        &["backup", "x"],
+        &["accounts", "list"],
+        &["reports"],
+        &["accounts", "delete", "x", "--yes"],
+    ] {
         let finished = sottod(folder.path(), args);
         assert_eq!(finished.code, 8, "{args:?}: {}", finished.stderr);
         assert!(finished.stderr.contains("no server runs"), "{}", finished.stderr);

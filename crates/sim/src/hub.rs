@@ -1,9 +1,10 @@
 //! What the domain tells connections: collected here, delivered by the simulation's pump.
 
 use parking_lot::Mutex;
-use sotto_domain::Connections;
+use sotto_domain::{Connections, PeopleObserver};
 use sotto_ports::{EntryFeed, GroupMark, LoggedEntry, Queued};
 use sotto_types::{AccountId, DeviceAddress, ErrorCode, GroupId};
+use sotto_wire::pb;
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 
@@ -21,12 +22,18 @@ pub(crate) enum News {
     Marked(GroupId, Vec<GroupMark>),
     /// Something waits in the logs for the account's devices.
     GroupWaits(AccountId),
+    /// To the account's devices.
+    Typing(AccountId, pb::TypingNotice),
+    /// Somebody came or went, or may be seen by others than before: for those who subscribed.
+    Presence(AccountId),
 }
 
 #[derive(Default)]
 pub(crate) struct Hub {
     news: Mutex<VecDeque<News>>,
     pub connected: Mutex<BTreeSet<DeviceAddress>>,
+    /// Who is subscribed to whom.
+    pub subscribed: Mutex<BTreeSet<(DeviceAddress, AccountId)>>,
 }
 
 impl Hub {
@@ -43,6 +50,10 @@ impl Hub {
         if self.connected.lock().contains(&to) {
             self.news.lock().push_back(news);
         }
+    }
+
+    pub fn tell(&self, news: News) {
+        self.news.lock().push_back(news);
     }
 
     /// The connected devices of an account.
@@ -62,6 +73,12 @@ impl EntryFeed for Hub {
 
     fn marked(&self, group: GroupId, marks: &[GroupMark]) {
         self.news.lock().push_back(News::Marked(group, marks.to_vec()));
+    }
+}
+
+impl PeopleObserver for Hub {
+    fn visibility_changed(&self, subject: AccountId, _: Option<AccountId>) {
+        self.tell(News::Presence(subject));
     }
 }
 

@@ -112,16 +112,26 @@ enum Choice {
 }
 
 impl Sim {
+    /// Where everybody takes what everybody says.
     pub fn new(seed: u64) -> Self {
+        Self::with_server(seed, Server::new(false))
+    }
+
+    /// Where messages of strangers are requests, as on a real server.
+    pub fn with_requests(seed: u64) -> Self {
+        Self::with_server(seed, Server::new(true))
+    }
+
+    fn with_server(seed: u64, server: Server) -> Self {
         Self {
-            server: Server::new(),
+            server,
             rng: StdRng::seed_from_u64(seed),
             slots: Vec::new(),
             drops_per_mille: 0,
             frame_hook: None,
             answer_hook: None,
             refuse_hook: None,
-            config: EngineConfig { client: "sim".into(), online: true, one_time_prekeys: 8 },
+            config: EngineConfig { client: "sim".into(), online: true, one_time_prekeys: 8, accept_requests: false },
             authors: BTreeMap::new(),
             trace: None,
         }
@@ -312,7 +322,17 @@ impl Sim {
 
     pub fn send(&mut self, from: Device, to: &str, body: &str) {
         let to = Who::Name(Username::parse(to).expect("a good name"));
-        self.command(from, Command::SendText { to, body: body.into(), name: None, mentions: Vec::new() });
+        self.command(
+            from,
+            Command::SendText {
+                to,
+                body: body.into(),
+                name: None,
+                mentions: Vec::new(),
+                reply_to: None,
+                preview: None,
+            },
+        );
     }
 
     /// Until nothing is left to do without time passing, and then as long as timers are due within two minutes.
@@ -484,13 +504,35 @@ impl Sim {
                     // As the gateway does: to those who wrote lately, and what a person read to their other devices.
                     let authors = self.authors.get(&group).cloned().unwrap_or_default();
                     for author in &authors {
+                        let theirs = self.server.marks_for(*author, &marks);
                         for to in self.server.hub.devices_of(*author) {
-                            self.push_to(to, || server::group_marks(group, &marks));
+                            self.push_to(to, || server::group_marks(group, &theirs));
                         }
                     }
                     for mark in marks.iter().filter(|mark| mark.read.is_some() && !authors.contains(&mark.member)) {
                         for to in self.server.hub.devices_of(mark.member) {
                             self.push_to(to, || server::group_marks(group, std::slice::from_ref(mark)));
+                        }
+                    }
+                }
+                hub::News::Typing(to, notice) => {
+                    for to in self.server.hub.devices_of(to) {
+                        self.push_to(to, || server::typing(&notice));
+                    }
+                }
+                hub::News::Presence(account) => {
+                    let subscribed: Vec<DeviceAddress> = self
+                        .server
+                        .hub
+                        .subscribed
+                        .lock()
+                        .iter()
+                        .filter(|(_, of)| *of == account)
+                        .map(|(to, _)| *to)
+                        .collect();
+                    for to in subscribed {
+                        if let Some(frame) = self.server.presence_for(to, &[account]) {
+                            self.push_to(to, || frame);
                         }
                     }
                 }

@@ -97,5 +97,15 @@ pub fn view(sim: &mut Sim, of: Device, group: GroupId) -> GroupView {
 }
 
 pub fn say(sim: &mut Sim, by: Device, group: GroupId, body: &str) {
-    sim.command(by, Command::SendText { to: Who::Group(group), body: body.into(), name: None, mentions: Vec::new() });
+    sim.command(
+        by,
+        Command::SendText {
+            to: Who::Group(group),
+            body: body.into(),
+            name: None,
+            mentions: Vec::new(),
+            reply_to: None,
+            preview: None,
+        },
+    );
 }

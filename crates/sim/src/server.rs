@@ -1,7 +1,7 @@
 //! The server without sockets: the real domain over memory adapters, the real HTTP routes called as functions, and a pump that
 //! does for frames what the gateway does.
 
-use crate::hub::Hub;
+use crate::hub::{Hub, News};
 use axum::Router;
 use axum::body::Body;
 use bytes::Bytes;
@@ -9,7 +9,8 @@ use http_body_util::BodyExt as _;
 use sotto_api::ApiConfig;
 use sotto_domain::{
     AccountCiphertexts, AckedEntry, Committed, DirectCiphertext, DirectSend, Domain, DomainConfig, DomainParts,
-    GroupAcked, GroupSend, KeysSend, Rate, RateLimits, Refusal, RegistrationPolicy, SendRefused, SignedIn,
+    GroupAcked, GroupSend, KeysSend, PeopleObserver, Rate, RateLimits, Refusal, RegistrationPolicy, SendRefused,
+    SignedIn,
 };
 use sotto_engine::{HttpAnswer, HttpMethod, HttpRequest};
 use sotto_ports::memory::{MemoryEphemeral, MemoryStore};
@@ -20,7 +21,7 @@ use sotto_types::{
 };
 use sotto_wire::pb::{self, server_frame::Body as Frame};
 use std::net::{IpAddr, Ipv4Addr};
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 use tower_service::Service as _;
 
@@ -47,7 +48,7 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    pub fn new() -> Self {
+    pub fn new(requests: bool) -> Self {
         let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime starts");
         let clock = Arc::new(ManualClock::new(Timestamp::from_ms(START_MS)));
         let hub = Arc::new(Hub::default());
@@ -62,12 +63,15 @@ impl Server {
             bundles: plenty,
             key_uploads: plenty,
             changes: plenty,
+            contacts: plenty,
             group_operations: plenty,
             ..RateLimits::default()
         };
         let parts = DomainParts {
             inbox: store.clone(),
             directory: store.clone(),
+            people: store.clone(),
+            reports: store.clone(),
             groups: store.clone(),
             prekeys: store.clone(),
             meta: store,
@@ -75,8 +79,10 @@ impl Server {
             clock: clock.clone(),
             connections: hub.clone(),
         };
-        let config = DomainConfig { registration: RegistrationPolicy::Open, limits, ..DomainConfig::default() };
+        let config =
+            DomainConfig { registration: RegistrationPolicy::Open, limits, requests, ..DomainConfig::default() };
         let domain = runtime.block_on(Domain::new(parts, config)).expect("memory works");
+        domain.people().observe(Arc::<Hub>::downgrade(&hub) as Weak<dyn PeopleObserver>);
         let router = sotto_api::router(Arc::clone(&domain), ApiConfig { body_timeout: None, ..ApiConfig::default() });
         Self { runtime, clock, domain, router, hub }
     }
@@ -96,6 +102,7 @@ impl Server {
     pub fn disconnected(&self, connection: &Connection) {
         if let Some(who) = &connection.who {
             self.hub.connected.lock().remove(&who.address);
+            self.hub.tell(News::Presence(who.address.account));
             self.runtime.block_on(self.domain.seen(who.address));
         }
     }
@@ -185,7 +192,63 @@ impl Server {
                 let ack = frame_of(Frame::HeartbeatAck(pb::HeartbeatAck { server_time_ms: self.now().as_ms() }));
                 vec![pb::ServerFrame { r#ref: frame.r#ref, ..ack }]
             }
+            pb::client_frame::Body::Typing(typing) => {
+                self.on_typing(who.address.account, typing);
+                Vec::new()
+            }
+            pb::client_frame::Body::SubscribePresence(wanted) => {
+                let accounts: Vec<AccountId> = accounts(&wanted.accounts);
+                self.hub.subscribed.lock().extend(accounts.iter().map(|account| (who.address, *account)));
+                self.presence_for(who.address, &accounts).into_iter().collect()
+            }
+            pb::client_frame::Body::UnsubscribePresence(over) => {
+                let over = accounts(&over.accounts);
+                self.hub.subscribed.lock().retain(|(of, account)| *of != who.address || !over.contains(account));
+                Vec::new()
+            }
         }
+    }
+
+    fn on_typing(&self, from: AccountId, typing: pb::Typing) {
+        let state = typing.state;
+        match typing.conversation.and_then(|conversation| conversation.of) {
+            Some(pb::conversation::Of::Peer(peer)) => {
+                let to = AccountId::try_from(&peer[..]).expect("an engine names accounts");
+                let may = self.domain.people();
+                if self.runtime.block_on(may.may_type_to(from, to)).expect("memory works") {
+                    let of = pb::conversation::Of::Peer(id_bytes(from));
+                    self.hub.tell(News::Typing(to, typing_notice(of, from, state)));
+                }
+            }
+            Some(pb::conversation::Of::Group(group)) => {
+                for (member, _) in self.members(group_id(&group)).into_iter().filter(|(member, _)| *member != from) {
+                    let of = pb::conversation::Of::Group(group.clone());
+                    self.hub.tell(News::Typing(member, typing_notice(of, from, state)));
+                }
+            }
+            None => {}
+        }
+    }
+
+    /// Of those the device may see: whoever has a connection is online. Last seen is the time now, if it may be known.
+    pub fn presence_for(&self, to: DeviceAddress, of: &[AccountId]) -> Option<pb::ServerFrame> {
+        let people = self.domain.people();
+        let seen = of.iter().map(|account| {
+            let online = people.may_see_online(to.account, *account);
+            let last_seen = people.may_see_last_seen(to.account, *account);
+            let online = self.runtime.block_on(online).expect("memory works");
+            let last_seen = self.runtime.block_on(last_seen).expect("memory works");
+            let is_online = online && !self.hub.devices_of(*account).is_empty();
+            let hidden = !online && !last_seen;
+            pb::PersonPresence {
+                account_id: id_bytes(*account),
+                online: is_online,
+                last_seen_ms: if is_online || !last_seen { 0 } else { self.now().as_ms() },
+                hidden,
+            }
+        });
+        let people: Vec<_> = seen.collect();
+        (!people.is_empty()).then(|| frame_of(Frame::Presence(pb::Presence { people })))
     }
 
     fn on_hello(&mut self, connection: &mut Connection, hello: &pb::Hello) -> Vec<pb::ServerFrame> {
@@ -194,6 +257,8 @@ impl Server {
             Err(refusal) => return vec![refused(&refusal, Bytes::new())],
         };
         self.hub.connected.lock().insert(who.address);
+        self.hub.subscribed.lock().retain(|(of, _)| *of != who.address);
+        self.hub.tell(News::Presence(who.address.account));
         let facts = match self.runtime.block_on(self.domain.connected(&who)) {
             Ok(facts) => facts,
             Err(refusal) => return vec![refused(&refusal, Bytes::new())],
@@ -210,6 +275,7 @@ impl Server {
             window_bytes: 1 << 20,
             server: "sim".into(),
             suspended_devices: facts.suspended.into_iter().map(u32::from).collect(),
+            everybody_accepted: facts.everybody_accepted,
         }))];
         self.hub.forget_entries(who.address);
         let waiting = self.domain.read_inbox(who.address, EntryId::ZERO, 100_000, usize::MAX);
@@ -274,6 +340,15 @@ impl Server {
         group.map_or_else(Vec::new, |group| group.members.clone())
     }
 
+    /// What of these an author may see.
+    pub fn marks_for(&self, viewer: AccountId, marks: &[GroupMark]) -> Vec<GroupMark> {
+        let shown = async {
+            let to_show = self.domain.marks_to_show(marks).await?;
+            self.domain.marks_for(viewer, &to_show).await
+        };
+        self.runtime.block_on(shown).expect("memory works").unwrap_or_else(|| marks.to_vec())
+    }
+
     /// What the logs have for a device.
     pub fn waiting_in_groups(&self, of: DeviceAddress) -> Vec<LoggedEntry> {
         let waiting = self.runtime.block_on(self.domain.waiting_groups(of)).expect("memory works");
@@ -283,6 +358,18 @@ impl Server {
         });
         entries.collect()
     }
+}
+
+fn id_bytes(account: AccountId) -> Bytes {
+    Bytes::copy_from_slice(account.as_bytes())
+}
+
+fn accounts(ids: &[Bytes]) -> Vec<AccountId> {
+    ids.iter().map(|id| AccountId::try_from(&id[..]).expect("an engine names accounts")).collect()
+}
+
+fn typing_notice(of: pb::conversation::Of, from: AccountId, state: i32) -> pb::TypingNotice {
+    pb::TypingNotice { conversation: Some(pb::Conversation { of: Some(of) }), account_id: id_bytes(from), state }
 }
 
 fn answered(result: Result<Committed, SendRefused>, client_msg_id: Bytes) -> pb::ServerFrame {
@@ -345,6 +432,10 @@ pub(crate) fn group_entry(entry: &LoggedEntry, to: DeviceAddress) -> pb::ServerF
         sender_device: entry.sender.device.into(),
         item: Some(item),
     }))
+}
+
+pub(crate) fn typing(notice: &pb::TypingNotice) -> pb::ServerFrame {
+    frame_of(Frame::Typing(notice.clone()))
 }
 
 pub(crate) fn group_marks(group: GroupId, marks: &[GroupMark]) -> pb::ServerFrame {

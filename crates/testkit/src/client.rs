@@ -173,8 +173,14 @@ impl TestClient {
     pub async fn send(&self, to: &str, text: &str) -> MessageView {
         let to_name = Username::parse(to).expect("a name that can be one");
         self.ledger.sent(&self.name, to, text);
-        let command =
-            Command::SendText { to: Who::Name(to_name), body: text.to_owned(), name: None, mentions: Vec::new() };
+        let command = Command::SendText {
+            to: Who::Name(to_name),
+            body: text.to_owned(),
+            name: None,
+            mentions: Vec::new(),
+            reply_to: None,
+            preview: None,
+        };
         match self.command(command).await {
             Reply::Queued { message } => message,
             other => panic!("not queued: {other:?}"),
@@ -300,6 +306,11 @@ pub fn body_text(body: &MessageBody) -> String {
         MessageBody::Unsupported => "[unsupported]".to_owned(),
         MessageBody::ProfileRestored => "[profile restored]".to_owned(),
         MessageBody::GroupChange { .. } => "[group changed]".to_owned(),
+        MessageBody::Poll { question, .. } => format!("[poll] {question}"),
+        MessageBody::Location { label, .. } => format!("[location] {label}"),
+        MessageBody::ContactCard { card } => format!("[contact] {}", card.name),
+        MessageBody::Deleted { .. } => "[deleted]".to_owned(),
+        MessageBody::Timer { seconds } => format!("[timer] {seconds}"),
     }
 }
 

@@ -114,7 +114,17 @@ impl TestClient {
         let person = self.ledger().name_of(self.me().await.account);
         self.ledger().sent(&person, &group.to_string(), text);
         let to = Who::Group(group);
-        match self.command(Command::SendText { to, body: text.to_owned(), name: None, mentions: Vec::new() }).await {
+        match self
+            .command(Command::SendText {
+                to,
+                body: text.to_owned(),
+                name: None,
+                mentions: Vec::new(),
+                reply_to: None,
+                preview: None,
+            })
+            .await
+        {
             Reply::Queued { message } => message,
             other => panic!("not queued: {other:?}"),
         }

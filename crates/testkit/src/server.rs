@@ -104,6 +104,8 @@ impl TestServer {
         }
         // Clients of a test come back at once, not spread over half a minute.
         command.env("SOTTO_GATEWAY_DRAIN_SPAN_S", "1");
+        // Strangers get ticks, unless a test wants it otherwise.
+        command.env("SOTTO_MESSAGES_REQUESTS", "false");
         command.args(&self.options.args).envs(&self.options.env).current_dir(self.folder.path());
         let process = Process::start(command);
         self.past.push(process.stdout.clone());

@@ -116,6 +116,16 @@ codes! {
     GroupInviteClosed = 324, "group-invite-closed", 403, Stop;
     /// Only admins may post here.
     GroupPostRefused = 325, "group-post-refused", 403, Stop;
+    /// Somebody cannot be added: no account, another identity key, or a privacy setting (they look the same).
+    GroupAddRefused = 326, "group-add-refused", 403, Stop;
+    TooManyContacts = 330, "too-many-contacts", 409, Stop;
+    /// Another device changed the privacy settings meanwhile: take the current ones, change them again.
+    PrivacyConflict = 331, "privacy-conflict", 409, Retry;
+    /// The stored profile is not older than this one.
+    ProfileConflict = 332, "profile-conflict", 409, Retry;
+
+    /// A connection watches the presence of at most 512 people.
+    TooManySubscriptions = 340, "too-many-subscriptions", 409, Stop;
 
     RateLimited = 400, "rate-limited", 429, Retry;
 

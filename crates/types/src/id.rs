@@ -1,5 +1,6 @@
 use serde::{Deserialize, Serialize};
 use std::fmt;
+use subtle::ConstantTimeEq as _;
 use uuid::Uuid;
 
 /// Why bytes or text are not an id.
@@ -13,6 +14,8 @@ pub enum IdError {
     Uuid,
     #[error("not 64 hex digits")]
     Hex,
+    #[error("not 32 hex digits")]
+    ShortHex,
     #[error("the id is empty or zero")]
     Zero,
 }
@@ -322,18 +325,23 @@ impl std::str::FromStr for GroupId {
     type Err = IdError;
 
     fn from_str(text: &str) -> Result<Self, IdError> {
-        let digits = text.as_bytes();
-        let mut bytes = [0; 32];
-        if digits.len() != 2 * bytes.len() {
-            return Err(IdError::Hex);
-        }
-        for (byte, pair) in bytes.iter_mut().zip(digits.chunks_exact(2)) {
-            let digit = |digit: Option<&u8>| digit.and_then(|digit| char::from(*digit).to_digit(16));
-            let (high, low) = digit(pair.first()).zip(digit(pair.last())).ok_or(IdError::Hex)?;
-            *byte = u8::try_from(high * 16 + low).map_err(|_| IdError::Hex)?;
-        }
+        let bytes: [u8; 32] = from_hex(text).ok_or(IdError::Hex)?;
         Self::try_from(&bytes[..])
     }
+}
+
+fn from_hex<const N: usize>(text: &str) -> Option<[u8; N]> {
+    let digits = text.as_bytes();
+    let mut bytes = [0; N];
+    if digits.len() != 2 * N {
+        return None;
+    }
+    for (byte, pair) in bytes.iter_mut().zip(digits.chunks_exact(2)) {
+        let digit = |digit: Option<&u8>| digit.and_then(|digit| char::from(*digit).to_digit(16));
+        let (high, low) = digit(pair.first()).zip(digit(pair.last()))?;
+        *byte = u8::try_from(high * 16 + low).ok()?;
+    }
+    Some(bytes)
 }
 
 impl fmt::Display for GroupId {
@@ -428,6 +436,47 @@ impl fmt::Debug for Conversation {
     }
 }
 
+/// Names a profile key without giving it away: who names it has the key. `Debug` prints nothing of it.
+#[derive(Clone, Copy, Eq)]
+pub struct ProfileKeyId([u8; 16]);
+
+impl ProfileKeyId {
+    pub const fn from_bytes(bytes: [u8; 16]) -> Self {
+        Self(bytes)
+    }
+
+    pub const fn as_bytes(&self) -> &[u8; 16] {
+        &self.0
+    }
+}
+
+impl PartialEq for ProfileKeyId {
+    /// In constant time: it opens a door.
+    fn eq(&self, other: &Self) -> bool {
+        self.0.ct_eq(&other.0).into()
+    }
+}
+
+impl std::str::FromStr for ProfileKeyId {
+    type Err = IdError;
+
+    fn from_str(text: &str) -> Result<Self, IdError> {
+        from_hex(text).map(Self).ok_or(IdError::ShortHex)
+    }
+}
+
+impl fmt::Display for ProfileKeyId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+impl fmt::Debug for ProfileKeyId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ProfileKeyId")
+    }
+}
+
 macro_rules! serde_as_text {
     ($($name:ident)*) => {$(
         impl Serialize for $name {
@@ -445,7 +494,7 @@ macro_rules! serde_as_text {
     )*};
 }
 
-serde_as_text! { GroupId Conversation }
+serde_as_text! { GroupId Conversation ProfileKeyId }
 
 #[cfg(test)]
 mod tests {
@@ -478,6 +527,16 @@ mod tests {
         assert_eq!("a5".repeat(32).parse(), Ok(Conversation::Group(group)));
         for bad in ["", "a5", &"0".repeat(64), &"g5".repeat(32), &"é".repeat(32)] {
             assert!(bad.parse::<Conversation>().is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_profile_key_id_is_text_of_32_hex_digits_and_printed_by_nothing() {
+        let id = ProfileKeyId::from_bytes([0x5a; 16]);
+        assert_eq!(("5a".repeat(16).parse(), id.to_string()), (Ok(id), "5a".repeat(16)));
+        assert_eq!(format!("{id:?}"), "ProfileKeyId");
+        for bad in ["", "5a", &"5a".repeat(32), &"g5".repeat(16), &"é".repeat(16)] {
+            assert_eq!(bad.parse::<ProfileKeyId>(), Err(IdError::ShortHex), "{bad}");
         }
     }
 

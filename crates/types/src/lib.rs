@@ -11,7 +11,8 @@ mod username;
 pub use address::{ClientIp, Network, NetworkError};
 pub use error::{Action, ErrorCode};
 pub use id::{
-    AccountId, ClientMsgId, Conversation, DeviceAddress, DeviceId, EntryId, GroupId, IdError, MessageId, SendId,
+    AccountId, ClientMsgId, Conversation, DeviceAddress, DeviceId, EntryId, GroupId, IdError, MessageId, ProfileKeyId,
+    SendId,
 };
 pub use secret::Secret;
 pub use time::{Clock, ManualClock, SystemClock, Timestamp};
@@ -40,11 +41,23 @@ pub mod limits {
     pub const UNREAD_STAYS: usize = 64;
     /// Operations given back to a restored server at once.
     pub const RESTORED_OPERATIONS: usize = 64;
+    pub const CONTACTS: usize = 10_000;
+    /// Accounts that one privacy setting makes an exception of.
+    pub const PRIVACY_EXCEPTIONS: usize = 256;
+    /// An encrypted profile.
+    pub const PROFILE_BYTES: usize = 66 * 1024;
+    /// A report: characters of the comment, messages, bytes of each.
+    pub const REPORT_COMMENT_CHARS: usize = 2_000;
+    pub const REPORT_MESSAGES: usize = 20;
+    pub const REPORT_TEXT_BYTES: usize = 4 * 1024;
     /// Members whose devices one `SendKeys` reaches.
     pub const KEYS_ACCOUNTS: usize = 256;
     /// Groups named in one `GroupAck`.
     pub const ACK_GROUPS: usize = 1024;
     pub const ACK_ENTRIES: usize = 1024;
+    /// Accounts named in one `SubscribePresence`, and those that one connection is subscribed to.
+    pub const PRESENCE_ACCOUNTS: usize = 256;
+    pub const PRESENCE_SUBSCRIPTIONS: usize = 512;
     pub const RECEIPT_STEPS: usize = 16;
     pub const UNDELIVERED_RETENTION: Duration = Duration::from_secs(30 * 86_400);
     pub const DEDUP_RETENTION: Duration = Duration::from_secs(7 * 86_400);

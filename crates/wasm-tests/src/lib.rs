@@ -13,45 +13,55 @@ use wasm_bindgen::prelude::*;
 // Its tests see inside it, so they are compiled there.
 use sotto_engine_store as _;
 
-#[path = "../../sim/tests/account.rs"]
+#[path = "../../sim/tests/it/account.rs"]
 mod account;
-#[path = "../../sim/tests/connection.rs"]
+#[path = "../../sim/tests/it/actions.rs"]
+mod actions;
+#[path = "../../sim/tests/it/connection.rs"]
 mod connection;
-#[path = "../../sim/tests/conversations.rs"]
+#[path = "../../sim/tests/it/conversations.rs"]
 mod conversations;
-#[path = "../../sim/tests/details.rs"]
+#[path = "../../sim/tests/it/details.rs"]
 mod details;
-#[path = "../../sim/tests/devices.rs"]
+#[path = "../../sim/tests/it/devices.rs"]
 mod devices;
-#[path = "../../sim/tests/features.rs"]
+#[path = "../../sim/tests/it/features.rs"]
 mod features;
+#[path = "../../sim/tests/it/gone.rs"]
+mod gone;
 #[path = "../../crypto/tests/groups.rs"]
 mod groups;
-#[path = "../../sim/tests/groups_doors.rs"]
+#[path = "../../sim/tests/it/groups_doors.rs"]
 mod groups_doors;
-#[path = "../../sim/tests/groups_hostile.rs"]
+#[path = "../../sim/tests/it/groups_hostile.rs"]
 mod groups_hostile;
-#[path = "../../sim/tests/groups.rs"]
+#[path = "../../sim/tests/it/groups.rs"]
 mod groups_of_people;
-#[path = "../../sim/tests/groups_stays.rs"]
+#[path = "../../sim/tests/it/groups_stays.rs"]
 mod groups_stays;
-#[path = "../../sim/tests/groups_talk.rs"]
+#[path = "../../sim/tests/it/groups_talk.rs"]
 mod groups_talk;
-#[path = "../../sim/tests/history.rs"]
+#[path = "../../sim/tests/it/history.rs"]
 mod history;
-#[path = "../../sim/tests/hostile.rs"]
+#[path = "../../sim/tests/it/hostile.rs"]
 mod hostile;
 #[path = "../../crypto/tests/hostile.rs"]
 mod hostile_crypto;
-#[path = "../../sim/tests/messages.rs"]
+#[path = "../../sim/tests/it/messages.rs"]
 mod messages;
-#[path = "../../sim/tests/repair.rs"]
+#[path = "../../sim/tests/it/presence.rs"]
+mod presence;
+#[path = "../../sim/tests/it/profiles.rs"]
+mod profiles;
+#[path = "../../sim/tests/it/repair.rs"]
 mod repair;
+#[path = "../../sim/tests/it/requests.rs"]
+mod requests;
 #[path = "../../crypto/tests/sessions.rs"]
 mod sessions;
-#[path = "../../sim/tests/trust.rs"]
+#[path = "../../sim/tests/it/trust.rs"]
 mod trust;
-#[path = "../../sim/tests/unread.rs"]
+#[path = "../../sim/tests/it/unread.rs"]
 mod unread;
 #[path = "../../crypto/tests/vectors.rs"]
 mod vectors;

@@ -28,6 +28,14 @@
 //! | PUT /v1/recovery | device and recovery code | `ReplaceRecovery` -> 204 (new code) |
 //! | GET /v1/blocks | device | -> `Blocks` |
 //! | PUT, DELETE /v1/blocks/{account} | device | -> 204 |
+//! | GET /v1/contacts | device | -> `Contacts` |
+//! | PUT, DELETE /v1/contacts/{account} | device | -> 204 |
+//! | GET /v1/privacy | device | -> `Privacy` |
+//! | PUT /v1/privacy | device | `Privacy` -> `Privacy` |
+//! | GET /v1/profile | device | -> `Profile` (the own one) |
+//! | PUT /v1/profile | device | `Profile` -> 204 |
+//! | GET /v1/accounts/{account}/profile?key_id= | device with the profile key | -> `Profile` |
+//! | POST /v1/reports | device | `Report` -> 204 |
 //! | POST /v1/groups | device | `PostOperation` -> 201 `OperationAccepted` |
 //! | GET /v1/groups | device | -> `Groups` (of the own account) |
 //! | GET /v1/groups/{group}?from=0 | member | -> `GroupPage` |
@@ -87,6 +95,23 @@ impl PartialSchema for Base64 {
 }
 
 impl ToSchema for Base64 {}
+
+/// For whom something of an account is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Audience {
+    Everyone,
+    Contacts,
+    Nobody,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ReportReason {
+    Spam,
+    Abuse,
+    Other,
+}
 
 macro_rules! bodies {
     ($($(#[$doc:meta])* $name:ident { $($(#[$field_doc:meta])* $field:ident: $type:ty,)* })*) => {
@@ -389,6 +414,65 @@ bodies! {
         accounts: Vec<AccountId>,
     }
 
+    Contacts {
+        #[schema(value_type = Vec<uuid::Uuid>)]
+        accounts: Vec<AccountId>,
+    }
+
+    PrivacyRule {
+        audience: Audience,
+        /// Not these, although they belong to the audience. At most 256.
+        #[serde(default)]
+        #[schema(value_type = Vec<uuid::Uuid>)]
+        except: Vec<AccountId>,
+    }
+
+    /// What an account lets others see and do. What one hides from somebody of last seen, online and read receipts, one does not
+    /// see of them.
+    Privacy {
+        /// In a request: of the settings that it replaces. 0: they were never set.
+        version: u32,
+        /// "everyone" means contacts.
+        last_seen: PrivacyRule,
+        /// "everyone" means contacts.
+        online: Audience,
+        /// Who gets the profile key is up to the clients: picture and about are for them to enforce.
+        picture: PrivacyRule,
+        about: PrivacyRule,
+        read_receipts: Audience,
+        /// Who may put this account into a group; all others send it an invite link.
+        group_adds: PrivacyRule,
+    }
+
+    /// A profile, encrypted with its profile key.
+    Profile {
+        /// Chosen by the client, from 1 to 2^53 - 1; it rises.
+        version: u64,
+        /// 32 hex digits: derived from the profile key; see docs/protocol.md "Profiles".
+        key_id: String,
+        /// At most 66 KiB.
+        ciphertext: Base64,
+    }
+
+    ReportedMessage {
+        sent_at_ms: u64,
+        /// At most 4 KiB.
+        text: String,
+    }
+
+    /// What a person tells the operator about another. The operator reads all of it, and nothing proves it.
+    Report {
+        #[schema(value_type = uuid::Uuid)]
+        account: AccountId,
+        reason: ReportReason,
+        /// At most 2,000 characters.
+        #[serde(default)]
+        comment: String,
+        /// At most 20.
+        #[serde(default)]
+        messages: Vec<ReportedMessage>,
+    }
+
     /// A signed operation on a group; see docs/protocol.md "Groups".
     PostOperation {
         /// Serialized protobuf `GroupOperation`, at most 128 KiB.
@@ -532,6 +616,13 @@ bodies! {
         action: String,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         retry_after_ms: Option<u64>,
+        /// With group-add-refused: who cannot be added.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        #[schema(value_type = Vec<uuid::Uuid>)]
+        accounts: Vec<AccountId>,
+        /// With privacy-conflict: the settings in force.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        privacy: Option<Privacy>,
     }
 }
 
@@ -550,6 +641,8 @@ impl Problem {
             code: code.number(),
             action: code.action().as_str().into(),
             retry_after_ms,
+            accounts: Vec::new(),
+            privacy: None,
         }
     }
 }

@@ -1,4 +1,5 @@
-//! A Sotto bot in the middle of a pipe: `sotto listen --json --mark-read | sotto-echo | sotto send --stdin --json`.
+//! A Sotto bot in the middle of a pipe:
+//! `sotto listen --json --mark-read --accept-requests | sotto-echo | sotto send --stdin --json`.
 //! Reads one event per line, writes one message per line. A bot needs no Sotto library, only JSON; this one is written to
 //! be copied.
 //! Always true:

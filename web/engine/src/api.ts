@@ -49,13 +49,21 @@ export type Command = { "command": "register", server: string, username: Usernam
 /**
  * In a group: parts of the text that name members, ascending and apart from each other; at most 64.
  */
-mentions: Array<Mention>, } | { "command": "create_group", group: NewGroup, } | { "command": "change_group", group: GroupId, change: GroupChange, } | { "command": "group", group: GroupId, } | { "command": "look_at_invite", link: string, } | { "command": "join_group", link: string, } | { "command": "retry_message", name: ClientMsgId, } | { "command": "cancel_message", name: ClientMsgId, } | { "command": "mark_read", conversation: Conversation, up_to: MessageId | null, } | { "command": "conversations" } | { "command": "conversation", conversation: Conversation, } | { "command": "set_conversation", conversation: Conversation, changes: ConversationChanges, } | { "command": "history", conversation: Conversation, at: HistoryPlace, limit: number, } | { "command": "message", name: ClientMsgId, } | { "command": "search", query: string, conversation: Conversation | null, limit: number, } | { "command": "contact", who: Who, } | { "command": "contacts" } | { "command": "safety_number", who: Who, } | { "command": "set_verified", who: Who, verified: boolean, 
+mentions: Array<Mention>, 
+/**
+ * The message of the same conversation that this answers.
+ */
+reply_to: MessageRef | null, preview: LinkPreview | null, } | { "command": "send", to: Who, content: NewContent, name: ClientMsgId | null, } | { "command": "react", message: MessageRef, emoji: string, } | { "command": "edit", message: MessageRef, body: string, mentions: Array<Mention>, } | { "command": "delete", messages: Array<MessageRef>, for_everyone: boolean, } | { "command": "forward", messages: Array<MessageRef>, to: Array<Who>, } | { "command": "star", messages: Array<MessageRef>, starred: boolean, } | { "command": "starred" } | { "command": "pin", message: MessageRef, seconds: number | null, } | { "command": "pinned", conversation: Conversation, } | { "command": "vote", message: MessageRef, options: Array<number>, } | { "command": "set_timer", conversation: Conversation, seconds: number, } | { "command": "preferences" } | { "command": "set_preferences", changes: PreferenceChanges, } | { "command": "create_group", group: NewGroup, } | { "command": "change_group", group: GroupId, change: GroupChange, } | { "command": "group", group: GroupId, } | { "command": "look_at_invite", link: string, } | { "command": "join_group", link: string, } | { "command": "retry_message", name: ClientMsgId, } | { "command": "cancel_message", name: ClientMsgId, } | { "command": "mark_read", conversation: Conversation, up_to: MessageId | null, } | { "command": "conversations" } | { "command": "conversation", conversation: Conversation, } | { "command": "set_conversation", conversation: Conversation, changes: ConversationChanges, } | { "command": "history", conversation: Conversation, at: HistoryPlace, limit: number, } | { "command": "message", name: ClientMsgId, } | { "command": "search", query: string, conversation: Conversation | null, limit: number, } | { "command": "contact", who: Who, } | { "command": "contacts" } | { "command": "safety_number", who: Who, } | { "command": "set_verified", who: Who, verified: boolean, 
 /**
  * The 60 digits, however spaced.
  */
-safety_number: string | null, } | { "command": "accept_key", who: Who, identity_key: string | null, } | { "command": "set_blocked", who: Who, blocked: boolean, } | { "command": "devices" } | { "command": "remove_device", device: DeviceId, recovery_code: string | null, } | { "command": "request_history" } | { "command": "new_recovery_code", current_code: string, } | { "command": "delete_account" } | { "command": "status" } | { "command": "export", next: string | null, };
+safety_number: string | null, } | { "command": "accept_key", who: Who, identity_key: string | null, } | { "command": "set_blocked", who: Who, blocked: boolean, } | { "command": "accept_request", who: Who, } | { "command": "report", who: Who, reason: ReportReason, comment: string, messages: Array<MessageRef>, } | { "command": "delete_conversation", conversation: Conversation, } | { "command": "privacy" } | { "command": "set_privacy", changes: PrivacyChanges, } | { "command": "profile" } | { "command": "set_profile", changes: ProfileChanges, } | { "command": "picture", account: AccountId, } | { "command": "watch_people", people: Array<AccountId>, } | { "command": "set_typing", conversation: Conversation, state: TypingState, } | { "command": "devices" } | { "command": "remove_device", device: DeviceId, recovery_code: string | null, } | { "command": "request_history" } | { "command": "new_recovery_code", current_code: string, } | { "command": "delete_account" } | { "command": "status" } | { "command": "export", next: string | null, };
 
-export type Reply = { "reply": "done" } | { "reply": "registered", me: Me, recovery_code: string, } | { "reply": "recovered", me: Me, other_devices: number, } | { "reply": "link_text", text: string, expires_ms: number, } | { "reply": "me", me: Me, } | { "reply": "queued", message: MessageView, } | { "reply": "contact", contact: ContactView, } | { "reply": "contacts", contacts: Array<ContactView>, } | { "reply": "group", group: GroupView, } | { "reply": "group_invitation", invitation: GroupInvitation, } | { "reply": "conversations", conversations: Array<ConversationView>, } | { "reply": "conversation", conversation: ConversationView, } | { "reply": "messages", messages: Array<MessageView>, more: boolean, newer: boolean, } | { "reply": "message", message: MessageView, details: MessageDetails, } | { "reply": "found", hits: Array<SearchHit>, } | { "reply": "safety_number", digits: string, qr: string, verified: boolean, contact: ContactView, } | { "reply": "devices", devices: Array<DeviceView>, } | { "reply": "recovery_code", recovery_code: string, } | { "reply": "status", status: StatusView, } | { "reply": "export_page", 
+export type Reply = { "reply": "done" } | { "reply": "registered", me: Me, recovery_code: string, } | { "reply": "recovered", me: Me, other_devices: number, } | { "reply": "link_text", text: string, expires_ms: number, } | { "reply": "me", me: Me, } | { "reply": "queued", message: MessageView, } | { "reply": "contact", contact: ContactView, } | { "reply": "contacts", contacts: Array<ContactView>, } | { "reply": "group", group: GroupView, } | { "reply": "group_invitation", invitation: GroupInvitation, } | { "reply": "conversations", conversations: Array<ConversationView>, } | { "reply": "conversation", conversation: ConversationView, } | { "reply": "messages", messages: Array<MessageView>, more: boolean, newer: boolean, } | { "reply": "message", message: MessageView, details: MessageDetails, } | { "reply": "found", hits: Array<SearchHit>, } | { "reply": "preferences", preferences: Preferences, } | { "reply": "privacy", privacy: Privacy, } | { "reply": "profile", profile: ProfileView, } | { "reply": "picture", 
+/**
+ * None: they have none, or do not show it.
+ */
+picture: PictureView | null, } | { "reply": "safety_number", digits: string, qr: string, verified: boolean, contact: ContactView, } | { "reply": "devices", devices: Array<DeviceView>, } | { "reply": "recovery_code", recovery_code: string, } | { "reply": "status", status: StatusView, } | { "reply": "export_page", 
 /**
  * Each is the text of one JSON object.
  */
@@ -83,7 +91,7 @@ identity_key: string, };
  */
 export type MessageStatus = "received" | "pending" | "held" | "sent" | "delivered" | "read" | "failed" | "waiting";
 
-export type MessageBody = { "kind": "text", body: string, mentions?: Array<Mention>, } | { "kind": "undecryptable" } | { "kind": "key_changed", identity_key: string, } | { "kind": "group_change", change: GroupChangeView, } | { "kind": "unsupported" } | { "kind": "profile_restored" };
+export type MessageBody = { "kind": "text", body: string, mentions?: Array<Mention>, } | { "kind": "undecryptable" } | { "kind": "key_changed", identity_key: string, } | { "kind": "group_change", change: GroupChangeView, } | { "kind": "poll", question: string, options: Array<PollOptionView>, multiple: boolean, } | { "kind": "location", latitude: number, longitude: number, label: string, } | { "kind": "contact_card", card: ContactCardView, } | { "kind": "deleted", by: PersonView, } | { "kind": "timer", seconds: number, } | { "kind": "unsupported" } | { "kind": "profile_restored" };
 
 export type MessageView = { 
 /**
@@ -114,7 +122,7 @@ written_ms: number, server_time_ms: number | null, delivered_ms: number | null, 
 /**
  * Why it failed or is held, for people.
  */
-note: string | null, };
+note: string | null, extras: MessageExtras, };
 
 /**
  * What really happened to a message.
@@ -127,7 +135,194 @@ copies: Array<CopyDetails>, resends: number, attempts: number, times: MessageTim
 /**
  * Of an own message in a group: how far each other member is.
  */
-members: Array<MemberReceipt>, };
+members: Array<MemberReceipt>, 
+/**
+ * Earlier texts of an edited message, the first one first.
+ */
+versions: Array<MessageVersion>, };
+
+/**
+ * What people did with a message, and what becomes of it.
+ */
+export type MessageExtras = { quote: QuoteView | null, forwarded: boolean, preview: LinkPreview | null, 
+/**
+ * When its text was changed last, by its author's clock.
+ */
+edited_ms: number | null, 
+/**
+ * The most frequent first.
+ */
+reactions: Array<ReactionView>, starred: boolean, 
+/**
+ * None: not pinned.
+ */
+pinned_until_ms: number | null, 
+/**
+ * Disappears so long after it was read; 0: stays.
+ */
+expires_after_s: number, 
+/**
+ * Known once it was read.
+ */
+expires_ms: number | null, 
+/**
+ * The own text can still be changed, or deleted for everyone, until then; 0: not.
+ */
+editable_until_ms: number, deletable_until_ms: number, };
+
+/**
+ * Names a message: `from` and `name` of its view.
+ */
+export type MessageRef = { from: AccountId, name: ClientMsgId, };
+
+/**
+ * An earlier text of an edited message.
+ */
+export type MessageVersion = { body: string, 
+/**
+ * The clock of who wrote it.
+ */
+written_ms: number, };
+
+/**
+ * What can be said beside a text.
+ */
+export type NewContent = { "kind": "poll", question: string, options: Array<string>, multiple: boolean, } | { "kind": "location", latitude: number, longitude: number, label: string, } | { "kind": "contact", account: AccountId, };
+
+/**
+ * What the sender's client saw behind a link of the text.
+ */
+export type LinkPreview = { 
+/**
+ * Stands in the text.
+ */
+url: string, title: string, description: string, };
+
+/**
+ * The message that another one answers, as it is now.
+ */
+export type QuoteView = { message: MessageRef, author: PersonView, 
+/**
+ * The beginning of what it says; none: it is not here (any more).
+ */
+text: string | null, };
+
+export type ReactionView = { emoji: string, 
+/**
+ * Who reacted so, in their order.
+ */
+people: Array<PersonView>, };
+
+export type PollOptionView = { text: string, voters: Array<PersonView>, };
+
+/**
+ * Somebody's account, as the sender knows them.
+ */
+export type ContactCardView = { account: AccountId, username: Username | null, name: string, };
+
+/**
+ * What holds on all devices of the account.
+ */
+export type Preferences = { 
+/**
+ * In conversations with people that begin from now on, what is sent disappears so many seconds after it was read; 0: stays.
+ */
+default_timer_s: number, 
+/**
+ * Whether the clients may look behind links of texts one writes, to send what they see there along.
+ */
+link_previews: boolean, };
+
+export type ReportReason = "spam" | "abuse" | "other";
+
+export type Audience = "everyone" | "contacts" | "nobody";
+
+/**
+ * An audience, and who of it is left out.
+ */
+export type PrivacyRule = { audience: Audience, 
+/**
+ * At most 256.
+ */
+except: Array<AccountId>, };
+
+/**
+ * What one hides from somebody of last seen, online and read receipts, one does not see of them.
+ */
+export type Privacy = { 
+/**
+ * "everyone" means contacts.
+ */
+last_seen: PrivacyRule, 
+/**
+ * "everyone" means contacts.
+ */
+online: Audience, picture: PrivacyRule, about: PrivacyRule, read_receipts: Audience, 
+/**
+ * Who may put this account into a group; others can send an invite link.
+ */
+group_adds: PrivacyRule, };
+
+/**
+ * Only what is named is changed.
+ */
+export type PrivacyChanges = { last_seen?: PrivacyRule, online?: Audience, picture?: PrivacyRule, about?: PrivacyRule, read_receipts?: Audience, group_adds?: PrivacyRule, };
+
+/**
+ * What a person's contacts see of them.
+ */
+export type ProfileView = { display_name: string | null, about: string | null, 
+/**
+ * Names the picture (`Command::Picture`).
+ */
+picture: string | null, };
+
+/**
+ * Only what is named is changed; an empty text takes it away.
+ */
+export type ProfileChanges = { 
+/**
+ * At most 64 characters.
+ */
+display_name?: string, 
+/**
+ * At most 140 characters.
+ */
+about?: string, 
+/**
+ * JPEG, PNG or WebP of at most 48 KiB, in base64.
+ */
+picture?: string, };
+
+export type PictureView = { 
+/**
+ * As `ContactView::picture` has it.
+ */
+id: string, 
+/**
+ * "image/jpeg", "image/png" or "image/webp".
+ */
+media_type: string, 
+/**
+ * Base64.
+ */
+data: string, };
+
+/**
+ * Whether somebody is there. Who hides it, and who is not known on the other side, is neither online nor was last seen.
+ */
+export type PresenceView = { account: AccountId, online: boolean, 
+/**
+ * None: hidden, never, or online now.
+ */
+last_seen_ms?: number, };
+
+export type TypingState = "stopped" | "typing" | "recording";
+
+/**
+ * Only what is named is changed.
+ */
+export type PreferenceChanges = { default_timer_s?: number, link_previews?: boolean, };
 
 /**
  * When each step of a message's way was taken. What was not measured is none.
@@ -180,7 +375,19 @@ ratchet_key: string | null,
  */
 ciphertext: string | null, };
 
-export type ContactView = { account: AccountId, username: Username | null, display_name: string | null, verified: boolean, blocked: boolean, 
+export type ContactView = { account: AccountId, username: Username | null, display_name: string | null, 
+/**
+ * What this person calls them; it goes before all other names.
+ */
+nickname: string | null, 
+/**
+ * What they say of themselves.
+ */
+about: string | null, 
+/**
+ * Names their picture (`Command::Picture`): another one has another name.
+ */
+picture: string | null, verified: boolean, blocked: boolean, 
 /**
  * A new key waits for a decision (only if the contact was verified).
  */
@@ -461,10 +668,18 @@ muted_until_ms: number, marked_unread: boolean,
 /**
  * Text not sent yet.
  */
-draft: string | null, };
+draft: string | null, folder: string | null, 
+/**
+ * Somebody new: they get no receipts, and see nothing of this person, until `AcceptRequest` or an answer.
+ */
+is_request: boolean, 
+/**
+ * What is sent now disappears so many seconds after it was read; 0: stays.
+ */
+timer_s: number, };
 
 /**
- * What a person arranges about a conversation; kept on this device.
+ * What a person arranges about a conversation, the same on all their devices.
  */
 export type ConversationChanges = { pinned?: boolean, archived?: boolean, 
 /**
@@ -478,7 +693,15 @@ marked_unread?: boolean,
 /**
  * Text not sent yet; empty: none.
  */
-draft?: string, };
+draft?: string, 
+/**
+ * At most 32 characters; empty: in none.
+ */
+folder?: string, 
+/**
+ * What this person calls the other one, at most 64 characters; empty: by their own name.
+ */
+nickname?: string, };
 
 /**
  * Where a page of history lies. Positions are those of `MessageView::position`.
@@ -507,7 +730,11 @@ export type StatusView = { connection: ConnectionView, me: Me | null,
 /**
  * Messages not yet accepted by the server.
  */
-outbox: number, undecryptable: number, repaired: number, clock_off_ms: number, 
+outbox: number, 
+/**
+ * What else was done here and is still to be told to the server, to contacts or to the own other devices; 0: all is told.
+ */
+untold: number, undecryptable: number, repaired: number, clock_off_ms: number, 
 /**
  * Set when signed out for good: why, for people.
  */
@@ -516,4 +743,4 @@ signed_out: string | null, };
 /**
  * What happened without being asked for.
  */
-export type Event = { "event": "connection", connection: ConnectionView, } | { "event": "message_added", message: MessageView, backlog: boolean, } | { "event": "message_changed", message: MessageView, } | { "event": "message_removed", name: ClientMsgId, conversation: Conversation, } | { "event": "conversation_changed", conversation: Conversation, } | { "event": "contact_changed", contact: ContactView, } | { "event": "key_changed", contact: ContactView, was_verified: boolean, } | { "event": "queue_drained" } | { "event": "linked", me: Me, } | { "event": "link_failed", error: CommandError, } | { "event": "history_received", done: number, total: number, } | { "event": "history_sent", device: DeviceId, done: number, total: number, } | { "event": "group_keys", group: GroupId, done: number, total: number, } | { "event": "devices_changed" } | { "event": "signed_out", error: CommandError, } | { "event": "clock_off", by_ms: number, } | { "event": "repairing", contact: AccountId, reason: string, } | { "event": "notice", text: string, };
+export type Event = { "event": "connection", connection: ConnectionView, } | { "event": "message_added", message: MessageView, backlog: boolean, } | { "event": "message_changed", message: MessageView, } | { "event": "message_removed", name: ClientMsgId, conversation: Conversation, } | { "event": "conversation_changed", conversation: Conversation, } | { "event": "conversation_removed", conversation: Conversation, } | { "event": "contact_changed", contact: ContactView, } | { "event": "key_changed", contact: ContactView, was_verified: boolean, } | { "event": "queue_drained" } | { "event": "linked", me: Me, } | { "event": "link_failed", error: CommandError, } | { "event": "history_received", done: number, total: number, } | { "event": "history_sent", device: DeviceId, done: number, total: number, } | { "event": "group_keys", group: GroupId, done: number, total: number, } | { "event": "devices_changed" } | { "event": "presence_changed", people: Array<PresenceView>, } | { "event": "typing", conversation: Conversation, person: PersonView, state: TypingState, } | { "event": "preferences_changed", preferences: Preferences, } | { "event": "signed_out", error: CommandError, } | { "event": "profile_changed", profile: ProfileView, } | { "event": "clock_off", by_ms: number, } | { "event": "repairing", contact: AccountId, reason: string, } | { "event": "notice", text: string, };

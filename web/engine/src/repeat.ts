@@ -12,7 +12,22 @@ const REPEATABLE: Record<Command["command"], boolean> = {
   retry_message: false,
   create_group: false,
   change_group: false,
+  forward: false,
+  report: false,
+  set_profile: false,
   send_text: true,
+  send: true,
+  react: true,
+  edit: true,
+  delete: true,
+  star: true,
+  starred: true,
+  pin: true,
+  pinned: true,
+  vote: true,
+  set_timer: true,
+  preferences: true,
+  set_preferences: true,
   set_online: true,
   who_am_i: true,
   find_person: true,
@@ -30,6 +45,14 @@ const REPEATABLE: Record<Command["command"], boolean> = {
   set_verified: true,
   accept_key: true,
   set_blocked: true,
+  accept_request: true,
+  delete_conversation: true,
+  privacy: true,
+  set_privacy: true,
+  profile: true,
+  picture: true,
+  watch_people: true,
+  set_typing: true,
   devices: true,
   request_history: true,
   group: true,
@@ -43,5 +66,5 @@ const REPEATABLE: Record<Command["command"], boolean> = {
 export function canRepeat(ask: Ask): boolean {
   if (ask.ask !== "command") return true;
   const { command } = ask;
-  return command.command === "send_text" ? command.name !== null : REPEATABLE[command.command];
+  return command.command === "send_text" || command.command === "send" ? command.name !== null : REPEATABLE[command.command];
 }

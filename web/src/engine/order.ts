@@ -11,7 +11,7 @@ export function byPosition(a: MessageView, b: MessageView): number {
 }
 
 /** A name is unique for its author only: somebody else could reuse it. */
-export function keyOf(message: MessageView): string {
+export function keyOf(message: Pick<MessageView, "from" | "name">): string {
   return `${message.from}/${message.name}`;
 }
 

@@ -216,10 +216,16 @@ function takeConversations(views: readonly ConversationView[]): void {
   });
 }
 
+function withChanges(view: ConversationView, { nickname, ...changes }: ConversationChanges): ConversationView {
+  const text = (changed: string | undefined, before: string | null) => (changed === "" ? null : (changed ?? before));
+  const contact = view.contact && { ...view.contact, nickname: text(nickname, view.contact.nickname) };
+  return { ...view, ...changes, contact, draft: text(changes.draft, view.draft), folder: text(changes.folder, view.folder) };
+}
+
 /** Pins, archives, mutes and so on. Shown at once: the engine only keeps it. */
 export async function setConversation(account: string, changes: ConversationChanges): Promise<void> {
   const before = useApp.getState().conversations[account];
-  if (before) takeConversations([{ ...before, ...changes, draft: changes.draft === "" ? null : (changes.draft ?? before.draft) }]);
+  if (before) takeConversations([withChanges(before, changes)]);
   try {
     const reply = await engine.command({ command: "set_conversation", conversation: account, changes });
     takeConversations([reply.conversation]);
@@ -234,7 +240,7 @@ export async function setConversation(account: string, changes: ConversationChan
 function apply(happenings: Happening[]): void {
   const state = useApp.getState();
   const next: Partial<AppState> = {};
-  const conversations = { ...state.conversations };
+  let conversations = { ...state.conversations };
   const touched = new Set<string>();
   const current = (): AppState => ({ ...state, ...next });
   const setContact = (contact: ContactView) => {
@@ -270,6 +276,13 @@ function apply(happenings: Happening[]): void {
       case "message_removed":
       case "conversation_changed":
         changed.add(happening.conversation);
+        break;
+      case "conversation_removed":
+        conversations = Object.fromEntries(Object.entries(conversations).filter(([id]) => id !== happening.conversation));
+        touched.add(happening.conversation);
+        changed.delete(happening.conversation);
+        // What is being read of it right now would bring it back.
+        readAll = true;
         break;
       case "contact_changed":
         setContact(happening.contact);
@@ -314,7 +327,12 @@ function apply(happenings: Happening[]): void {
         break;
       case "queue_drained":
       case "repairing":
-        // Shown by the connection's state and by the message that waits.
+      case "preferences_changed":
+      case "profile_changed":
+      case "presence_changed":
+      case "typing":
+        // Shown by the connection's state and by the message that waits; the settings read what they show. Who is there and what
+        // people look like is kept in `presence` and `pictures`.
         break;
     }
   }
@@ -370,7 +388,7 @@ export function dismissNotice(id: number): void {
 // ---------- Selections ----------
 
 export function displayName(contact: ContactView): string | null {
-  return contact.display_name ?? contact.username;
+  return contact.nickname ?? contact.display_name ?? contact.username;
 }
 
 export function isMuted(view: ConversationView, now = Date.now()): boolean {
@@ -381,11 +399,11 @@ export function isUnread(view: ConversationView): boolean {
   return view.unread > 0 || view.marked_unread;
 }
 
-/** Unread messages that call for attention: muted and archived conversations stay quiet. */
+/** Unread messages that call for attention: muted and archived conversations stay quiet, and so does who is not accepted. */
 export function unreadTotal(state: AppState): number {
   let total = 0;
   for (const view of Object.values(state.conversations)) {
-    if (!isMuted(view) && !view.archived) total += view.unread > 0 ? view.unread : view.marked_unread ? 1 : 0;
+    if (!isMuted(view) && !view.archived && !view.is_request) total += view.unread > 0 ? view.unread : view.marked_unread ? 1 : 0;
   }
   return total;
 }

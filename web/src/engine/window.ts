@@ -5,7 +5,7 @@
  * - `messages` is without gaps and in the order of positions; `more` and `newer` say whether history goes on before and after;
  * - an answer to an older question (another conversation, another place) is dropped.
  */
-import { messageName, type HistoryPlace, type Mention, type MessageView } from "@sotto/engine";
+import { messageName, type HistoryPlace, type Mention, type MessageRef, type MessageView, type NewContent } from "@sotto/engine";
 import { create } from "zustand";
 import { engine } from "./engine";
 import { byPosition, compareDigits, keyOf, readId } from "./order";
@@ -19,6 +19,8 @@ const PATIENCE_MS = 60;
 /** Above this, the far end is dropped: reading back for hours must not fill the memory. */
 const KEPT_MAX = 3000;
 const KEPT_AFTER_TRIM = 1500;
+/** As much of a message as an answer shows. */
+const QUOTE_CHARS = 200;
 
 export interface ChatWindow {
   account: string | null;
@@ -209,9 +211,26 @@ function merge(known: readonly MessageView[], added: readonly MessageView[]): Me
 
 // ---------- Sending ----------
 
-/** Sends a text; resolves when it is saved on this device. The same name again is the same message. */
-export async function sendText(account: string, body: string, mentions: Mention[] = [], name = messageName()): Promise<void> {
-  const { message } = await engine.command({ command: "send_text", to: recipientOf(account), body, name, mentions });
+export interface NewText {
+  body: string;
+  mentions: Mention[];
+  /** The same name again is the same message. */
+  name: string;
+  reply_to: MessageRef | null;
+}
+
+/** Sends a text; resolves when it is saved on this device. */
+export async function sendText(account: string, text: NewText): Promise<void> {
+  await showSent(account, engine.command({ command: "send_text", to: recipientOf(account), preview: null, ...text }));
+}
+
+/** Sends something beside a text. */
+export async function sendContent(account: string, content: NewContent): Promise<void> {
+  await showSent(account, engine.command({ command: "send", to: recipientOf(account), content, name: messageName() }));
+}
+
+async function showSent(account: string, sending: Promise<{ message: MessageView }>): Promise<void> {
+  const { message } = await sending;
   if (useWindow.getState().account === account) {
     if (useWindow.getState().newer) await jumpToNewest();
     else take([message]);
@@ -291,8 +310,9 @@ function nameSoon(account: string): void {
   }, NAMES_MS);
 }
 
-function take(taken: readonly MessageView[]): void {
+export function take(taken: readonly MessageView[]): void {
   if (taken.length === 0) return;
+  requote(taken);
   useWindow.setState((state) => {
     if (state.phase !== "ready") return state;
     const known = new Set(state.messages.map(keyOf));
@@ -309,6 +329,40 @@ function take(taken: readonly MessageView[]): void {
   });
 }
 
+/** Answers show what they answer as it is now; its text is null when it is gone. */
+function requote(changed: readonly MessageView[]): void {
+  const texts = new Map(changed.map((message) => [keyOf(message), quotedText(message)]));
+  useWindow.setState((state) => {
+    const isStale = ({ extras: { quote } }: MessageView) => {
+      const text = quote && texts.get(keyOf(quote.message));
+      return text !== undefined && quote?.text !== text;
+    };
+    if (!state.messages.some(isStale)) return state;
+    const requoted = state.messages.map((message) => {
+      const { quote } = message.extras;
+      if (quote === null || !isStale(message)) return message;
+      return { ...message, extras: { ...message.extras, quote: { ...quote, text: texts.get(keyOf(quote.message)) ?? null } } };
+    });
+    return { messages: requoted };
+  });
+}
+
+/** As the engine quotes it. */
+function quotedText({ body }: MessageView): string | null {
+  switch (body.kind) {
+    case "text":
+      return Array.from(body.body.slice(0, QUOTE_CHARS * 2)).slice(0, QUOTE_CHARS).join("");
+    case "poll":
+      return body.question;
+    case "location":
+      return body.label;
+    case "contact_card":
+      return body.card.name;
+    default:
+      return null;
+  }
+}
+
 /** Somebody wrote while nobody looked: the line shows where. */
 function unreadLine(state: ChatWindow, taken: readonly MessageView[], known: ReadonlySet<string>): Partial<ChatWindow> {
   const fresh = taken.filter((message) => !message.from_me && !known.has(keyOf(message)));
@@ -319,9 +373,11 @@ function unreadLine(state: ChatWindow, taken: readonly MessageView[], known: Rea
 }
 
 function remove(account: string, name: string): void {
-  useWindow.setState((state) =>
-    state.account === account ? { messages: state.messages.filter((message) => message.name !== name) } : state,
-  );
+  const { account: open, messages } = useWindow.getState();
+  if (open !== account) return;
+  const gone = messages.filter((message) => message.name === name);
+  requote(gone.map((message) => ({ ...message, body: { kind: "unsupported" } })));
+  useWindow.setState((state) => ({ messages: state.messages.filter((message) => message.name !== name) }));
 }
 
 /** Reads what is shown again, at the same place. */

@@ -39,7 +39,7 @@ const groups = {
   "groups.picture.crop.label": "The picture. Arrow keys move it, plus and minus zoom.",
   "groups.picture.zoom": "Zoom",
   "groups.picture.use": "Use it",
-  "groups.picture.hint": "Drag it into place. What lies in the frame is kept, small enough to travel with the group.",
+  "groups.picture.hint": "Drag it into place. What lies in the frame is kept, small enough to travel with the name.",
   "groups.picture.unreadable": "This file is not a picture that the browser can read. Choose a JPEG, PNG or WebP.",
   "groups.picture.too_much": "This picture could not be made small enough. Choose a simpler one.",
 

@@ -5,11 +5,14 @@
 import type { LucideIcon } from "lucide-react";
 import { lazy, Suspense, useEffect, useId, useMemo, useRef, type ReactNode } from "react";
 import { create } from "zustand";
+import { notice } from "../engine/store";
 import { IconButton } from "./IconButton";
 
 export type MenuEntry =
   | { label: string; icon?: LucideIcon; hint?: ReactNode; danger?: boolean; disabled?: boolean; onSelect: () => void }
   | { label: string; icon?: LucideIcon; items: readonly MenuEntry[] }
+  /** Beside each other: what is a sign more than a word. */
+  | { label: string; row: readonly { label: string; sign: ReactNode; pressed?: boolean; onSelect: () => void }[] }
   | "line";
 
 export interface OpenMenu {
@@ -22,6 +25,19 @@ export interface OpenMenu {
   align: "start" | "end";
   /** What gets the focus back. */
   from: HTMLElement | null;
+}
+
+/** Some menus are loaded when they are asked for. */
+type Items = readonly MenuEntry[] | Promise<readonly MenuEntry[]>;
+
+async function show(menu: Omit<OpenMenu, "items">, items: Items): Promise<void> {
+  try {
+    // What is there already is shown at once: a key pressed next belongs to the menu.
+    const entries = items instanceof Promise ? await items : items;
+    if (entries.length > 0) useMenu.setState({ open: { ...menu, items: entries } });
+  } catch (error) {
+    notice(error);
+  }
 }
 
 export const useMenu = create<{ open: OpenMenu | null }>(() => ({ open: null }));
@@ -47,11 +63,13 @@ interface ButtonProps {
   label: string;
   icon: LucideIcon;
   /** Asked for when it opens. */
-  items: () => readonly MenuEntry[];
+  items: () => Items;
   className?: string;
+  small?: boolean;
+  tabIndex?: number;
 }
 
-export function MenuButton({ label, icon, items, className }: ButtonProps) {
+export function MenuButton({ label, icon, items, className, small = false, tabIndex }: ButtonProps) {
   const owner = useId();
   const button = useRef<HTMLButtonElement>(null);
   const expanded = useMenu((state) => state.open?.owner === owner);
@@ -62,7 +80,9 @@ export function MenuButton({ label, icon, items, className }: ButtonProps) {
       ref={button}
       label={label}
       icon={icon}
+      small={small}
       {...(className !== undefined && { className })}
+      {...(tabIndex !== undefined && { tabIndex })}
       aria-haspopup="menu"
       aria-expanded={expanded}
       onPointerDown={() => {
@@ -75,7 +95,7 @@ export function MenuButton({ label, icon, items, className }: ButtonProps) {
           return;
         }
         const { x, y, width, height } = node.getBoundingClientRect();
-        useMenu.setState({ open: { owner, label, items: items(), anchor: { x, y, width, height }, align: "end", from: node } });
+        void show({ owner, label, anchor: { x, y, width, height }, align: "end", from: node }, items());
       }}
     />
   );
@@ -95,9 +115,9 @@ interface ContextMenuHandlers {
 
 /**
  * Handlers for an element whose parts have menus: one set serves a list of thousands. `itemsFor` says what the menu of a part holds;
- * null leaves it to the browser.
+ * null leaves it to the browser, an empty one opens nothing.
  */
-export function useContextMenu(label: string, itemsFor: (target: Element) => readonly MenuEntry[] | null): ContextMenuHandlers {
+export function useContextMenu(label: string, itemsFor: (target: Element) => Items | null): ContextMenuHandlers {
   const owner = useId();
   const asked = useRef(itemsFor);
   const press = useRef<{ timer: ReturnType<typeof setTimeout>; x: number; y: number } | null>(null);
@@ -106,11 +126,11 @@ export function useContextMenu(label: string, itemsFor: (target: Element) => rea
     asked.current = itemsFor;
   });
   return useMemo(() => {
-    const show = (target: EventTarget, x: number, y: number): boolean => {
+    const open = (target: EventTarget, x: number, y: number): boolean => {
       const items = target instanceof Element ? asked.current(target) : null;
-      if (!items || items.length === 0) return false;
+      if (!items) return false;
       const from = document.activeElement instanceof HTMLElement ? document.activeElement : null;
-      useMenu.setState({ open: { owner, label, items, anchor: { x, y, width: 0, height: 0 }, align: "start", from } });
+      void show({ owner, label, anchor: { x, y, width: 0, height: 0 }, align: "start", from }, items);
       return true;
     };
     const endPress = () => {
@@ -120,7 +140,7 @@ export function useContextMenu(label: string, itemsFor: (target: Element) => rea
     return {
       onContextMenu: (event) => {
         // Browsers that send this for a long press may be later than our own timer.
-        if (pressed.current || show(event.target, event.clientX, event.clientY)) event.preventDefault();
+        if (pressed.current || open(event.target, event.clientX, event.clientY)) event.preventDefault();
         endPress();
       },
       onPointerDown: (event) => {
@@ -129,7 +149,7 @@ export function useContextMenu(label: string, itemsFor: (target: Element) => rea
         if (event.pointerType !== "touch") return;
         const { target, clientX: x, clientY: y } = event;
         const timer = setTimeout(() => {
-          pressed.current = show(target, x, y);
+          pressed.current = open(target, x, y);
         }, LONG_PRESS_MS);
         press.current = { timer, x, y };
       },

@@ -38,6 +38,16 @@ export function MenuLayer({ menu }: { menu: OpenMenu }) {
   );
 }
 
+/** In a row, the keys of its direction lead along it. */
+function stepAside(event: React.KeyboardEvent<HTMLElement>): void {
+  const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
+  if (step === undefined) return;
+  const forward = getComputedStyle(event.currentTarget).direction === "rtl" ? -step : step;
+  const next = forward > 0 ? event.currentTarget.nextElementSibling : event.currentTarget.previousElementSibling;
+  if (next instanceof HTMLElement) next.focus();
+  event.preventDefault();
+}
+
 function Entries({ items }: { items: readonly MenuEntry[] }) {
   return items.map((entry, at) => {
     if (entry === "line") return <DropdownMenu.Separator key={at} className="menu-line" />;
@@ -57,6 +67,24 @@ function Entries({ items }: { items: readonly MenuEntry[] }) {
             </DropdownMenu.SubContent>
           </DropdownMenu.Portal>
         </DropdownMenu.Sub>
+      );
+    }
+    if ("row" in entry) {
+      return (
+        <DropdownMenu.Group key={at} className="menu-row" aria-label={entry.label}>
+          {entry.row.map(({ label, sign, pressed, onSelect }) => (
+            <DropdownMenu.Item
+              key={label}
+              className={pressed === true ? "menu-sign e on" : "menu-sign e"}
+              aria-label={label}
+              title={label}
+              onSelect={onSelect}
+              onKeyDown={stepAside}
+            >
+              {sign}
+            </DropdownMenu.Item>
+          ))}
+        </DropdownMenu.Group>
       );
     }
     return (

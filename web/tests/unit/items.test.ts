@@ -1,11 +1,25 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import type { ConversationView, MessageView } from "@sotto/engine";
+import type { ConversationView, MessageExtras, MessageView } from "@sotto/engine";
 import { byPosition, compareDigits, keyOf, orderConversations, readId } from "../../src/engine/order";
 import { logItems } from "../../src/features/conversation/items";
 
 const MINUTE = 60_000;
 const NOON = new Date(2026, 4, 4, 12).getTime();
+
+const EXTRAS: MessageExtras = {
+  quote: null,
+  forwarded: false,
+  preview: null,
+  edited_ms: null,
+  reactions: [],
+  starred: false,
+  pinned_until_ms: null,
+  expires_after_s: 0,
+  expires_ms: null,
+  editable_until_ms: 0,
+  deletable_until_ms: 0,
+};
 
 function message(at: number, changes: Partial<MessageView> = {}): MessageView {
   const name = `00000000-0000-4000-8000-${String(at).padStart(12, "0")}`;
@@ -27,6 +41,7 @@ function message(at: number, changes: Partial<MessageView> = {}): MessageView {
     delivered_ms: null,
     read_ms: null,
     note: null,
+    extras: EXTRAS,
     ...changes,
   };
 }

@@ -6,10 +6,10 @@ mod common;
 
 use common::{T0, account, address, group_message, group_settle, keys, new_account, new_group, open, send, signed_key};
 use sotto_ports::{
-    Advance, DirectoryStore, GroupStore, InboxStore, Invite, MetaStore, PreKeyStore, PreKeyUpload, Settle,
-    WatermarkKind,
+    Advance, Audience, ContactChange, DirectoryStore, GroupStore, InboxStore, Invite, MetaStore, PeopleStore,
+    PreKeyStore, PreKeyUpload, Privacy, PrivacyRule, Profile, Settle, WatermarkKind,
 };
-use sotto_types::{Conversation, MessageId};
+use sotto_types::{Conversation, MessageId, ProfileKeyId};
 use std::path::Path;
 
 fn put(target: &str, name: &str, seed: &[u8]) {
@@ -36,6 +36,7 @@ async fn main() {
         up_to: committed.message_id,
         at: T0,
         notify: vec![(address(1), Conversation::Peer(account(2)))],
+        if_contact: false,
     };
     store
         .settle(Settle { of: address(2), envelopes: Vec::new(), remove: Vec::new(), advance: vec![advance] })
@@ -48,6 +49,20 @@ async fn main() {
     pairwise.group = Some((common::group(1), None));
     store.commit_send(pairwise).await.expect("stored");
     store.set_block(account(1), account(2), true).await.expect("stored");
+    let change = ContactChange {
+        owner: account(1),
+        other: account(2),
+        is_contact: true,
+        tell: Vec::new(),
+        tell_read: false,
+        at: T0,
+    };
+    store.set_contact(change).await.expect("stored");
+    let except = PrivacyRule { audience: Audience::Contacts, except: vec![account(2)] };
+    let privacy = Privacy { version: 1, group_adds: except, ..Privacy::default() };
+    store.set_privacy(account(1), privacy).await.expect("stored");
+    let profile = Profile { version: 1, key_id: ProfileKeyId::from_bytes([5; 16]), ciphertext: vec![6; 40].into() };
+    store.put_profile(account(1), profile).await.expect("stored");
     store.put_invite(Invite { hash: [7; 32], uses_left: 3, expires: T0 }).await.expect("stored");
     store.put("secret", "value".into()).await.expect("stored");
     let upload = PreKeyUpload { signed: Some(signed_key(9)), ..keys(5..6) };

@@ -17,6 +17,18 @@ const GROUP_GUESS_BYTES: usize = 4 << 10;
 
 pub type AccountCache<T> = SharedCache<AccountId, T>;
 pub type GroupCache = SharedCache<GroupId, Group>;
+pub type TieCache = SharedCache<Pair, Tie>;
+
+/// (owner, other)
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Pair(pub AccountId, pub AccountId);
+
+/// What the owner of a pair made of the other: asked for at every ack.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Tie {
+    pub is_contact: bool,
+    pub is_blocked: bool,
+}
 
 /// An id that begins or ends with random bytes.
 pub trait Key: Copy + Eq + Hash {
@@ -28,6 +40,12 @@ impl Key for AccountId {
     fn random_byte(&self) -> u8 {
         // The last byte of a UUID of any version is random, as far as its maker is honest.
         self.as_bytes()[15]
+    }
+}
+
+impl Key for Pair {
+    fn random_byte(&self) -> u8 {
+        self.0.random_byte() ^ self.1.random_byte().rotate_left(4)
     }
 }
 
@@ -63,8 +81,14 @@ impl<K, T> Weighter<K, Arc<T>> for Weigh<T> {
 impl<T> AccountCache<T> {
     /// So many values.
     pub fn new(capacity: usize) -> Self {
-        let values = (capacity / SHARDS).max(1);
-        Self::with(values, values, |_| 1)
+        Self::of_values(capacity)
+    }
+}
+
+impl TieCache {
+    /// So many pairs.
+    pub fn new(capacity: usize) -> Self {
+        Self::of_values(capacity)
     }
 }
 
@@ -81,6 +105,11 @@ impl<K: Key, T> SharedCache<K, T> {
         let weight = u64::try_from(weight).unwrap_or(u64::MAX);
         let shard = |_| Mutex::new(Shard { epoch: 0, values: Cache::with_weighter(values, weight, Weigh(weigh)) });
         Self { shards: std::array::from_fn(shard) }
+    }
+
+    fn of_values(capacity: usize) -> Self {
+        let values = (capacity / SHARDS).max(1);
+        Self::with(values, values, |_| 1)
     }
 
     fn shard(&self, id: K) -> &Mutex<Shard<K, T>> {

@@ -9,14 +9,14 @@
 //!
 //! Elsewhere: the batch itself is in `txn`, what operations do in `ops`, the clock on a hanging commit in `watch`.
 
-use crate::cache::{AccountCache, GroupCache};
+use crate::cache::{AccountCache, GroupCache, TieCache};
 use crate::memtables::Memtables;
 use crate::metrics::Metrics;
 use crate::txn::{Batch, News, Txn};
 use crate::watch::{Fatal, Progress};
 use fjall::{Database, OwnedWriteBatch, PersistMode};
 use parking_lot::{Condvar, Mutex};
-use sotto_ports::{Account, EntryFeed, Routing, StoreError};
+use sotto_ports::{Account, EntryFeed, Privacy, Routing, StoreError};
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -187,6 +187,8 @@ pub struct Committer {
     pub feed: Arc<dyn EntryFeed>,
     pub routing: Arc<AccountCache<Routing>>,
     pub accounts: Arc<AccountCache<Account>>,
+    pub privacy: Arc<AccountCache<Privacy>>,
+    pub ties: Arc<TieCache>,
     pub groups: Arc<GroupCache>,
     pub metrics: Arc<Metrics>,
     pub memtables: Arc<Memtables>,
@@ -241,7 +243,7 @@ impl Committer {
     }
 
     fn commit(&mut self, batch: Batch) {
-        let Batch { mut writes, events, changed, changed_groups, durable } = batch;
+        let Batch { mut writes, events, changed, changed_ties, changed_groups, durable } = batch;
         if !writes.is_empty() {
             let mode = if durable { PersistMode::SyncData } else { PersistMode::Buffer };
             let mut out = OwnedWriteBatch::with_capacity(self.db.clone(), writes.len()).durability(Some(mode));
@@ -280,6 +282,10 @@ impl Committer {
         for account in changed {
             self.routing.forget(account);
             self.accounts.forget(account);
+            self.privacy.forget(account);
+        }
+        for tie in changed_ties {
+            self.ties.forget(tie);
         }
         for group in changed_groups {
             self.groups.forget(group);

@@ -1,8 +1,9 @@
 //! Entry points for fuzzing: every decoder of what stands on disk, fed any bytes. None may panic.
 
 use crate::backup::{PartReader, is_manifest};
-use crate::{group_records, keys, records};
-use sotto_types::{AccountId, EntryId, GroupId};
+use crate::{group_records, keys, people_records, records};
+use sotto_ports::{ReportReason, ReportSummary};
+use sotto_types::{AccountId, EntryId, GroupId, Timestamp};
 
 /// Keys and records of every keyspace.
 pub fn records(data: &[u8]) {
@@ -38,6 +39,28 @@ pub fn records(data: &[u8]) {
         let again = group_records::put_operation(&operation);
         assert_eq!(again, data, "an operation that reads must write back the same");
     }
+    if let Ok(privacy) = people_records::privacy(data) {
+        assert_eq!(people_records::put_privacy(&privacy), data, "settings that read must write back the same");
+    }
+    if let Ok(profile) = people_records::profile(data) {
+        assert_eq!(people_records::put_profile(&profile), data, "a profile that reads must write back the same");
+    }
+    if let Ok(summary) = people_records::report_summary(1, data) {
+        assert_eq!(people_records::put_report_summary(&summary), data, "a report that reads must write back the same");
+    }
+    let about = ReportSummary {
+        id: 1,
+        at: Timestamp::ZERO,
+        reporter: account,
+        account,
+        reason: ReportReason::Other,
+        is_resolved: false,
+    };
+    if let Ok(report) = people_records::report_text(&about, data) {
+        assert_eq!(people_records::put_report_text(&report), data, "a text that reads must write back the same");
+    }
+    let _ = keys::report_id(data);
+    let _ = keys::second_of_pair(data);
     let _ = group_records::mark(data);
     let _ = group_records::read_one(data, "number");
     let _ = keys::parse_logged(data);

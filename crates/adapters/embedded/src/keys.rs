@@ -43,6 +43,11 @@ pub fn device(of: DeviceAddress) -> [u8; DEVICE] {
     join(&[of.account.as_bytes(), &[of.device.get()]])
 }
 
+/// In `meta`: two letters and 16 bytes.
+pub fn last_seen(of: AccountId) -> [u8; 18] {
+    join(&[b"l:", of.as_bytes()])
+}
+
 pub fn short(account: AccountId) -> Short {
     *account.as_bytes().first_chunk().expect("an account id is longer")
 }
@@ -97,6 +102,11 @@ pub fn receipt(of: DeviceAddress, conversation: Conversation, member: AccountId)
 
 pub fn pair(owner: AccountId, other: AccountId) -> [u8; 32] {
     join(&[owner.as_bytes(), other.as_bytes()])
+}
+
+/// Of a key made by `pair`.
+pub fn second_of_pair(key: &[u8]) -> Result<AccountId, StoreError> {
+    account(key.get(16..).unwrap_or_default())
 }
 
 pub fn group(id: GroupId) -> [u8; GROUP] {
@@ -165,6 +175,25 @@ pub fn parse_of_day(key: &[u8]) -> Result<(u32, OfDay), StoreError> {
     };
     reader.end()?;
     Ok((day, what))
+}
+
+/// A report is in two records: what lists of them show, which is small, and the rest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ReportPart {
+    Summary = 1,
+    Text = 2,
+}
+
+pub fn report(part: ReportPart, id: u64) -> [u8; 9] {
+    join(&[&[part as u8], &id.to_be_bytes()])
+}
+
+pub fn report_id(key: &[u8]) -> Result<u64, StoreError> {
+    let mut reader = Reader::new(key, "report key");
+    reader.u8()?;
+    let id = reader.u64()?;
+    reader.end()?;
+    Ok(id)
 }
 
 /// The records of one device's prekeys.

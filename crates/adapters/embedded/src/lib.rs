@@ -39,7 +39,12 @@
 //! memberships account11 group8                         -> whole id, since, until (0: it goes on), then earlier stays: (since, until)*
 //!             account11                                -> how many of them go on
 //! cursors     account11 device1 group8                 -> message id
+//! contacts    owner16 other16                          -> (nothing)
+//! privacy     account16                                -> version, who sees and does what (audience, exceptions)
+//! profiles    account16                                -> version, key id, ciphertext
+//! reports     kind1 id8                                -> who about whom, when, why, resolved | comment, messages, resolution
 //! meta        u:key                                    -> what callers keep
+//!             l:account16                              -> time: last in the foreground
 //!             s:schema, s:generation, s:clock          -> the store's own
 //! ```
 //! Elsewhere: what the ports promise is in `sotto_ports`; copies of a running store are in `backup`.
@@ -55,6 +60,7 @@ mod memtables;
 mod metrics;
 mod open;
 mod ops;
+mod people_records;
 mod records;
 mod tables;
 mod txn;
@@ -65,9 +71,9 @@ pub use metrics::StoreStats;
 pub use open::{OpenError, SCHEMA};
 pub use watch::OnFatal;
 
-use cache::{AccountCache, GroupCache};
+use cache::{AccountCache, GroupCache, TieCache};
 use committer::Queue;
-use sotto_ports::{Account, Routing};
+use sotto_ports::{Account, Privacy, Routing};
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -96,7 +102,7 @@ pub struct EmbeddedConfig {
     pub queue_bytes: usize,
     /// How long acks and watermarks may wait to be written together. Ticks appear that much later.
     pub hold_acks: Duration,
-    /// Accounts whose routing is kept in memory.
+    /// Accounts whose routing is kept in memory, and pairs of accounts of which it is known whether one accepted or blocked the other.
     pub cached_accounts: usize,
     /// Groups kept in memory, in bytes; one of 1,024 members takes about 60 KB.
     pub cached_groups_bytes: usize,
@@ -140,6 +146,8 @@ pub struct EmbeddedStore {
     queue: Arc<Queue>,
     routing: Arc<AccountCache<Routing>>,
     accounts: Arc<AccountCache<Account>>,
+    privacy: Arc<AccountCache<Privacy>>,
+    ties: Arc<TieCache>,
     groups: Arc<GroupCache>,
     metrics: Arc<metrics::Metrics>,
     watch: Arc<watch::Watch>,

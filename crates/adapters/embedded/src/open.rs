@@ -1,7 +1,7 @@
 //! Opening a folder: whose it is, whether this program understands it, and what was written last.
 //! Always true: nothing in the folder is changed before it is known to be ours, of our schema, and not in use.
 
-use crate::cache::{AccountCache, GroupCache};
+use crate::cache::{AccountCache, GroupCache, TieCache};
 use crate::committer::{Committer, Queue};
 use crate::memtables::Memtables;
 use crate::metrics::Metrics;
@@ -23,8 +23,9 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 /// Version of the layout drawn in `lib.rs`. What changed: 3 has groups, which a program of 2 would not tell of changed devices;
-/// 4 keeps earlier stays in `memberships`, records that a program of 3 takes for damaged.
-pub const SCHEMA: u32 = 4;
+/// 4 keeps earlier stays in `memberships`, records that a program of 3 takes for damaged; 5 has contacts, settings, profiles and reports, which a
+/// program of 4 would leave behind when an account is deleted.
+pub const SCHEMA: u32 = 5;
 /// The oldest that this program opens. Nothing stored in it reads differently now: it lacks keyspaces, which are made, and
 /// what later records have more.
 pub const SCHEMA_OLDEST: u32 = 2;
@@ -240,6 +241,8 @@ impl EmbeddedStore {
         let tables = Arc::new(tables);
         let routing = Arc::new(AccountCache::new(config.cached_accounts));
         let accounts = Arc::new(AccountCache::new(config.cached_accounts / 8));
+        let privacy = Arc::new(AccountCache::new(config.cached_accounts / 4));
+        let ties = Arc::new(TieCache::new(config.cached_accounts));
         let groups = Arc::new(GroupCache::of_bytes(config.cached_groups_bytes));
         let queue = Arc::new(Queue::new(config.queue_ops, config.queue_bytes, config.hold_acks));
         let metrics = Arc::new(Metrics::new());
@@ -262,10 +265,12 @@ impl EmbeddedStore {
         let committer = Committer {
             db: tables.db.clone(),
             queue: Arc::clone(&queue),
-            txn: Txn::new(Arc::clone(&tables), Arc::clone(&routing), facts.ids),
+            txn: Txn::new(Arc::clone(&tables), Arc::clone(&routing), Arc::clone(&ties), facts.ids),
             feed,
             routing: Arc::clone(&routing),
             accounts: Arc::clone(&accounts),
+            privacy: Arc::clone(&privacy),
+            ties: Arc::clone(&ties),
             groups: Arc::clone(&groups),
             metrics: Arc::clone(&metrics),
             memtables: Arc::clone(&memtables),
@@ -281,6 +286,8 @@ impl EmbeddedStore {
             queue,
             routing,
             accounts,
+            privacy,
+            ties,
             groups,
             metrics,
             watch,

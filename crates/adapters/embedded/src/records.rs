@@ -246,6 +246,20 @@ pub fn device(record: &[u8]) -> Result<Device, StoreError> {
     Ok(device)
 }
 
+pub fn put_last_seen(seen: Timestamp) -> Vec<u8> {
+    let mut out = Vec::new();
+    out.u8(V1);
+    out.time(seen);
+    out
+}
+
+pub fn last_seen(record: &[u8]) -> Result<Timestamp, StoreError> {
+    let mut r = Reader::v1(record, "last seen")?;
+    let seen = r.time()?;
+    r.end()?;
+    Ok(seen)
+}
+
 /// Who has a username.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Name {

@@ -6,6 +6,8 @@
 //! 10.5 days instead of exactly 7, which the contract allows.
 
 use crate::EmbeddedConfig;
+use crate::cache::{Pair, Tie};
+use crate::ops::people::load_tie;
 use fjall::{Database, Keyspace, KeyspaceCreateOptions, Slice, config::CompressionPolicy};
 use parking_lot::RwLock;
 use sotto_ports::StoreError;
@@ -36,6 +38,10 @@ pub enum Table {
     GroupMarks,
     Memberships,
     Cursors,
+    Contacts,
+    Privacy,
+    Profiles,
+    Reports,
     Meta,
     /// Generation of dedup records.
     Dedup(u32),
@@ -43,7 +49,7 @@ pub enum Table {
 
 impl Table {
     /// Every table with one keyspace, in backup order.
-    pub const FIXED: [Self; 21] = [
+    pub const FIXED: [Self; 25] = [
         Self::Inbox,
         Self::Receipts,
         Self::Watermarks,
@@ -64,6 +70,10 @@ impl Table {
         Self::GroupMarks,
         Self::Memberships,
         Self::Cursors,
+        Self::Contacts,
+        Self::Privacy,
+        Self::Profiles,
+        Self::Reports,
         Self::Meta,
     ];
     pub const COUNT: usize = Self::FIXED.len() + 1;
@@ -91,8 +101,12 @@ impl Table {
             Self::GroupMarks => 17,
             Self::Memberships => 18,
             Self::Cursors => 19,
-            Self::Meta => 20,
-            Self::Dedup(_) => 21,
+            Self::Contacts => 20,
+            Self::Privacy => 21,
+            Self::Profiles => 22,
+            Self::Reports => 23,
+            Self::Meta => 24,
+            Self::Dedup(_) => 25,
         }
     }
 
@@ -118,6 +132,10 @@ impl Table {
             Self::GroupMarks => "group_marks",
             Self::Memberships => "memberships",
             Self::Cursors => "cursors",
+            Self::Contacts => "contacts",
+            Self::Privacy => "privacy",
+            Self::Profiles => "profiles",
+            Self::Reports => "reports",
             Self::Meta => "meta",
             Self::Dedup(_) => "dedup",
         }
@@ -134,6 +152,7 @@ impl Table {
             | Self::GroupMarks
             | Self::Memberships
             | Self::Cursors => 3,
+            Self::Contacts | Self::Privacy | Self::Profiles | Self::Reports => 5,
             _ => 2,
         }
     }
@@ -224,6 +243,11 @@ impl Tables {
             Table::Dedup(_) => self.keyspace(table).map_or(Ok(None), |keyspace| keyspace.get(key)).map_err(failed),
             fixed => self.fixed(fixed).get(key).map_err(failed),
         }
+    }
+
+    /// Of what is committed.
+    pub fn tie(&self, pair: Pair) -> Result<Tie, StoreError> {
+        load_tie(|table, key| self.fixed(table).contains_key(key).map_err(failed), pair)
     }
 
     /// Asks the dedup generations, newest first.

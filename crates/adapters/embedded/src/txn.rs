@@ -6,7 +6,7 @@
 //! - an operation that fails leaves no write, no event and no change mark;
 //! - `scan` sees only the store: operations that scan are submitted as barriers, so they run on an empty batch.
 
-use crate::cache::AccountCache;
+use crate::cache::{AccountCache, Pair, Tie, TieCache};
 use crate::records;
 use crate::tables::{Table, Tables};
 use fjall::Slice;
@@ -35,6 +35,7 @@ pub enum News {
 pub struct Txn {
     pub tables: Arc<Tables>,
     routing: Arc<AccountCache<Routing>>,
+    ties: Arc<TieCache>,
     writes: Vec<Write>,
     places: HashTable<usize>,
     hasher: DefaultHashBuilder,
@@ -45,6 +46,7 @@ pub struct Txn {
     withdrawn: Vec<(usize, Event)>,
     /// Accounts whose cached values are outdated once this batch is committed.
     changed: Vec<AccountId>,
+    changed_ties: Vec<Pair>,
     changed_groups: Vec<GroupId>,
     ids: IdClock,
     /// The last id before this batch: what is above it was assigned in it.
@@ -60,6 +62,7 @@ struct Begun {
     writes: usize,
     events: usize,
     changed: usize,
+    changed_ties: usize,
     changed_groups: usize,
 }
 
@@ -68,15 +71,17 @@ pub struct Batch {
     pub writes: Vec<Write>,
     pub events: Vec<Event>,
     pub changed: Vec<AccountId>,
+    pub changed_ties: Vec<Pair>,
     pub changed_groups: Vec<GroupId>,
     pub durable: bool,
 }
 
 impl Txn {
-    pub fn new(tables: Arc<Tables>, routing: Arc<AccountCache<Routing>>, ids: IdClock) -> Self {
+    pub fn new(tables: Arc<Tables>, routing: Arc<AccountCache<Routing>>, ties: Arc<TieCache>, ids: IdClock) -> Self {
         Self {
             tables,
             routing,
+            ties,
             writes: Vec::new(),
             places: HashTable::new(),
             hasher: DefaultHashBuilder::default(),
@@ -84,6 +89,7 @@ impl Txn {
             events: Vec::new(),
             withdrawn: Vec::new(),
             changed: Vec::new(),
+            changed_ties: Vec::new(),
             changed_groups: Vec::new(),
             ids,
             ids_before: ids.last,
@@ -98,6 +104,7 @@ impl Txn {
             writes: self.writes.len(),
             events: self.events.len(),
             changed: self.changed.len(),
+            changed_ties: self.changed_ties.len(),
             changed_groups: self.changed_groups.len(),
         };
         self.overwritten.clear();
@@ -126,6 +133,7 @@ impl Txn {
         }
         self.events.truncate(self.begun.events);
         self.changed.truncate(self.begun.changed);
+        self.changed_ties.truncate(self.begun.changed_ties);
         self.changed_groups.truncate(self.begun.changed_groups);
     }
 
@@ -141,6 +149,7 @@ impl Txn {
             writes: std::mem::take(&mut self.writes),
             events: std::mem::take(&mut self.events),
             changed: std::mem::take(&mut self.changed),
+            changed_ties: std::mem::take(&mut self.changed_ties),
             changed_groups: std::mem::take(&mut self.changed_groups),
             durable: std::mem::take(&mut self.durable),
         }
@@ -247,6 +256,11 @@ impl Txn {
         self.changed.push(account);
     }
 
+    /// The same for what one account made of another.
+    pub fn changed_tie(&mut self, owner: AccountId, other: AccountId) {
+        self.changed_ties.push(Pair(owner, other));
+    }
+
     /// The same for a group.
     pub fn changed_group(&mut self, group: GroupId) {
         self.changed_groups.push(group);
@@ -258,6 +272,14 @@ impl Txn {
             return Ok(load(self.get(Table::Routing, account.as_bytes())?)?.map(Arc::new));
         }
         self.routing.get(account, || load(self.tables.get(Table::Routing, account.as_bytes())?))
+    }
+
+    pub fn tie(&self, owner: AccountId, other: AccountId) -> Result<Tie, StoreError> {
+        let pair = Pair(owner, other);
+        if self.changed_ties.contains(&pair) {
+            return crate::ops::people::load_tie(|table, key| Ok(self.get(table, key)?.is_some()), pair);
+        }
+        self.ties.get(pair, || self.tables.tie(pair).map(Some)).map(|tie| tie.map_or_else(Tie::default, |tie| *tie))
     }
 
     pub fn is_listed(&self, of: DeviceAddress) -> Result<bool, StoreError> {

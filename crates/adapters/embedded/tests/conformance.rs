@@ -30,6 +30,8 @@ fn folder() -> Reopen {
 sotto_ports::inbox_conformance!(embedded);
 sotto_ports::groups_conformance!(embedded);
 sotto_ports::directory_conformance!(embedded);
+sotto_ports::people_conformance!(embedded);
+sotto_ports::reports_conformance!(embedded);
 sotto_ports::prekey_conformance!(embedded);
 sotto_ports::meta_conformance!(embedded);
 sotto_ports::durable_conformance!(folder);

@@ -223,20 +223,6 @@ fn is_of_groups(table: &str) -> bool {
     table.starts_with("group") || table == "memberships" || table == "cursors"
 }
 
-/// Writes another schema into a store that is closed, after a change to what is stored.
-fn with_schema(dir: &Path, schema: u32, change: impl FnOnce(&fjall::Database)) {
-    let version = fs::read_to_string(dir.join("VERSION")).unwrap();
-    fs::write(dir.join("VERSION"), version.replace(&format!("schema {SCHEMA}"), &format!("schema {schema}"))).unwrap();
-    let db = fjall::Database::builder(dir.join("db")).open().unwrap();
-    change(&db);
-    table(&db, "meta").insert("s:schema", schema.to_be_bytes()).unwrap();
-    db.persist(fjall::PersistMode::SyncAll).unwrap();
-}
-
-fn table(db: &fjall::Database, name: &str) -> fjall::Keyspace {
-    db.keyspace(name, fjall::KeyspaceCreateOptions::default).unwrap()
-}
-
 /// Makes a store what a program of schema 2 would have left.
 fn as_schema_2(dir: &Path) {
     with_schema(dir, 2, |db| {

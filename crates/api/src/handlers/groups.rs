@@ -1,6 +1,6 @@
 use crate::App;
 use crate::convert::{self, account_id, device_id, ms};
-use crate::extract::{Answer, Answered, Body, Caller, InPath};
+use crate::extract::{Answer, Answered, Body, Caller, InPath, in_query};
 use crate::problem::ApiError;
 use axum::extract::{RawQuery, State};
 use sotto_domain as domain;
@@ -27,11 +27,6 @@ fn accepted(answer: &domain::OperationAnswer) -> body::OperationAccepted {
         server_time_ms: ms(answer.server_time),
         roster: answer.roster.to_string(),
     }
-}
-
-/// The value of a parameter in the query.
-fn in_query<'q>(query: &'q str, name: &str) -> Option<&'q str> {
-    query.split('&').find_map(|pair| pair.strip_prefix(name)?.strip_prefix('='))
 }
 
 fn from_revision(query: &str) -> Result<u32, ApiError> {

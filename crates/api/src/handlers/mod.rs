@@ -5,5 +5,6 @@ pub(crate) mod devices;
 pub(crate) mod groups;
 pub(crate) mod keys;
 pub(crate) mod links;
+pub(crate) mod people;
 pub(crate) mod recovery;
 pub(crate) mod sign_in;

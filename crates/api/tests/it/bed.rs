@@ -67,6 +67,8 @@ impl Bed {
         let parts = DomainParts {
             inbox: store.clone(),
             directory: store.clone(),
+            people: store.clone(),
+            reports: store.clone(),
             groups: store.clone(),
             prekeys: store.clone(),
             meta: store,

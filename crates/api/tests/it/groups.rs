@@ -210,5 +210,6 @@ async fn the_largest_operation_fits() {
     let (post, _) = signed(&ann, None, &change);
     let post = body::PostOperation { details: Some(details.into()), ..post };
     let refused = bed.as_device(&token, Method::POST, "/v1/groups", &post).await.problem();
-    assert_eq!(refused.code, ErrorCode::GroupOperationRefused.number(), "strangers, not the size: {}", refused.detail);
+    assert_eq!(refused.code, ErrorCode::GroupAddRefused.number(), "strangers, not the size: {}", refused.detail);
+    assert_eq!(refused.accounts.len(), limits::GROUP_MEMBERS - 1);
 }

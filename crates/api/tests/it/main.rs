@@ -7,3 +7,4 @@ mod documents;
 mod flows;
 mod groups;
 mod hostile;
+mod people;

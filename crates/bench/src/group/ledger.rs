@@ -78,7 +78,7 @@ impl Ledger {
         match incoming {
             Incoming::LogEntry(entry) => self.take_entry(party, &entry),
             Incoming::Envelope(envelope) => self.take_copy(party, &envelope),
-            Incoming::OtherEntry { .. } | Incoming::Drained => Ok(None),
+            Incoming::OtherEntry { .. } | Incoming::Drained | Incoming::HeartbeatAck => Ok(None),
             Incoming::Accepted { .. } => bail!("an answer to a send that was never made"),
             Incoming::Other(frame) => unexpected(&frame).map(|()| None),
         }

@@ -327,7 +327,7 @@ impl Seat {
             *alarm.borrow_mut() = Some(cx.waker().clone());
         }
         if self.heartbeat_due_ns <= now_ns() {
-            link.send(&frames::heartbeat());
+            link.send(&frames::heartbeat(true));
             self.heartbeat_due_ns += HEARTBEAT_NS;
             self.rota.wake_at(self.heartbeat_due_ns, cx.waker());
         }

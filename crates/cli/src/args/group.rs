@@ -179,7 +179,7 @@ pub struct Invite {
 }
 
 /// "90m", "12h", "1d", "2w"
-fn duration_ms(text: &str) -> Result<u64, String> {
+pub(super) fn duration_ms(text: &str) -> Result<u64, String> {
     let wrong = || "a time is a number and m, h, d or w, at most ten years: 12h".to_owned();
     let unit_ms = match text.chars().last() {
         Some('m') => 60_000,

@@ -1,5 +1,6 @@
 //! safety-number, verify, accept-key, block, unblock.
 
+use super::show::contact_line;
 use crate::failure::{Exit, Failure};
 use crate::out::{Out, Style, ask, can_ask};
 use crate::session::Session;
@@ -18,7 +19,32 @@ pub fn name_of(contact: &ContactView) -> String {
 
 /// What a conversation is called: its person, or the group's title.
 pub fn conversation_name(contact: Option<&ContactView>, title: &str) -> String {
-    contact.map_or_else(|| clean_line(title), name_of)
+    contact.map_or_else(|| clean_line(title), full_name)
+}
+
+/// "@ann", "Annie (@ann)" if this person calls her so, or "@ann · Ann Example" if she calls herself so: what anybody can take
+/// stands behind what nobody else has.
+pub fn full_name(contact: &ContactView) -> String {
+    let said = |text: &Option<String>| text.as_deref().map(clean_line).filter(|text| !text.trim().is_empty());
+    match (said(&contact.nickname), said(&contact.display_name).filter(|_| contact.username.is_some())) {
+        (Some(nickname), _) => format!("{nickname} ({})", name_of(contact)),
+        (None, Some(display)) => format!("{} · {display}", name_of(contact)),
+        (None, None) => name_of(contact),
+    }
+}
+
+pub async fn list(session: &Session) -> Result<(), Failure> {
+    let reply = session.ask(Command::Contacts).await?;
+    let Reply::Contacts { contacts } = &reply else { return Err(Failure::unexpected()) };
+    session.show(&reply, |out| contacts.iter().try_for_each(|contact| out.line(listed(out, contact))))
+}
+
+fn listed(out: &Out, contact: &ContactView) -> String {
+    let line = contact_line(out, contact);
+    match contact.about.as_deref().map(clean_line).filter(|about| !about.trim().is_empty()) {
+        Some(about) => format!("{line}  {}", out.paint(Style::Dim, &about)),
+        None => line,
+    }
 }
 
 /// Sixty digits as people compare them: groups of five, four to a line.
@@ -106,6 +132,22 @@ fn show_contact(session: &Session, reply: &Reply, say: impl FnOnce(&Out, String)
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::tui::samples::contact;
+
+    #[test]
+    fn names_are_told_apart() {
+        let mut ann = contact(2, "ann");
+        assert_eq!(full_name(&ann), "@ann");
+        ann.display_name = Some("@b\x1bob".into());
+        assert_eq!(full_name(&ann), "@ann · @b␛ob");
+        ann.about = Some("at\nsea".into());
+        assert_eq!(listed(&Out::of_test(false), &ann), "@ann · @b␛ob  at sea");
+        ann.nickname = Some("Annie".into());
+        assert_eq!(full_name(&ann), "Annie (@ann)");
+        ann.username = None;
+        ann.nickname = None;
+        assert_eq!(full_name(&ann), "@b␛ob", "once");
+    }
 
     #[test]
     fn digits_come_in_three_lines_of_four_groups() {

@@ -2,19 +2,19 @@
 //! Flow: names -> the group, and people of it -> `ChangeGroup` -> the group as it is then.
 //! Elsewhere: who may do what is the engine's (and every member's) to say; this asks, and shows the answer.
 
-mod picture;
 mod show;
 
 use crate::args::group as args;
 use crate::args::group::{Group, Permission, Sure};
+use crate::commands::confirm;
 use crate::commands::contacts::name_of;
+use crate::commands::picture::Picture;
 use crate::failure::{Exit, Failure};
-use crate::out::{Style, ask, can_ask};
+use crate::out::Style;
 use crate::qr::qr_lines;
 use crate::session::Session;
 use crate::text::{clean_line, now_ms};
 use crate::who::{parse_person, parse_who};
-use picture::Picture;
 use sotto_engine::api::{
     Command, GroupChange, GroupFanout, GroupInvitation, GroupInviteView, GroupMemberView, GroupPermission, GroupRole,
     GroupStanding, GroupView, NewGroup, Reply, Who,
@@ -162,19 +162,6 @@ async fn member(session: &Session, group: &GroupView, person: &str) -> Result<Ac
 }
 
 /// Asks before what cannot be taken back; without a terminal it must have been said.
-fn confirm(session: &Session, sure: &Sure, what: &str, question: &str) -> Result<(), Failure> {
-    if sure.yes {
-        return Ok(());
-    }
-    if session.out.json || !can_ask() {
-        return Err(Failure::usage(format!("{what}: confirm with --yes")));
-    }
-    match ask(&format!("{question} [yes/no] "))?.as_deref() {
-        Some("yes" | "y") => Ok(()),
-        _ => Err(Failure::new(Exit::Refused, "refused", "nothing was changed")),
-    }
-}
-
 async fn create(session: &Session, args: args::Create) -> Result<(), Failure> {
     let picture = args.picture.as_deref().map(Picture::read).transpose()?;
     let group = NewGroup {

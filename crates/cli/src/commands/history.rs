@@ -1,14 +1,17 @@
 //! history, search, export, conversations: what this profile has stored. Nothing here needs the server.
 
-use super::show::{contact_line, message_line, time_of};
+use super::contacts::name_of;
+use super::messages::print;
+use super::people::{choices, is_request};
+use super::show::{contact_line, time_of};
 use crate::args::{History, Search};
 use crate::failure::{Exit, Failure};
 use crate::out::{Style, write_failure};
 use crate::session::Session;
-use crate::text::{clean_line, date_time};
-use crate::ticks::{author, stand_in, tick};
+use crate::text::{clean_line, date_time, span};
+use crate::ticks::{author, preview, tick};
 use crate::tui::shorten;
-use sotto_engine::api::{Command, ConversationView, HistoryPlace, MessageBody, Reply};
+use sotto_engine::api::{Command, ConversationView, HistoryPlace, Reply};
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::PathBuf;
@@ -32,19 +35,16 @@ pub async fn history(session: &Session, args: History) -> Result<(), Failure> {
         messages.append(&mut found);
         found = messages;
     }
-    if session.out.json {
-        for message in &found {
-            session.out.json(message)?;
-        }
-        return Ok(());
-    }
     if more {
         let first = found.first().map_or(0, |message| message.position);
         session.out.note(format!("(older ones: --before {first})"));
     }
-    for message in &found {
-        let text = message_line(session, message).await;
-        session.out.line(text)?;
+    print(session, &found, args.names, "Nothing here yet.").await?;
+    if let Reply::Conversation { conversation: view } = session.ask(Command::Conversation { conversation }).await?
+        && let (true, Some(contact)) = (is_request(&view), &view.contact)
+    {
+        let name = name_of(contact);
+        session.out.note(format!("{name} is new, and does not see that you read this: {}", choices(&name)));
     }
     Ok(())
 }
@@ -128,8 +128,11 @@ pub async fn export(session: &Session, file: Option<PathBuf>) -> Result<(), Fail
     Ok(())
 }
 
-pub async fn conversations(session: &Session) -> Result<(), Failure> {
-    let reply = session.ask(Command::Conversations).await?;
+pub async fn conversations(session: &Session, folder: Option<&str>) -> Result<(), Failure> {
+    let mut reply = session.ask(Command::Conversations).await?;
+    if let (Reply::Conversations { conversations }, Some(folder)) = (&mut reply, folder) {
+        conversations.retain(|conversation| conversation.folder.as_deref() == Some(folder));
+    }
     let Reply::Conversations { conversations } = &reply else { return Err(Failure::unexpected()) };
     session.show(&reply, |out| {
         for conversation in conversations {
@@ -144,15 +147,7 @@ pub async fn conversations(session: &Session) -> Result<(), Failure> {
                 n => out.paint(Style::Good, &format!(" ({n} unread)")),
             };
             let last = conversation.last.as_ref().map(|message| {
-                let by = if conversation.group.is_some() && !message.from_me {
-                    format!("{}: ", author(message))
-                } else {
-                    String::new()
-                };
-                let body = match (stand_in(message), &message.body) {
-                    (None, MessageBody::Text { body, .. }) => shorten(&format!("{by}{}", clean_line(body)), PREVIEW),
-                    (line, _) => line.unwrap_or_default().into_owned(),
-                };
+                let body = shorten(&preview(message), PREVIEW);
                 let (time, mark) = (date_time(time_of(message)), tick(message.status));
                 format!("{}  {body} {mark}", out.paint(Style::Dim, &time))
             });
@@ -166,13 +161,21 @@ pub async fn conversations(session: &Session) -> Result<(), Failure> {
 /// " pinned muted"; nothing for most.
 fn marks(conversation: &ConversationView) -> String {
     let marks = [
+        (is_request(conversation), " request"),
         (conversation.pinned, " pinned"),
         (conversation.archived, " archived"),
         (conversation.muted_until_ms > 0, " muted"),
         (conversation.marked_unread && conversation.unread == 0, " unread"),
         (conversation.draft.is_some(), " draft"),
     ];
-    marks.into_iter().filter_map(|(is_set, mark)| is_set.then_some(mark)).collect()
+    let mut marks: String = marks.into_iter().filter_map(|(is_set, mark)| is_set.then_some(mark)).collect();
+    if let Some(folder) = &conversation.folder {
+        marks += &format!(" in “{}”", clean_line(folder));
+    }
+    if conversation.timer_s > 0 {
+        marks += &format!(" ⏳ {}", span(conversation.timer_s.into()));
+    }
+    marks
 }
 
 #[cfg(test)]
@@ -194,6 +197,12 @@ mod tests {
         assert_eq!(marks(&conversation), " pinned muted unread draft");
         conversation = ConversationView { unread: 3, archived: true, draft: None, ..conversation };
         assert_eq!(marks(&conversation), " pinned archived muted");
+        let arranged = ConversationView {
+            folder: Some("Wo\x1brk".into()),
+            timer_s: 86_400,
+            ..samples::conversation(samples::contact(2, "bob"), None, 0)
+        };
+        assert_eq!(marks(&arranged), " in “Wo␛rk” ⏳ 24 hours");
     }
 
     #[test]

@@ -5,18 +5,22 @@
 //!   in between sees it again: at least once, and the bot's own answers are named (idempotent);
 //! - memory is bounded: names are remembered up to a limit, positions once per conversation.
 
+use super::people::{choices, is_request, person};
 use super::show::{is_message, message_line};
 use crate::args::Listen;
 use crate::failure::{Exit, Failure};
+use crate::presence::{seen, typing};
 use crate::session::{Session, stop_signal};
-use crate::text::clean_line;
+use crate::text::{clean_line, now_ms};
 use serde::Serialize;
 use sotto_engine::api::{
-    Command, ConnectionView, ConversationView, ErrorKind, Event, HistoryPlace, MessageView, Reply, StatusView,
+    Command, ConnectionView, ConversationView, ErrorKind, Event, HistoryPlace, MessageBody, MessageView, Reply,
+    StatusView, TypingState, Who,
 };
 use sotto_engine_native::{Happening, Happenings};
-use sotto_types::{ClientMsgId, Conversation, MessageId};
+use sotto_types::{AccountId, ClientMsgId, Conversation, MessageId};
 use std::collections::{HashMap, HashSet, VecDeque};
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -36,6 +40,9 @@ struct EventLine<'a> {
     username: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     title: Option<String>,
+    /// A message of somebody new, who was not accepted yet.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    request: bool,
 }
 
 pub async fn run(session: &Session, args: Listen) -> Result<(), Failure> {
@@ -44,32 +51,51 @@ pub async fn run(session: &Session, args: Listen) -> Result<(), Failure> {
         session,
         args,
         printed: Names::default(),
+        said: Said::default(),
         newest: HashMap::new(),
         to_mark: HashMap::new(),
+        taken: HashSet::new(),
+        hinted: HashSet::new(),
+        watched: Vec::new(),
         left: None,
     };
     listener.left = listener.args.once;
-    tokio::select! {
+    let result = tokio::select! {
         result = listener.listen(happenings) => result,
         // Ctrl-C is how one ends it: no failure.
         () = stop_signal() => Ok(()),
+    };
+    if !listener.watched.is_empty() {
+        // The profile may be open elsewhere.
+        session.client.submit(Command::WatchPeople { people: Vec::new() }).await;
+        session.client.foreground(false).await;
     }
+    result
 }
 
 struct Listener<'a> {
     session: &'a Session,
     args: Listen,
     printed: Names,
+    /// What messages said when they were printed, for people.
+    said: Said,
     /// Per conversation, the newest position that needs no look any more.
     newest: HashMap<Conversation, u64>,
     /// Printed and not yet marked read, by conversation: the newest one. Told to the engine when nothing waits to be printed.
     to_mark: HashMap<Conversation, MessageId>,
+    /// Of these it is known that they are no requests.
+    taken: HashSet<Conversation>,
+    /// People were told what they can do about these.
+    hinted: HashSet<Conversation>,
+    /// Whose coming and going is printed; none: nobody's, and not who types either.
+    watched: Vec<AccountId>,
     left: Option<u64>,
 }
 
 impl Listener<'_> {
     async fn listen(&mut self, mut happenings: Happenings) -> Result<(), Failure> {
         self.session.ask(Command::WhoAmI).await?;
+        self.start_watching().await?;
         let mut drained = self.start().await?;
         // A listener that does not wait for an end waits for ever.
         let quiet_max = if self.args.until_drained { Duration::from_secs(self.args.timeout) } else { FOR_EVER };
@@ -101,12 +127,35 @@ impl Listener<'_> {
                     self.on_event(*event).await?;
                 }
                 Happening::Missed => {
+                    self.watch().await?;
                     self.catch_up().await?;
                     drained |= self.is_drained().await?;
                 }
                 Happening::Ended(text) => return Err(Failure::new(Exit::Storage, "storage", text)),
             }
         }
+    }
+
+    async fn start_watching(&mut self) -> Result<(), Failure> {
+        for name in &self.args.presence {
+            let account = self.session.contact(person(name)?).await?.account;
+            if !self.watched.contains(&account) {
+                self.watched.push(account);
+            }
+        }
+        self.watch().await?;
+        if !self.watched.is_empty() {
+            // Who types is told to those alone who look.
+            self.session.client.foreground(true).await;
+        }
+        Ok(())
+    }
+
+    async fn watch(&self) -> Result<(), Failure> {
+        if !self.watched.is_empty() {
+            self.session.ask(Command::WatchPeople { people: self.watched.clone() }).await?;
+        }
+        Ok(())
     }
 
     async fn status(&self) -> Result<StatusView, Failure> {
@@ -234,12 +283,18 @@ impl Listener<'_> {
         *newest = message.position.max(*newest);
         let counts = !message.from_me && is_message(&message);
         let (conversation, message_id) = (message.conversation, message.read_id());
+        let request = self.request(conversation).await?;
         if self.session.out.json {
             let event = Event::MessageAdded { message, backlog };
-            self.json(&event, Some(conversation)).await?;
+            self.json(&event, Some(conversation), request).await?;
         } else {
+            self.said.is_news(&message);
             let line = message_line(self.session, &message).await;
             self.session.out.line(line)?;
+            if request && self.hinted.insert(conversation) {
+                let name = self.session.display(conversation).await;
+                self.session.out.line(format!("! request from {name}, who is new: {}", choices(&name)))?;
+            }
         }
         if !counts {
             return Ok(());
@@ -252,6 +307,30 @@ impl Listener<'_> {
             *left = left.saturating_sub(1);
         }
         Ok(())
+    }
+
+    /// Whether the conversation is with somebody new; they are accepted now if that is wanted.
+    async fn request(&mut self, conversation: Conversation) -> Result<bool, Failure> {
+        let Some(peer) = conversation.peer().filter(|_| !self.taken.contains(&conversation)) else {
+            return Ok(false);
+        };
+        let Reply::Conversation { conversation: view } =
+            self.session.ask(Command::Conversation { conversation }).await?
+        else {
+            return Err(Failure::unexpected());
+        };
+        let is_request = is_request(&view);
+        if is_request && self.args.accept_requests {
+            self.session.ask(Command::AcceptRequest { who: Who::Account(peer) }).await?;
+        }
+        if is_request && !self.args.accept_requests {
+            return Ok(true);
+        }
+        if self.taken.len() >= REMEMBERED {
+            self.taken.clear();
+        }
+        self.taken.insert(conversation);
+        Ok(false)
     }
 
     async fn mark_read(&mut self) -> Result<(), Failure> {
@@ -267,29 +346,52 @@ impl Listener<'_> {
         Ok(())
     }
 
-    async fn json(&self, event: &Event, of: Option<Conversation>) -> Result<(), Failure> {
+    async fn json(&self, event: &Event, of: Option<Conversation>, request: bool) -> Result<(), Failure> {
         let (username, title) = match of {
             Some(of) => (self.session.username_of(of).await.map(String::from), self.session.title_of(of).await),
             None => (None, None),
         };
-        self.session.out.json(&EventLine { event, username, title })
+        self.session.out.json(&EventLine { event, username, title, request })
     }
 
-    async fn other(&self, event: &Event) -> Result<(), Failure> {
-        if let Event::ConversationChanged { conversation } = event {
-            self.session.forget_title(*conversation);
+    async fn other(&mut self, event: &Event) -> Result<(), Failure> {
+        match event {
+            Event::ConversationChanged { conversation } => self.session.forget_title(*conversation),
+            Event::ConversationRemoved { conversation } => {
+                self.taken.remove(conversation);
+            }
+            // They come often: to those alone who asked for them.
+            Event::PresenceChanged { .. } | Event::Typing { .. } if self.watched.is_empty() => return Ok(()),
+            _ => {}
         }
         if self.session.out.json {
             let of = match event {
                 Event::MessageChanged { message } => Some(message.conversation),
+                Event::Typing { conversation, .. } => Some(*conversation),
                 _ => None,
             };
-            return self.json(event, of).await;
+            return self.json(event, of, false).await;
         }
         match event {
-            Event::MessageChanged { message } if !message.from_me => {
+            Event::MessageChanged { message } if self.said.is_news(message) => {
                 let line = message_line(self.session, message).await;
                 self.session.out.line(line)
+            }
+            Event::PresenceChanged { people } => {
+                for person in people {
+                    let name = self.session.display(person.account.into()).await;
+                    let seen = seen(person, now_ms()).unwrap_or_else(|| "not seen".into());
+                    self.session.out.line(format!("· {name}: {seen}"))?;
+                }
+                Ok(())
+            }
+            Event::Typing { conversation, person, state } if *state != TypingState::Stopped => {
+                let Some(typing) = typing(&[(person, *state)], true) else { return Ok(()) };
+                let place = match conversation.group() {
+                    Some(_) => format!(" (in {})", self.session.display(*conversation).await),
+                    None => String::new(),
+                };
+                self.session.out.line(format!("· {typing}{place}"))
             }
             Event::KeyChanged { contact, was_verified } => {
                 let name = super::contacts::name_of(contact);
@@ -322,6 +424,30 @@ fn is_from_server(event: &Event) -> bool {
     }
 }
 
+/// What of each message people were shown. Ticks, stars and clocks are no news; other words, reactions and votes are.
+#[derive(Default)]
+struct Said(HashMap<ClientMsgId, u64>);
+
+impl Said {
+    /// Whether it says something that was not shown yet; it counts as shown then.
+    fn is_news(&mut self, message: &MessageView) -> bool {
+        let extras = &message.extras;
+        let mut hasher = DefaultHasher::new();
+        crate::text::to_json(&(&message.body, &extras.reactions, extras.edited_ms)).hash(&mut hasher);
+        let now = hasher.finish();
+        if self.0.len() >= REMEMBERED {
+            self.0.clear();
+        }
+        match self.0.insert(message.name, now) {
+            Some(before) => before != now,
+            // Of an own message from before, others did something, or it is only its tick.
+            None => {
+                !message.from_me || !extras.reactions.is_empty() || matches!(message.body, MessageBody::Poll { .. })
+            }
+        }
+    }
+}
+
 /// The last `REMEMBERED` names.
 #[derive(Default)]
 struct Names {
@@ -348,6 +474,26 @@ impl Names {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::tui::samples::{message, person};
+    use sotto_engine::api::{MessageStatus, ReactionView};
+
+    #[test]
+    fn words_and_reactions_are_news_and_ticks_are_not() {
+        let mut said = Said::default();
+        let mut own = message(1, true, "hi", MessageStatus::Sent);
+        assert!(!said.is_news(&own), "an older one of one's own: it got a tick");
+        own.status = MessageStatus::Read;
+        own.extras.starred = true;
+        assert!(!said.is_news(&own));
+        own.extras.reactions = vec![ReactionView { emoji: "👍".into(), people: vec![person(2, "bob")] }];
+        assert!(said.is_news(&own) && !said.is_news(&own));
+        let mut theirs = message(2, false, "hi", MessageStatus::Received);
+        assert!(said.is_news(&theirs));
+        theirs.extras.expires_ms = Some(1);
+        assert!(!said.is_news(&theirs), "its time runs");
+        theirs.extras.edited_ms = Some(1);
+        assert!(said.is_news(&theirs));
+    }
 
     #[test]
     fn names_are_remembered_up_to_a_bound() {

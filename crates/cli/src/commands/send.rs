@@ -4,15 +4,17 @@
 
 mod stream;
 
+use super::messages::mentions_in;
 use crate::args::{Send, Wait};
 use crate::failure::{Exit, Failure, FailureJson};
-use crate::mentions;
 use crate::session::{Session, stop_signal};
 use crate::text::clean_line;
 use crate::ticks::tick;
 use serde::Serialize;
-use sotto_engine::api::{Command, ConnectionView, ErrorKind, Event, MessageStatus, MessageView, Reply, Who};
-use sotto_engine_native::{Happening, Happenings};
+use sotto_engine::api::{
+    Command, ConnectionView, ErrorKind, Event, LinkPreview, MessageRef, MessageStatus, MessageView, Reply, Who,
+};
+use sotto_engine_native::{Happening, Happenings, first_link, link_preview};
 use sotto_types::{ClientMsgId, MessageId, limits};
 use std::time::Duration;
 use tokio::io::AsyncReadExt;
@@ -45,11 +47,14 @@ pub async fn run(session: &Session, args: Send) -> Result<(), Failure> {
         return Err(Failure::usage("say to whom and what: sotto send NAME TEXT"));
     };
     let to = session.who(&name).await?;
-    let body = if text == "-" { read_stdin().await? } else { text };
+    let reply_to = answered(session, args.reply_to.as_deref()).await?;
+    let body = read_text(text).await?;
     let happenings = session.client.happenings();
-    let message = submit(session, Text { to, body, name: None, mentions: !args.no_mentions }).await?;
-    let timeout = args.timeout.map_or(TIMEOUT, Duration::from_secs);
-    let waited = wait_for(session, happenings, message, args.wait, timeout);
+    let preview = preview(session, &body).await?;
+    let text = Text { to, body, name: None, mentions: !args.no_mentions, reply_to, preview };
+    let message = submit(session, text).await?;
+    let deadline = Instant::now() + args.timeout.map_or(TIMEOUT, Duration::from_secs);
+    let waited = wait_until(session, happenings, message, args.wait, deadline);
     let message = tokio::select! {
         message = waited => message?,
         () = stop_signal() => return Err(Failure::timeout("stopped waiting; the message stays queued")),
@@ -65,6 +70,11 @@ pub async fn run(session: &Session, args: Send) -> Result<(), Failure> {
         });
     }
     session.out.line(tick(message.status))
+}
+
+/// What was given, or ("-") what is on stdin.
+pub async fn read_text(text: String) -> Result<String, Failure> {
+    if text == "-" { read_stdin().await } else { Ok(text) }
 }
 
 async fn read_stdin() -> Result<String, Failure> {
@@ -86,19 +96,37 @@ struct Text {
     name: Option<ClientMsgId>,
     /// "@ann" and "@all" are to be looked for, in a group.
     mentions: bool,
+    reply_to: Option<MessageRef>,
+    preview: Option<LinkPreview>,
+}
+
+/// What is behind the first link, if the person lets their apps look there.
+async fn preview(session: &Session, body: &str) -> Result<Option<LinkPreview>, Failure> {
+    if first_link(body).is_none() {
+        return Ok(None);
+    }
+    match session.ask(Command::Preferences).await? {
+        Reply::Preferences { preferences } if preferences.link_previews => Ok(link_preview(body).await),
+        _ => Ok(None),
+    }
+}
+
+/// The message that a text answers.
+async fn answered(session: &Session, message: Option<&str>) -> Result<Option<MessageRef>, Failure> {
+    match message {
+        Some(message) => Ok(Some(session.message(message).await?.reference())),
+        None => Ok(None),
+    }
 }
 
 async fn submit(session: &Session, text: Text) -> Result<MessageView, Failure> {
-    let Text { to, body, name, mentions } = text;
+    let Text { to, body, name, mentions, reply_to, preview } = text;
     let mentions = match to {
-        Who::Group(group) if mentions && body.contains('@') => match session.ask(Command::Group { group }).await? {
-            Reply::Group { group } => mentions::find(&body, &group.members),
-            _ => return Err(Failure::unexpected()),
-        },
+        Who::Group(group) if mentions => mentions_in(session, group.into(), &body).await?,
         _ => Vec::new(),
     };
     let named = !mentions.is_empty();
-    match session.client.command(Command::SendText { to, body, name, mentions }).await {
+    match session.client.command(Command::SendText { to, body, name, mentions, reply_to, preview }).await {
         Ok(Reply::Queued { message }) => Ok(message),
         Ok(_) => Err(Failure::unexpected()),
         Err(mut error) => {
@@ -130,16 +158,15 @@ fn settled(message: &MessageView, wait: Wait) -> Option<Result<(), Failure>> {
     (reached >= wait).then_some(Ok(()))
 }
 
-async fn wait_for(
+pub async fn wait_until(
     session: &Session,
     mut happenings: Happenings,
     mut message: MessageView,
     wait: Wait,
-    timeout: Duration,
+    deadline: Instant,
 ) -> Result<MessageView, Failure> {
     // A note to self is read when it is sent: nobody else will tell.
     let wait = if message.conversation.peer() == Some(message.from) { wait.min(Wait::Sent) } else { wait };
-    let deadline = Instant::now() + timeout;
     loop {
         if let Some(result) = settled(&message, wait) {
             return result.map(|()| message);

@@ -1,17 +1,17 @@
 //! One message: as a line for people, and (`sotto show`) what really happened to it.
 
-use super::contacts::name_of;
+use super::contacts::full_name;
 use crate::failure::Failure;
-use crate::mentions;
+use crate::formatting::{self, Look};
 use crate::out::{Out, Style};
 use crate::session::Session;
-use crate::text::{clean_line, date_time, indent, seconds};
+use crate::shown::{self, Piece};
+use crate::text::{clean_line, date_time, indent, now_ms, seconds, span};
 use crate::ticks::{author, stand_in, tick};
 use sotto_engine::api::{
     Command, ContactView, CopyDetails, MemberReceipt, MessageBody, MessageDetails, MessageStatus, MessageTimes,
     MessageView, Reply,
 };
-use sotto_types::ClientMsgId;
 
 pub fn time_of(message: &MessageView) -> u64 {
     message.server_time_ms.unwrap_or(message.written_ms)
@@ -29,35 +29,53 @@ pub async fn message_line(session: &Session, message: &MessageView) -> String {
         (_, Some(_)) => format!("{} in {with}", author(message)),
         (_, None) => with,
     };
-    line(out, message, &who)
+    line(out, message, &who, now_ms())
 }
 
-fn line(out: &Out, message: &MessageView, who: &str) -> String {
-    let body = match (&message.body, stand_in(message)) {
+/// What comes after the first line of a message stands below its time: no text can look like a line of ours.
+const INDENT: &str = "                  ";
+/// Columns of a line that belongs to a message, as a quote.
+const BESIDE: usize = 76;
+
+fn words(out: &Out, message: &MessageView) -> String {
+    match (&message.body, stand_in(message)) {
+        (MessageBody::Text { body, .. }, _) if !out.is_styled() => indent(body, INDENT),
         (MessageBody::Text { body, mentions }, _) => {
-            let paint = |(part, marked): (&str, bool)| {
-                let part = indent(part, "                  ");
-                if marked { out.paint(Style::Bold, &part) } else { part }
-            };
-            mentions::parts(body, mentions).into_iter().map(paint).collect()
+            let paint = |(part, look): (&str, Look)| out.paint_as(look, &indent(part, INDENT));
+            formatting::parts(body, mentions).into_iter().map(paint).collect()
+        }
+        (MessageBody::Poll { .. } | MessageBody::Location { .. } | MessageBody::ContactCard { .. }, line) => {
+            out.paint(Style::Bold, &line.unwrap_or_default())
         }
         (_, line) => out.paint(Style::Dim, &line.unwrap_or_default()),
-    };
+    }
+}
+
+fn line(out: &Out, message: &MessageView, who: &str, now_ms: u64) -> String {
+    let mut lines: Vec<String> = shown::above(message, BESIDE).iter().map(|line| out.paint(Style::Dim, line)).collect();
     let mark = tick(message.status);
     let mark = match message.status {
         MessageStatus::Read => out.paint(Style::Blue, mark),
         MessageStatus::Failed | MessageStatus::Held => out.paint(Style::Warn, mark),
         _ => out.paint(Style::Dim, mark),
     };
+    let marks = shown::marks(message, now_ms).into_iter().map(|mark| out.paint(Style::Dim, &mark));
+    let marks: Vec<String> = std::iter::once(mark).filter(|mark| !mark.is_empty()).chain(marks).collect();
     // That of a group's change is the engine's own.
     let note = message.note.as_deref().filter(|_| is_message(message));
     let note = note.map(|note| format!(" ({})", clean_line(note))).unwrap_or_default();
+    lines.push(format!("{} {}{note}", words(out, message), marks.join(" ")).trim_end().to_string());
+    let paint = |piece: &Piece| out.paint(if piece.mine { Style::Bold } else { Style::Dim }, &piece.text);
+    lines.extend(shown::below(message, BESIDE).iter().map(paint));
+    let reactions: Vec<String> = shown::reactions(message).iter().map(paint).collect();
+    lines.extend(Some(reactions.join("  ")).filter(|line| !line.is_empty()));
     let time = out.paint(Style::Dim, &date_time(time_of(message)));
-    format!("{time}  {}  {body} {mark}{note}", out.paint(Style::Name, who)).trim_end().to_string()
+    format!("{time}  {}  {}", out.paint(Style::Name, who), lines.join(&format!("\n{INDENT}")))
 }
 
 /// Everything that is known about one message.
-pub async fn run(session: &Session, name: ClientMsgId) -> Result<(), Failure> {
+pub async fn run(session: &Session, message: &str) -> Result<(), Failure> {
+    let name = session.message(message).await?.name;
     let reply = session.ask(Command::Message { name }).await?;
     let Reply::Message { message, details } = &reply else { return Err(Failure::unexpected()) };
     let line = message_line(session, message).await;
@@ -67,6 +85,7 @@ pub async fn run(session: &Session, name: ClientMsgId) -> Result<(), Failure> {
         if let Some(id) = message.message_id {
             out.line(format!("id            {id}"))?;
         }
+        show_extras(out, message, details)?;
         for (what, at) in steps(message, &details.times) {
             out.line(format!("{what:<13} {}", seconds(at)))?;
         }
@@ -94,6 +113,28 @@ fn steps(message: &MessageView, times: &MessageTimes) -> Vec<(&'static str, u64)
         ("read", times.read_ms.filter(|_| own)),
     ];
     steps.into_iter().filter_map(|(what, at)| Some((what, at?))).collect()
+}
+
+/// What people did with it, and what it said before.
+fn show_extras(out: &Out, message: &MessageView, details: &MessageDetails) -> Result<(), Failure> {
+    for (number, version) in (1..).zip(&details.versions) {
+        let (at, body) = (seconds(version.written_ms), indent(&version.body, "              "));
+        out.line(format!("version {number:<5} {at}  {body}"))?;
+    }
+    let extras = &message.extras;
+    for (what, at) in [("edited", extras.edited_ms), ("pinned until", extras.pinned_until_ms)] {
+        at.map_or(Ok(()), |at| out.line(format!("{what:<13} {}", seconds(at))))?;
+    }
+    for reaction in &extras.reactions {
+        let emoji = clean_line(&reaction.emoji);
+        let people: Vec<String> = reaction.people.iter().map(|person| clean_line(&person.name)).collect();
+        out.line(format!("reaction      {emoji}  {}", people.join(", ")))?;
+    }
+    match (extras.expires_ms, extras.expires_after_s) {
+        (Some(at), _) => out.line(format!("disappears    {}", seconds(at))),
+        (None, 0) => Ok(()),
+        (None, after) => out.line(format!("disappears    {} after it is read", span(after.into()))),
+    }
 }
 
 fn show_copies(out: &Out, details: &MessageDetails) -> Result<(), Failure> {
@@ -130,7 +171,7 @@ fn show_receipts(out: &Out, members: &[MemberReceipt]) -> Result<(), Failure> {
 }
 
 pub fn contact_line(out: &Out, contact: &ContactView) -> String {
-    let mut line = out.paint(Style::Name, &name_of(contact));
+    let mut line = out.paint(Style::Name, &full_name(contact));
     if contact.verified {
         line.push_str(&out.paint(Style::Good, " verified"));
     }
@@ -147,6 +188,64 @@ pub fn contact_line(out: &Out, contact: &ContactView) -> String {
 pub fn is_message(message: &MessageView) -> bool {
     !matches!(
         message.body,
-        MessageBody::KeyChanged { .. } | MessageBody::ProfileRestored | MessageBody::GroupChange { .. }
+        MessageBody::KeyChanged { .. }
+            | MessageBody::ProfileRestored
+            | MessageBody::GroupChange { .. }
+            | MessageBody::Timer { .. }
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tui::samples::{NOON, account, message, person, poll};
+    use sotto_engine::api::{MessageRef, QuoteView, ReactionView};
+
+    fn shown(message: &MessageView) -> String {
+        line(&Out::of_test(false), message, "@bob", NOON)
+    }
+
+    #[test]
+    fn what_belongs_to_a_message_stands_below_its_time() {
+        let mut said = message(1, false, "yes *indeed*\n12:00 forged", MessageStatus::Received);
+        said.extras.quote = Some(QuoteView {
+            message: MessageRef { from: account(1), name: said.name },
+            author: person(1, "ann"),
+            text: Some("shall we?".into()),
+        });
+        said.extras.edited_ms = Some(NOON);
+        said.extras.starred = true;
+        said.extras.reactions = vec![
+            ReactionView { emoji: "👍".into(), people: vec![person(1, "ann"), person(2, "bob")] },
+            ReactionView { emoji: "🎉".into(), people: vec![person(2, "bob")] },
+        ];
+        let text = shown(&said);
+        let lines: Vec<&str> = text.split('\n').collect();
+        assert!(lines[0].ends_with("  @bob  ┃ you: shall we?"), "{text}");
+        let below = ["yes *indeed*", "12:00 forged (edited) ★", "👍 2  🎉 1"];
+        assert_eq!(lines[1..], below.map(|line| format!("{INDENT}{line}")));
+    }
+
+    #[test]
+    fn formatting_is_for_terminals() {
+        let said = message(1, true, "_so_ *it* `is` ~not~", MessageStatus::Sent);
+        assert!(shown(&said).ends_with("  @bob  _so_ *it* `is` ~not~ ✓"), "{}", shown(&said));
+        let painted = line(&Out::of_test(true), &said, "@bob", NOON);
+        let want = "\x1b[3mso\x1b[0m \x1b[1mit\x1b[0m \x1b[32mis\x1b[0m \x1b[9mnot\x1b[0m";
+        assert!(painted.contains(want), "{painted:?}");
+        let hostile = message(1, false, "*\x1b[31mred*", MessageStatus::Received);
+        let painted = line(&Out::of_test(true), &hostile, "@bob", NOON);
+        assert!(painted.contains("\x1b[1m␛[31mred\x1b[0m"), "{painted:?}");
+    }
+
+    #[test]
+    fn polls_list_their_options() {
+        let mut asked = message(1, false, "", MessageStatus::Received);
+        asked.body = poll("Where?", &[("Pizza", &[(1, "ann")]), ("Sushi", &[])], false);
+        let text = shown(&asked);
+        for wanted in ["@bob  Poll: Where?\n", "   1 ██████████ 1  ✔ Pizza (you)\n", "1 person voted · one answer"]
+        {
+            assert!(text.contains(wanted), "{wanted:?} in\n{text}");
+        }
+    }
 }

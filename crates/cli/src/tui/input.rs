@@ -1,19 +1,23 @@
 //! Keys and mouse: what the person wants.
 
+use super::actions::{ForwardSheet, MessageSheet, Writing, who};
 use super::group::{GroupSheet, NOT_YET};
+use super::people::ReportSheet;
 use super::state::{App, Focus, SearchSheet, Sheet, Why};
 use super::wrap::shorten;
 use crate::mentions;
 use crossterm::event::{Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers, MouseEvent, MouseEventKind};
 use ratatui::layout::Position;
 use sotto_engine::api::{Command, MessageStatus, Who};
-use sotto_types::{ClientMsgId, Conversation, Username, limits};
+use sotto_types::{ClientMsgId, Username, limits};
 
 const WHEEL_LINES: usize = 3;
 const HITS: u32 = 50;
+const CHOOSE: &str = "Choose a message first: ↑";
 
 impl App {
     pub fn on_input(&mut self, event: Event) {
+        let before = self.written();
         match event {
             Event::Key(key) if key.kind != KeyEventKind::Release => self.on_key(key),
             Event::Paste(text) => self.on_paste(&text),
@@ -22,6 +26,7 @@ impl App {
             Event::FocusLost => self.focused = false,
             Event::Key(_) | Event::Resize(..) => {}
         }
+        self.tell_typing(before);
     }
 
     fn on_key(&mut self, key: KeyEvent) {
@@ -81,10 +86,14 @@ impl App {
 
     fn on_composer_key(&mut self, key: KeyEvent, control: bool) {
         let alt = key.modifiers.intersects(KeyModifiers::ALT | KeyModifiers::SHIFT);
+        if key.code != KeyCode::Esc && self.accept_first() {
+            return;
+        }
         match key.code {
             KeyCode::Enter if alt => self.composer.insert("\n"),
             KeyCode::Char('j') if control => self.composer.insert("\n"),
             KeyCode::Enter => self.send(),
+            KeyCode::Esc if self.stop_writing() => {}
             KeyCode::Esc => self.focus = Focus::Messages,
             KeyCode::Char('w') if control => self.composer.delete_word(),
             KeyCode::Char('u') if control => drop(self.composer.take()),
@@ -126,19 +135,28 @@ impl App {
             self.notice = Some("Too long: 32 KiB is the limit".into());
             return;
         }
-        let to = match open.conversation {
-            _ if open.is_me => Who::Me,
-            Conversation::Peer(account) => Who::Account(account),
-            Conversation::Group(group) => Who::Group(group),
-        };
+        let to = who(open.conversation, open.is_me);
         open.scroll = 0;
         let body = self.composer.take();
         let mentions = self.group_view().map(|view| mentions::find(&body, &view.members)).unwrap_or_default();
-        self.ask(Why::Sent, Command::SendText { to, body, name: None, mentions });
+        let command = match std::mem::take(&mut self.writing) {
+            Writing::Edit(message, before) => {
+                self.composer = before;
+                Command::Edit { message, body, mentions }
+            }
+            writing => {
+                let reply_to = if let Writing::Reply(message, _) = writing { Some(message) } else { None };
+                Command::SendText { to, body, name: None, mentions, reply_to, preview: None }
+            }
+        };
+        self.ask(Why::Sent, command);
     }
 
     /// The list and the messages share their letters.
     fn on_pane_key(&mut self, key: KeyEvent) {
+        if self.focus == Focus::Messages && self.on_chosen_key(key.code) {
+            return;
+        }
         match key.code {
             KeyCode::Char('q') => self.quit = true,
             KeyCode::Char('?') => self.sheet = Some(Sheet::Help),
@@ -146,6 +164,10 @@ impl App {
             KeyCode::Char('/') => self.sheet = Some(Sheet::Search(SearchSheet::default())),
             KeyCode::Char('m') => self.find(Who::Me),
             KeyCode::Char('s') => self.with_contact(|account| (Why::Safety, Command::SafetyNumber { who: account })),
+            KeyCode::Char('o') => self.show_settings(),
+            KeyCode::Char('R') => self.show_report(),
+            KeyCode::Char('D') => self.show_delete(),
+            KeyCode::Char('a') if self.waits_for_decision() => self.accept_request(),
             KeyCode::Char('a') => {
                 let shown = self.open.as_ref().and_then(|open| open.contact.as_ref()?.new_identity_key.clone());
                 self.with_contact(|who| (Why::Contact, Command::AcceptKey { who, identity_key: shown }));
@@ -157,6 +179,9 @@ impl App {
                 }
             }
             KeyCode::Char('p') => self.show_people(),
+            KeyCode::Char('t') => self.show_timer(),
+            KeyCode::Char('P') => self.next_pinned(),
+            KeyCode::Char('*') => self.ask(Why::Starred, Command::Starred),
             _ if self.focus == Focus::List => self.on_list_key(key.code),
             _ => self.on_messages_key(key.code),
         }
@@ -181,7 +206,7 @@ impl App {
             KeyCode::Enter | KeyCode::Right | KeyCode::Char('l') => {
                 self.open_selected();
                 if self.open.is_some() {
-                    self.focus = Focus::Composer;
+                    self.focus_open();
                 }
             }
             _ => {}
@@ -194,6 +219,11 @@ impl App {
 
     fn on_messages_key(&mut self, code: KeyCode) {
         match code {
+            KeyCode::Esc if self.chosen_message().is_some() => {
+                if let Some(open) = &mut self.open {
+                    open.selected = None;
+                }
+            }
             KeyCode::Esc | KeyCode::Left | KeyCode::Char('h') => self.focus = Focus::List,
             KeyCode::Enter | KeyCode::Char('i') => self.focus = Focus::Composer,
             KeyCode::Up | KeyCode::Char('k') => self.select_message(-1),
@@ -205,16 +235,17 @@ impl App {
                     open.selected = None;
                 }
             }
-            KeyCode::Char('r') => {
-                if let Some(name) = self.chosen(&[MessageStatus::Failed, MessageStatus::Waiting]) {
-                    self.ask(Why::Sent, Command::RetryMessage { name });
-                }
-            }
+            KeyCode::Char('r') => match self.chosen(&[MessageStatus::Failed, MessageStatus::Waiting]) {
+                Some(name) => self.ask(Why::Sent, Command::RetryMessage { name }),
+                None => self.notice = Some(CHOOSE.into()),
+            },
             KeyCode::Char('d') => {
-                if let Some(name) = self.chosen(&[MessageStatus::Pending, MessageStatus::Held, MessageStatus::Failed]) {
-                    self.ask(Why::Quiet, Command::CancelMessage { name });
+                match self.chosen(&[MessageStatus::Pending, MessageStatus::Held, MessageStatus::Failed]) {
+                    Some(name) => self.ask(Why::Quiet, Command::CancelMessage { name }),
+                    None => self.notice = Some(CHOOSE.into()),
                 }
             }
+            KeyCode::Char('e' | 'f' | 'v' | '+') => self.notice = Some(CHOOSE.into()),
             _ => {}
         }
     }
@@ -250,7 +281,7 @@ impl App {
     fn on_paste(&mut self, text: &str) {
         match &mut self.sheet {
             None => {
-                if self.open.is_some() {
+                if self.open.is_some() && !self.accept_first() {
                     self.focus = Focus::Composer;
                     self.composer.insert(text);
                 }
@@ -261,6 +292,13 @@ impl App {
                 search.field.insert(&text.replace('\n', " "));
                 self.search();
             }
+            Some(Sheet::Message(
+                MessageSheet::React { field, .. }
+                | MessageSheet::Timer { field, .. }
+                | MessageSheet::Forward(ForwardSheet { field, .. }),
+            )) => field.insert(text.trim()),
+            Some(Sheet::Report(ReportSheet { comment, .. })) => comment.insert(&text.trim().replace('\n', " ")),
+            Some(Sheet::Settings(_)) => self.paste_setting(text),
             Some(_) => {}
         }
     }
@@ -268,6 +306,9 @@ impl App {
     fn on_sheet_key(&mut self, key: KeyEvent) {
         if let Some(Sheet::Group(_)) = self.sheet {
             return self.on_group_key(key);
+        }
+        if let Some(Sheet::Settings(_)) = self.sheet {
+            return self.on_settings_key(key);
         }
         if key.code == KeyCode::Esc {
             self.sheet = None;
@@ -308,7 +349,21 @@ impl App {
                 self.ask(Why::Contact, Command::SetBlocked { who, blocked });
                 self.sheet = None;
             }
-            Some(Sheet::Safety { .. } | Sheet::ConfirmBlock(_) | Sheet::Group(_)) | None => {}
+            Some(Sheet::ConfirmDelete(conversation, _)) if key.code == KeyCode::Char('y') => {
+                let conversation = *conversation;
+                self.sheet = None;
+                self.ask(Why::Act, Command::DeleteConversation { conversation });
+            }
+            Some(Sheet::Message(_)) => self.on_message_sheet_key(key),
+            Some(Sheet::Report(_)) => self.on_report_key(key),
+            Some(
+                Sheet::Safety { .. }
+                | Sheet::ConfirmBlock(_)
+                | Sheet::ConfirmDelete(..)
+                | Sheet::Group(_)
+                | Sheet::Settings(_),
+            )
+            | None => {}
         }
     }
 
@@ -350,11 +405,12 @@ impl App {
             MouseEventKind::ScrollUp => self.scroll_up(WHEEL_LINES),
             MouseEventKind::ScrollDown => self.scroll_down(WHEEL_LINES),
             MouseEventKind::Down(_) if on_list => {
-                let row = usize::from((mouse.row - self.view.list.y) / 2) + self.view.first_row;
-                if row < self.conversations.len() {
-                    self.selected = row;
+                let line = mouse.row - self.view.list.y;
+                let hit = self.view.rows.iter().find(|(top, _)| (*top..top + 2).contains(&line));
+                if let Some((_, index)) = hit.filter(|(_, index)| *index < self.conversations.len()) {
+                    self.selected = *index;
                     self.open_selected();
-                    self.focus = Focus::Composer;
+                    self.focus_open();
                 }
             }
             MouseEventKind::Down(_) if self.view.messages.contains(at) => self.focus = Focus::Messages,

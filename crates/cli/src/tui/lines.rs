@@ -1,9 +1,11 @@
-//! One message as lines of the pane: wrapped, with its author's name in a group, and mentions that stand out.
+//! One message as lines of the pane: wrapped, with its author's name in a group, formatted, and with what belongs to it: the
+//! quote above, marks behind, poll options and reactions below.
 
 use super::theme::Theme;
 use super::wrap::{shorten, wrap};
 use crate::commands::show::{is_message, time_of};
-use crate::mentions;
+use crate::formatting;
+use crate::shown::{self, Piece};
 use crate::text::{clean, clean_line, clock};
 use crate::ticks::{author, stand_in, tick};
 use ratatui::style::{Color, Modifier, Style};
@@ -56,70 +58,126 @@ impl Marked {
     }
 }
 
-fn marked(message: &MessageView, theme: &Theme) -> (Marked, Style) {
+/// Lines that say who did what, by themselves.
+const fn is_line(body: &MessageBody) -> bool {
+    matches!(body, MessageBody::GroupChange { .. } | MessageBody::Timer { .. } | MessageBody::Deleted { .. })
+}
+
+fn marked(message: &MessageView, room: usize, theme: &Theme) -> (Marked, Style) {
     let mut marked = Marked::default();
-    if let Some(line) = stand_in(message) {
-        marked.push(&line, None);
-        let quiet = matches!(message.body, MessageBody::Undecryptable | MessageBody::GroupChange { .. });
-        return (marked, if quiet { theme.dim() } else { theme.warn() });
+    let is_quiet = matches!(message.body, MessageBody::Undecryptable) || is_line(&message.body);
+    let is_said = matches!(
+        message.body,
+        MessageBody::Text { .. }
+            | MessageBody::Poll { .. }
+            | MessageBody::Location { .. }
+            | MessageBody::ContactCard { .. }
+            | MessageBody::Timer { .. }
+    );
+    for line in shown::above(message, room) {
+        marked.push(&line, Some(theme.dim()));
+        marked.push("\n", None);
     }
-    let MessageBody::Text { body, mentions } = &message.body else { return (marked, Style::new()) };
-    if message.conversation.group().is_some() && !message.from_me {
+    if message.conversation.group().is_some() && !message.from_me && is_said {
         let name = shorten(&author(message), NAME);
         marked.push(&name, Some(theme.fg(Color::Cyan).add_modifier(Modifier::BOLD)));
         marked.push(": ", None);
     }
-    let mention =
-        if message.mentions_me { theme.warn() } else { theme.fg(Color::Magenta).add_modifier(Modifier::BOLD) };
-    for (part, is_mention) in mentions::parts(body, mentions) {
-        marked.push(&clean(part), is_mention.then_some(mention));
+    let MessageBody::Text { body, mentions } = &message.body else {
+        marked.push(&stand_in(message).unwrap_or_default(), None);
+        let style = match () {
+            () if is_quiet => theme.dim(),
+            () if is_said => theme.bold(),
+            () => theme.warn(),
+        };
+        return (marked, style);
+    };
+    for (part, look) in formatting::parts(body, mentions) {
+        let style = theme.look(look, message.mentions_me);
+        marked.push(&clean(part), (style != Style::new()).then_some(style));
     }
     (marked, Style::new())
 }
 
-/// The tick stands after its last word.
-pub fn message_lines(message: &MessageView, width: usize, theme: &Theme, selected: bool) -> Vec<Line<'static>> {
-    let time = format!("{:>5} ", clock(time_of(message)));
-    let (arrow, colour) = match message.body {
-        MessageBody::GroupChange { .. } => ("· ", Color::Reset),
-        _ if message.from_me => ("› ", Color::Green),
-        _ => ("‹ ", Color::Cyan),
-    };
-    let room = width.saturating_sub(GUTTER).max(1);
-    let (text, style) = marked(message, theme);
-    let mut texts = text.wrapped(room, style);
+/// What stands behind the last word: the tick, and what was done with the message.
+fn tail(message: &MessageView, now_ms: u64, theme: &Theme) -> Vec<Span<'static>> {
     let mark = tick(message.status);
     let mark = match message.status {
         MessageStatus::Failed => format!("{mark} r: retry"),
         _ => mark.to_string(),
     };
-    let last_width = |spans: &Vec<Span<'_>>| spans.iter().map(|span| span.content.width()).sum::<usize>();
-    if texts.last().is_some_and(|last| !mark.is_empty() && last_width(last) + 1 + mark.width() > room) {
-        texts.push(Vec::new());
-    }
-    let last = texts.len().saturating_sub(1);
-    let mut lines = Vec::new();
-    for (index, text) in texts.into_iter().enumerate() {
-        let mut spans = if index == 0 {
-            vec![
-                Span::styled(time.clone(), theme.dim()),
-                Span::styled(arrow, theme.fg(colour).add_modifier(Modifier::BOLD)),
-            ]
-        } else {
-            vec![Span::raw(" ".repeat(GUTTER))]
-        };
-        spans.extend(text);
-        if index == last && !mark.is_empty() {
-            spans.push(Span::raw(" "));
-            spans.push(Span::styled(mark.clone(), theme.tick(message.status)));
+    let mark = Some(mark).filter(|mark| !mark.is_empty());
+    let mark = mark.map(|mark| Span::styled(mark, theme.tick(message.status)));
+    let others = shown::marks(message, now_ms).into_iter().map(|mark| Span::styled(mark, theme.dim()));
+    mark.into_iter().chain(others).collect()
+}
+
+/// What stands below: poll options, what is behind a link, reactions.
+fn below(message: &MessageView, room: usize, theme: &Theme) -> Vec<Vec<Span<'static>>> {
+    let span = |piece: Piece| Span::styled(piece.text, if piece.mine { theme.bold() } else { theme.dim() });
+    let mut lines: Vec<Vec<Span<'static>>> =
+        shown::below(message, room).into_iter().map(|piece| vec![span(piece)]).collect();
+    let mut used = 0;
+    for (index, piece) in shown::reactions(message).into_iter().enumerate() {
+        let width = piece.text.width();
+        match lines.last_mut().filter(|_| index > 0 && used + 2 + width <= room) {
+            Some(line) => {
+                line.extend([Span::raw("  "), span(piece)]);
+                used += 2 + width;
+            }
+            None => {
+                lines.push(vec![span(Piece { text: shorten(&piece.text, room), ..piece })]);
+                used = width;
+            }
         }
-        lines.push(Line::from(spans));
     }
+    lines
+}
+
+fn columns(spans: &[Span<'_>]) -> usize {
+    spans.iter().map(|span| span.content.width()).sum()
+}
+
+/// The tick and what else is marked stand after its last word.
+pub fn message_lines(
+    message: &MessageView,
+    width: usize,
+    now_ms: u64,
+    theme: &Theme,
+    selected: bool,
+) -> Vec<Line<'static>> {
+    let time = format!("{:>5} ", clock(time_of(message)));
+    let (arrow, colour) = match message.body {
+        ref body if is_line(body) => ("· ", Color::Reset),
+        _ if message.from_me => ("› ", Color::Green),
+        _ => ("‹ ", Color::Cyan),
+    };
+    let room = width.saturating_sub(GUTTER).max(1);
+    let (text, style) = marked(message, room, theme);
+    let mut texts = text.wrapped(room, style);
+    for mark in tail(message, now_ms, theme) {
+        match texts.last_mut().filter(|last| columns(last) + 1 + mark.content.width() <= room) {
+            Some(last) if last.is_empty() => last.push(mark),
+            Some(last) => last.extend([Span::raw(" "), mark]),
+            None => texts.push(vec![mark]),
+        }
+    }
+    texts.extend(below(message, room, theme));
     // That of a group's change is the engine's own.
     if let Some(note) = message.note.as_ref().filter(|_| is_message(message)) {
-        for text in wrap(&clean_line(note), room) {
-            lines.push(Line::from(vec![Span::raw(" ".repeat(GUTTER)), Span::styled(text, theme.warn())]));
-        }
+        texts.extend(wrap(&clean_line(note), room).into_iter().map(|text| vec![Span::styled(text, theme.warn())]));
+    }
+    let mut lines = Vec::with_capacity(texts.len());
+    for (index, text) in texts.into_iter().enumerate() {
+        let mut spans = match index {
+            0 => vec![
+                Span::styled(time.clone(), theme.dim()),
+                Span::styled(arrow, theme.fg(colour).add_modifier(Modifier::BOLD)),
+            ],
+            _ => vec![Span::raw(" ".repeat(GUTTER))],
+        };
+        spans.extend(text);
+        lines.push(Line::from(spans));
     }
     if selected {
         lines = lines.into_iter().map(|line| line.style(Style::new().add_modifier(Modifier::REVERSED))).collect();
@@ -128,8 +186,8 @@ pub fn message_lines(message: &MessageView, width: usize, theme: &Theme, selecte
 }
 
 /// Rows a message takes in a pane of this width.
-pub fn message_height(message: &MessageView, width: usize) -> usize {
-    message_lines(message, width, &Theme { colour: false }, false).len()
+pub fn message_height(message: &MessageView, width: usize, now_ms: u64) -> usize {
+    message_lines(message, width, now_ms, &Theme { colour: false }, false).len()
 }
 
 #[cfg(test)]

@@ -2,13 +2,18 @@
 //! Flow: keys (`input`), happenings and answers -> `state` -> asks for the engine -> answers; `render` draws what `state` knows.
 //! Always true: the terminal is given back as it was, however the app ends; drawing is at most every 16 ms.
 
+mod actions;
 mod composer;
 mod group;
 mod input;
 mod lines;
+mod message_sheets;
+mod people;
+mod people_sheets;
 mod render;
 #[cfg(test)]
 pub mod samples;
+mod settings;
 mod sheets;
 mod state;
 #[cfg(test)]
@@ -28,7 +33,7 @@ use crossterm::terminal::{EnterAlternateScreen, LeaveAlternateScreen, disable_ra
 use futures_util::StreamExt;
 use ratatui::Terminal;
 use ratatui::backend::CrosstermBackend;
-use sotto_engine::api::{CommandError, ConnectionView, Reply};
+use sotto_engine::api::{Command, CommandError, ConnectionView, Reply};
 use state::{App, Why};
 use std::io::IsTerminal;
 use std::time::Duration;
@@ -47,7 +52,7 @@ pub async fn run(session: &Session, name: Option<String>) -> Result<(), Failure>
         return Err(Failure::usage("sotto chat needs a terminal; scripts use `sotto listen` and `sotto send`"));
     }
     // Without an account there is nothing to show: say so before the screen changes.
-    session.ask(sotto_engine::api::Command::WhoAmI).await?;
+    session.ask(Command::WhoAmI).await?;
     let who = match name.as_deref() {
         Some(name) => Some(session.who(name).await?),
         None => None,
@@ -57,6 +62,8 @@ pub async fn run(session: &Session, name: Option<String>) -> Result<(), Failure>
     app.start(who);
     let mut screen = Screen::enter()?;
     let result = run_app(session, &mut app, &mut screen).await;
+    // The profile may be open elsewhere.
+    session.client.submit(Command::WatchPeople { people: Vec::new() }).await;
     session.client.foreground(false).await;
     drop(screen);
     result
@@ -71,6 +78,7 @@ async fn run_app(session: &Session, app: &mut App, screen: &mut Screen) -> Resul
     let mut dirty = true;
     loop {
         app.mark_read();
+        app.watch();
         for ask in app.take_asks() {
             // Handed over in order, so messages go out as they were written; waited for elsewhere.
             let answer = session.client.submit(ask.command).await;
@@ -97,7 +105,10 @@ async fn run_app(session: &Session, app: &mut App, screen: &mut Screen) -> Resul
                 continue;
             }
             key = keys.next() => match key {
-                Some(Ok(event)) => app.on_input(event),
+                Some(Ok(event)) => {
+                    app.now_ms = now_ms();
+                    app.on_input(event);
+                }
                 // The terminal is gone.
                 Some(Err(_)) | None => return Ok(()),
             },

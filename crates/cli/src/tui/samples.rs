@@ -2,7 +2,7 @@
 
 use sotto_engine::api::{
     ContactView, ConversationView, GroupFanout, GroupMemberView, GroupPermission, GroupRole, GroupSummary, GroupView,
-    Me, MessageBody, MessageStatus, MessageView, PersonView,
+    Me, MessageBody, MessageStatus, MessageView, PersonView, PollOptionView,
 };
 use sotto_types::{AccountId, ClientMsgId, DeviceId, GroupId, MessageId, Username};
 
@@ -28,6 +28,9 @@ pub fn contact(n: u8, name: &str) -> ContactView {
         account: account(n),
         username: Username::parse(name).ok(),
         display_name: None,
+        nickname: None,
+        about: None,
+        picture: None,
         verified: false,
         blocked: false,
         key_changed: false,
@@ -57,6 +60,7 @@ pub fn message(n: u64, from_me: bool, text: &str, status: MessageStatus) -> Mess
         delivered_ms: None,
         read_ms: None,
         note: None,
+        extras: Box::default(),
     }
 }
 
@@ -76,6 +80,9 @@ pub fn conversation(contact: ContactView, last: Option<MessageView>, unread: u32
         muted_until_ms: 0,
         marked_unread: false,
         draft: None,
+        folder: None,
+        timer_s: 0,
+        is_request: false,
     }
 }
 
@@ -85,6 +92,14 @@ pub fn group_id(n: u8) -> GroupId {
 
 pub fn person(n: u8, name: &str) -> PersonView {
     PersonView { account: account(n), name: name.into(), is_me: n == 1 }
+}
+
+pub fn poll(question: &str, options: &[(&str, &[(u8, &str)])], multiple: bool) -> MessageBody {
+    let option = |(text, voters): &(&str, &[(u8, &str)])| PollOptionView {
+        text: (*text).into(),
+        voters: voters.iter().map(|(n, name)| person(*n, name)).collect(),
+    };
+    MessageBody::Poll { question: question.into(), options: options.iter().map(option).collect(), multiple }
 }
 
 pub fn member(n: u8, name: &str, role: GroupRole) -> GroupMemberView {

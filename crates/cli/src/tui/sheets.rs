@@ -1,6 +1,9 @@
-//! What lies over the app: help, search, safety number, a group's people.
+//! What lies over the app: help, search, safety number, a group's people. Elsewhere: what is asked about a message is in
+//! `message_sheets`, reports and settings are in `people_sheets`.
 
 use super::group::{self, GroupSheet};
+use super::message_sheets;
+use super::people_sheets;
 use super::render::put;
 use super::state::{App, Sheet};
 use super::theme::Theme;
@@ -17,20 +20,25 @@ use unicode_width::UnicodeWidthStr;
 
 pub const HELP: &[(&str, &str)] = &[
     ("Tab, Esc", "between list, messages, field"),
-    ("↑ ↓ PgUp PgDn", "move, scroll; End: newest"),
+    ("↑ ↓ PgUp PgDn", "choose, scroll; End: newest"),
     ("Enter", "open, write, send"),
     ("Alt+Enter", "new line"),
-    ("n, Ctrl+N", "new conversation"),
-    ("m", "note to self"),
-    ("/, Ctrl+F", "search"),
-    ("r, d", "retry, remove the chosen message"),
+    ("n, Ctrl+N; m", "new conversation; note to self"),
+    ("/, Ctrl+F", "search; *: what you starred"),
+    ("o", "your profile, and what others may see"),
+    ("t, P", "let messages disappear; go to the pinned"),
     ("s", "safety number; v there: verify"),
-    ("a", "accept a changed key"),
+    ("a, b", "accept a request, a changed key; block"),
+    ("R, D", "report a person; delete a conversation"),
     ("p", "people of a group: add, remove, leave"),
     ("Tab after @", "complete a member's name"),
-    ("b", "block, unblock"),
-    ("?, F1", "this help"),
-    ("q, Ctrl+C", "quit"),
+    ("?, F1; q", "this help; quit (Ctrl+C)"),
+    ("", "With a message chosen:"),
+    ("r, e, f", "reply, edit, forward"),
+    ("+, v", "react, vote"),
+    ("s, p", "star, pin"),
+    ("d", "delete, for you or for everyone"),
+    ("r, d", "retry, remove one that was not sent"),
 ];
 
 pub fn sheet(frame: &mut Frame<'_>, app: &App, theme: &Theme, area: Rect) {
@@ -38,9 +46,13 @@ pub fn sheet(frame: &mut Frame<'_>, app: &App, theme: &Theme, area: Rect) {
     let wanted = match sheet {
         Sheet::Help => HELP.len() + 2,
         Sheet::New(_) | Sheet::ConfirmBlock(_) => 5,
+        Sheet::ConfirmDelete(..) => 6,
+        Sheet::Report(_) => people_sheets::REPORT_ROWS,
+        Sheet::Settings(_) => people_sheets::SETTINGS_ROWS,
         Sheet::Safety { .. } => 9,
         Sheet::Search(_) => usize::from(area.height),
         Sheet::Group(_) => app.group_view().map_or(0, |view| view.members.len()) + 6,
+        Sheet::Message(sheet) => message_sheets::rows(app, sheet),
     };
     let width = area.width.min(58);
     let height = u16::try_from(wanted).unwrap_or(u16::MAX).min(area.height);
@@ -48,10 +60,15 @@ pub fn sheet(frame: &mut Frame<'_>, app: &App, theme: &Theme, area: Rect) {
     let title = match sheet {
         Sheet::Help => " Keys ",
         Sheet::New(_) => " New conversation ",
+        Sheet::Search(search) if search.starred => " Starred ",
         Sheet::Search(_) => " Search ",
         Sheet::Safety { .. } => " Safety number ",
         Sheet::ConfirmBlock(_) => " Block ",
+        Sheet::ConfirmDelete(..) => " Delete ",
+        Sheet::Report(_) => " Report ",
+        Sheet::Settings(_) => " You, and what others may see ",
         Sheet::Group(_) => " People ",
+        Sheet::Message(sheet) => message_sheets::title(sheet),
     };
     let block = Block::bordered().border_type(BorderType::Rounded).title(Span::styled(title, theme.bold()));
     let inner = block.inner(place);
@@ -77,7 +94,7 @@ pub fn sheet(frame: &mut Frame<'_>, app: &App, theme: &Theme, area: Rect) {
             field_line(frame, inner, 0, "Words: ", &search.field);
             let rows = usize::from(inner.height.saturating_sub(2) / 2).max(1);
             let first = (search.selected + 1).saturating_sub(rows);
-            if search.hits.is_empty() && !search.field.is_empty() {
+            if search.hits.is_empty() && (search.starred || !search.field.is_empty()) {
                 put(frame, inner, 2, Line::styled("Nothing found.", theme.dim()));
             }
             for (row, (index, hit)) in (0u16..).zip(search.hits.iter().enumerate().skip(first).take(rows)) {
@@ -115,7 +132,11 @@ pub fn sheet(frame: &mut Frame<'_>, app: &App, theme: &Theme, area: Rect) {
             put(frame, inner, 0, Line::from(shorten(&text, usize::from(inner.width))));
             put(frame, inner, 2, Line::styled("y: yes · Esc: no", theme.dim()));
         }
+        Sheet::ConfirmDelete(_, name) => people_sheets::delete(frame, theme, inner, name),
+        Sheet::Report(sheet) => people_sheets::report(frame, theme, inner, sheet),
+        Sheet::Settings(sheet) => people_sheets::settings(frame, theme, inner, sheet),
         Sheet::Group(sheet) => group_sheet(frame, app, theme, inner, sheet),
+        Sheet::Message(sheet) => message_sheets::draw(frame, app, theme, inner, sheet),
     }
 }
 
@@ -148,7 +169,7 @@ fn group_sheet(frame: &mut Frame<'_>, app: &App, theme: &Theme, area: Rect, shee
     }
 }
 
-fn field_line(frame: &mut Frame<'_>, area: Rect, row: u16, label: &str, field: &super::composer::Composer) {
+pub fn field_line(frame: &mut Frame<'_>, area: Rect, row: u16, label: &str, field: &super::composer::Composer) {
     let room = usize::from(area.width).saturating_sub(label.width());
     // The end of a long text is what is being typed.
     let laid = field.lay(room.max(2));

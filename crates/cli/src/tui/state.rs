@@ -7,15 +7,18 @@
 
 mod answers;
 
+use super::actions::{MessageSheet, Writing};
 use super::composer::Composer;
 use super::group::GroupSheet;
+use super::people::ReportSheet;
+use super::settings::SettingsSheet;
 use crate::commands::contacts::name_of;
 use sotto_engine::api::{
     Command, ConnectionView, ContactView, ConversationView, Event, GroupSummary, GroupView, HistoryPlace, Me,
-    MessageView, SearchHit, Who,
+    MessageView, PersonView, PresenceView, SearchHit, TypingState, Who,
 };
 use sotto_engine_native::Happening;
-use sotto_types::{ClientMsgId, Conversation, MessageId};
+use sotto_types::{AccountId, ClientMsgId, Conversation, MessageId};
 use std::collections::HashMap;
 
 pub const PAGE: u32 = 60;
@@ -47,6 +50,16 @@ pub enum Why {
     Contact,
     /// Who is in a group, or what it is after a change.
     Group,
+    /// Something done with a message.
+    Act,
+    Pinned(Conversation),
+    Starred,
+    Timer,
+    /// Of a message request.
+    Accept,
+    Report,
+    Profile,
+    Privacy,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,12 +79,21 @@ pub enum Sheet {
         contact: ContactView,
     },
     ConfirmBlock(ContactView),
+    /// Of this conversation, which is called so.
+    ConfirmDelete(Conversation, String),
+    Report(ReportSheet),
+    /// The own profile, and what others may see.
+    Settings(Box<SettingsSheet>),
     /// Of the open group.
     Group(GroupSheet),
+    /// About the chosen message, or the open conversation.
+    Message(MessageSheet),
 }
 
 #[derive(Debug, Default)]
 pub struct SearchSheet {
+    /// Not what was found, but what was starred, until something is typed.
+    pub starred: bool,
     pub field: Composer,
     pub hits: Vec<SearchHit>,
     pub selected: usize,
@@ -88,6 +110,14 @@ pub struct OpenConversation {
     pub group_view: Option<Box<GroupView>>,
     pub title: String,
     pub is_me: bool,
+    /// Somebody new, who was not accepted yet.
+    pub is_request: bool,
+    /// By this person, since it was opened: a list from before does not count.
+    pub was_accepted: bool,
+    /// What is sent disappears so many seconds after it was read; 0: stays.
+    pub timer_s: u32,
+    /// Those pinned last first; some may have ended.
+    pub pinned: Vec<MessageView>,
     pub messages: Vec<MessageView>,
     /// There are older ones in the store.
     pub more: bool,
@@ -101,12 +131,28 @@ pub struct OpenConversation {
     pub wanted: Option<(u64, u32)>,
 }
 
+impl OpenConversation {
+    pub fn pinned_now(&self, now_ms: u64) -> impl Iterator<Item = &MessageView> {
+        let is_pinned = move |message: &&MessageView| message.extras.pinned_until_ms.is_some_and(|at| at > now_ms);
+        self.pinned.iter().filter(is_pinned)
+    }
+}
+
+/// Somebody who types or records.
+#[derive(Debug)]
+pub struct Typist {
+    pub conversation: Conversation,
+    pub person: PersonView,
+    pub state: TypingState,
+}
+
 /// What the last drawing found out: where things are on screen.
 #[derive(Debug, Default, Clone)]
 pub struct View {
     pub list: ratatui::layout::Rect,
     pub messages: ratatui::layout::Rect,
-    pub first_row: usize,
+    /// Of the list: at which line which conversation begins.
+    pub rows: Vec<(u16, usize)>,
     pub narrow: bool,
     /// The oldest loaded line is visible.
     pub at_top: bool,
@@ -121,8 +167,9 @@ pub struct App {
     pub conversations: Vec<ConversationView>,
     pub selected: usize,
     pub open: Option<OpenConversation>,
-    pub drafts: HashMap<Conversation, Composer>,
+    pub drafts: HashMap<Conversation, (Composer, Writing)>,
     pub composer: Composer,
+    pub writing: Writing,
     pub focus: Focus,
     pub sheet: Option<Sheet>,
     pub notice: Option<String>,
@@ -132,6 +179,14 @@ pub struct App {
     pub view: View,
     pub now_ms: u64,
     pub colour: bool,
+    /// Of whoever is on the screen.
+    pub presence: HashMap<AccountId, PresenceView>,
+    /// Those who began first come first.
+    pub typing: Vec<Typist>,
+    /// As the engine was told.
+    pub watched: Vec<AccountId>,
+    /// Where the engine was told that this person types, and when last.
+    pub typing_told: Option<(Conversation, u64)>,
     asks: Vec<Ask>,
     list_asked: bool,
     list_stale: bool,
@@ -147,6 +202,7 @@ impl App {
             open: None,
             drafts: HashMap::new(),
             composer: Composer::default(),
+            writing: Writing::New,
             focus: Focus::List,
             sheet: None,
             notice: None,
@@ -156,6 +212,10 @@ impl App {
             view: View::default(),
             now_ms,
             colour,
+            presence: HashMap::new(),
+            typing: Vec::new(),
+            watched: Vec::new(),
+            typing_told: None,
             asks: Vec::new(),
             list_asked: false,
             list_stale: false,
@@ -205,9 +265,10 @@ impl App {
             return;
         }
         if let Some(old) = self.open.take() {
-            self.drafts.insert(old.conversation, std::mem::take(&mut self.composer));
+            let draft = (std::mem::take(&mut self.composer), std::mem::take(&mut self.writing));
+            self.drafts.insert(old.conversation, draft);
         }
-        self.composer = self.drafts.remove(&conversation).unwrap_or_default();
+        (self.composer, self.writing) = self.drafts.remove(&conversation).unwrap_or_default();
         let listed = self.conversations.iter().find(|listed| listed.conversation == conversation);
         self.open = Some(OpenConversation {
             conversation,
@@ -215,7 +276,11 @@ impl App {
             group: listed.and_then(|listed| listed.group.clone()),
             group_view: None,
             title,
+            timer_s: listed.map_or(0, |listed| listed.timer_s),
+            pinned: Vec::new(),
             is_me: self.me.as_ref().is_some_and(|me| conversation.peer() == Some(me.account)),
+            is_request: listed.is_some_and(|listed| listed.is_request),
+            was_accepted: false,
             messages: Vec::new(),
             more: false,
             loading: true,
@@ -225,16 +290,19 @@ impl App {
             wanted: None,
         });
         self.ask(Why::Newest(conversation), Command::History { conversation, at: HistoryPlace::Newest, limit: PAGE });
+        self.ask(Why::Pinned(conversation), Command::Pinned { conversation });
         self.ask_members();
     }
 
     /// A conversation that need not be in the list yet.
     fn open_conversation(&mut self, view: ConversationView) {
-        let (group, is_me) = (view.group, view.is_me);
+        let (group, is_me, timer_s, is_request) = (view.group, view.is_me, view.timer_s, view.is_request);
         self.open(view.conversation, view.contact, view.title);
         if let Some(open) = &mut self.open {
             open.group = group;
             open.is_me = is_me;
+            open.is_request = is_request;
+            open.timer_s = timer_s;
         }
     }
 
@@ -252,10 +320,15 @@ impl App {
     /// Opens the conversation of a found message and goes there.
     pub fn jump_to(&mut self, hit: SearchHit) {
         self.open(hit.message.conversation, hit.contact, hit.title);
+        self.go_to(hit.message.name, hit.message.position);
+    }
+
+    /// Chooses a message of the open conversation and scrolls there.
+    pub fn go_to(&mut self, name: ClientMsgId, position: u64) {
         let Some(open) = &mut self.open else { return };
-        open.selected = Some(hit.message.name);
-        open.jump = Some(hit.message.name);
-        open.wanted = Some((hit.message.position, JUMP_PAGES));
+        open.selected = Some(name);
+        open.jump = Some(name);
+        open.wanted = Some((position, JUMP_PAGES));
         self.focus = Focus::Messages;
         self.load_wanted();
     }
@@ -308,6 +381,7 @@ impl App {
         match happening {
             Happening::Event(event) => self.on_event(*event),
             Happening::Missed => {
+                self.forget_presence();
                 self.refresh_list();
                 self.ask(Why::Status, Command::Status);
                 if let Some(open) = &mut self.open {
@@ -317,6 +391,7 @@ impl App {
                         Why::Newest(conversation),
                         Command::History { conversation, at: HistoryPlace::Newest, limit: PAGE },
                     );
+                    self.ask(Why::Pinned(conversation), Command::Pinned { conversation });
                 }
                 self.ask_members();
             }
@@ -333,12 +408,14 @@ impl App {
                 {
                     listed.last = Some(message.clone());
                 }
+                self.on_pin(&message);
                 self.put(message);
                 self.refresh_list();
             }
             Event::MessageRemoved { name, conversation } => {
                 if let Some(open) = self.open.as_mut().filter(|open| open.conversation == conversation) {
                     open.messages.retain(|message| message.name != name);
+                    open.pinned.retain(|message| message.name != name);
                 }
                 self.refresh_list();
             }
@@ -353,6 +430,27 @@ impl App {
                 self.refresh_list();
                 if self.open.as_ref().is_some_and(|open| open.conversation == conversation) {
                     self.ask_members();
+                }
+            }
+            Event::ConversationRemoved { conversation } => {
+                self.conversations.retain(|listed| listed.conversation != conversation);
+                if self.open.as_ref().is_some_and(|open| open.conversation == conversation) {
+                    self.open = None;
+                    self.sheet = None;
+                    self.focus = Focus::List;
+                    (self.composer, self.writing) = Default::default();
+                }
+                self.drafts.remove(&conversation);
+                self.selected = self.selected.min(self.conversations.len().saturating_sub(1));
+                self.refresh_list();
+            }
+            Event::PresenceChanged { people } => {
+                self.presence.extend(people.into_iter().map(|person| (person.account, person)));
+            }
+            Event::Typing { conversation, person, state } => {
+                self.typing.retain(|typist| typist.conversation != conversation || typist.person != person);
+                if state != TypingState::Stopped {
+                    self.typing.push(Typist { conversation, person, state });
                 }
             }
             Event::QueueDrained => self.refresh_list(),
@@ -371,7 +469,8 @@ impl App {
             Event::Repairing { reason, .. } => self.notice = Some(reason),
             Event::Notice { text } => self.notice = Some(text),
             Event::LinkFailed { error } => self.notice = Some(error.text),
-            Event::Linked { .. } | Event::DevicesChanged => {}
+            Event::ProfileChanged { profile } => self.on_profile(profile),
+            Event::Linked { .. } | Event::DevicesChanged | Event::PreferencesChanged { .. } => {}
         }
     }
 
@@ -382,6 +481,21 @@ impl App {
         }
         if let Some(listed) = self.conversations.iter_mut().find(|c| c.conversation == conversation) {
             listed.contact = Some(contact);
+        }
+    }
+
+    /// What is pinned may be another one now, or say something else.
+    fn on_pin(&mut self, message: &MessageView) {
+        let Some(open) = self.open.as_mut().filter(|open| open.conversation == message.conversation) else { return };
+        let is_pinned = message.extras.pinned_until_ms.is_some();
+        let known = open.pinned.iter_mut().find(|pinned| pinned.name == message.name);
+        match (known, is_pinned) {
+            (Some(pinned), true) => *pinned = message.clone(),
+            (None, false) => {}
+            _ => {
+                let conversation = open.conversation;
+                self.ask(Why::Pinned(conversation), Command::Pinned { conversation });
+            }
         }
     }
 
@@ -398,7 +512,7 @@ impl App {
         }
         // Whoever reads older messages is not pushed away by new ones.
         if known.is_none() && open.scroll > 0 {
-            open.scroll += super::lines::message_height(&message, width);
+            open.scroll += super::lines::message_height(&message, width, self.now_ms);
         }
         let at = open.messages.partition_point(|other| other.position < message.position);
         open.messages.insert(at, message);

@@ -1,5 +1,6 @@
 //! Colours and weights; without colours, weights alone.
 
+use crate::formatting::Look;
 use ratatui::style::{Color, Modifier, Style};
 use sotto_engine::api::MessageStatus;
 
@@ -24,6 +25,23 @@ impl Theme {
 
     pub fn warn(&self) -> Style {
         self.fg(Color::Yellow).add_modifier(Modifier::BOLD)
+    }
+
+    /// A part of a text. `of_me`: mentions in it name this person.
+    pub fn look(&self, look: Look, of_me: bool) -> Style {
+        let mut style = match look {
+            Look { mention: true, .. } if of_me => self.warn(),
+            Look { mention: true, .. } => self.fg(Color::Magenta).add_modifier(Modifier::BOLD),
+            Look { code: true, .. } if self.colour => self.fg(Color::Green),
+            Look { code: true, .. } => self.dim(),
+            _ => Style::new(),
+        };
+        let modifiers =
+            [(look.bold, Modifier::BOLD), (look.italic, Modifier::ITALIC), (look.strike, Modifier::CROSSED_OUT)];
+        for (_, modifier) in modifiers.into_iter().filter(|(is, _)| *is) {
+            style = style.add_modifier(modifier);
+        }
+        style
     }
 
     pub fn tick(&self, status: MessageStatus) -> Style {

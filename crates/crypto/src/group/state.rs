@@ -190,7 +190,7 @@ impl GroupState {
         found.is_some_and(|(actor, target)| actor.may_set_role(target, role).is_ok())
     }
 
-    fn is_admin(&self, account: AccountId) -> bool {
+    pub fn is_admin(&self, account: AccountId) -> bool {
         self.member(account).is_some_and(|member| member.role >= Role::Admin)
     }
 }

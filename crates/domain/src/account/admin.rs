@@ -34,6 +34,7 @@ impl Domain {
         if !self.parts.directory.set_disabled(id, disabled).await? {
             return Err(unknown_account());
         }
+        self.people.account_changed(id);
         if disabled && let Some(routing) = self.parts.directory.routing(id).await? {
             for (device, ..) in &routing.devices {
                 self.parts.connections.close(DeviceAddress::new(id, *device), ErrorCode::AccountDisabled);

@@ -46,6 +46,7 @@ impl Domain {
         if let Err(error) = self.parts.meta.put_new(&self.deleted_key(id), Bytes::from_static(b"1")).await {
             tracing::warn!(%error, "could not note that an account was deleted");
         }
+        self.people.account_changed(id);
         for (device, ..) in devices.iter().flat_map(|routing| &routing.devices) {
             self.parts.connections.close(DeviceAddress::new(id, *device), ErrorCode::DeviceUnlinked);
         }

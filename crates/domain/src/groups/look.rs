@@ -183,6 +183,8 @@ impl Domain {
         let own = who.address.account;
         self.limiter.check(Subject::DeviceLists(own), self.now())?;
         self.group_of(id, own).await?;
-        Ok(self.parts.groups.marks(id).await?)
+        let marks = self.parts.groups.marks(id).await?;
+        let to_show = self.marks_to_show(&marks).await?;
+        Ok(self.marks_for(own, &to_show).await?.unwrap_or(marks))
     }
 }

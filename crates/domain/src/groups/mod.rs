@@ -12,6 +12,7 @@
 mod book;
 mod deliver;
 mod look;
+mod marks;
 mod operate;
 mod restore;
 mod send;
@@ -19,6 +20,7 @@ mod send;
 pub(crate) use book::CursorBook;
 pub use deliver::{GroupAcked, WaitingGroup};
 pub use look::{GroupPage, MemberDevices, MemberList, OwnGroup};
+pub use marks::MarksToShow;
 pub use operate::{OperationAnswer, PostOperation};
 pub use restore::GroupRestored;
 pub use send::{AccountCiphertexts, GroupSend, KeysSend, StaleGroup};

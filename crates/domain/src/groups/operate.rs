@@ -8,7 +8,7 @@ use sotto_crypto::group::{
     verify_operation,
 };
 use sotto_ports::{Group, OperationCommit, OperationRefused, StoredOperation};
-use sotto_types::{DeviceAddress, ErrorCode, GroupId, MessageId, Timestamp, limits};
+use sotto_types::{AccountId, DeviceAddress, ErrorCode, GroupId, MessageId, Timestamp, limits};
 
 /// A signed operation as it came.
 #[derive(Debug, Clone)]
@@ -59,7 +59,7 @@ impl Domain {
         check_details(&operation, post.details.as_ref())?;
         let (before, after, applied) = match (&group, operation.change()) {
             (None, Change::Create { members, .. }) => {
-                self.check_named(members).await?;
+                self.check_named(own, members, None).await?;
                 let (after, applied) = GroupState::create(&operation).map_err(|error| refused(&error))?;
                 (None, after, applied)
             }
@@ -165,23 +165,39 @@ impl Domain {
         Ok(())
     }
 
-    /// Whoever is added has an account here, with that key: else nobody could ever reach them.
-    async fn check_named(&self, members: &[MemberKey]) -> Result<(), Refusal> {
+    /// Whoever is added has an account here, with that key (else nobody could ever reach them), and lets `by` add them. The
+    /// answer does not tell which of these it was, but names all whom it concerns: they can be sent an invite link.
+    async fn check_named(
+        &self,
+        by: AccountId,
+        members: &[MemberKey],
+        state: Option<&GroupState>,
+    ) -> Result<(), Refusal> {
+        let mut refused = Vec::new();
         for member in members {
-            let account = self.parts.directory.account(member.account).await?;
+            let id = member.account;
+            let account = self.parts.directory.account(id).await?;
             let known = account.is_some_and(|account| account.identity_key[..] == member.identity_key.as_bytes()[..]);
-            if !known {
-                let detail = format!("{} has no account here, or another identity key: fetch it again", member.account);
-                return Err(not_allowed(detail));
+            // Who asked to join, or is in and only gets a new key pinned, is not asked again.
+            let is_in = |state: &GroupState| {
+                state.member(id).is_some() || state.requests().iter().any(|request| request.who.account == id)
+            };
+            let agrees = id == by || state.is_some_and(is_in) || self.people.may_add(by, id).await?;
+            if !known || !agrees {
+                refused.push(id);
             }
         }
-        Ok(())
+        if refused.is_empty() {
+            return Ok(());
+        }
+        let detail = "they have no account here, another identity key, or do not let everybody add them";
+        Err(Refusal { accounts: refused, ..Refusal::new(ErrorCode::GroupAddRefused, detail) })
     }
 
     /// What only the server can know.
     async fn check_change(&self, state: &GroupState, operation: &VerifiedOperation) -> Result<(), Refusal> {
         match operation.change() {
-            Change::Add { members } => self.check_named(members).await,
+            Change::Add { members } => self.check_named(operation.actor(), members, Some(state)).await,
             Change::Join { public_key, .. } => {
                 let open = state.invites().iter().find(|open| open.public_key() == *public_key);
                 if open.and_then(|open| open.invite.expires).is_some_and(|expires| expires <= self.now()) {

@@ -95,7 +95,8 @@ impl Domain {
         refused
     }
 
-    /// Nothing for an author the member blocked (what came before the block leaves no trace either) or who is gone.
+    /// Nothing for an author the member blocked (what came before the block leaves no trace either) or who is gone. Of one who is
+    /// not accepted the watermark moves, and is told when that changes.
     async fn delivered(
         &self,
         of: DeviceAddress,
@@ -106,8 +107,9 @@ impl Domain {
             return Ok(None);
         }
         let notify = self.notices(author, Conversation::Peer(of.account), None).await?;
-        let advance =
-            Advance { author, member: of.account, kind: WatermarkKind::Delivered, up_to, at: self.now(), notify };
+        let if_contact = self.people.requests();
+        let (member, kind, at) = (of.account, WatermarkKind::Delivered, self.now());
+        let advance = Advance { author, member, kind, up_to, at, notify, if_contact };
         Ok(Some(advance).filter(|advance| !advance.notify.is_empty()))
     }
 }

@@ -11,6 +11,8 @@ pub struct ConnectionFacts {
     pub key_counts: KeyCounts,
     /// Own devices absent for 30 days.
     pub suspended: Vec<DeviceId>,
+    /// Nobody is a stranger to anybody.
+    pub everybody_accepted: bool,
 }
 
 impl Domain {
@@ -28,6 +30,7 @@ impl Domain {
         }
         self.parts.directory.touch_device(of, self.now().start_of_day()).await?;
         Ok(ConnectionFacts {
+            everybody_accepted: !self.people.requests(),
             generation: self.generation(),
             list_version: routing.list_version,
             key_counts: self.parts.prekeys.key_counts(of).await?,
@@ -39,7 +42,7 @@ impl Domain {
     /// who stays connected for a month was not absent.
     pub async fn seen(&self, of: DeviceAddress) {
         // Last seen is best effort; a failing store shows itself elsewhere at once. The day is enough to find absent
-        // devices, and all that a stolen store should tell.
+        // devices; when a person was last online is the account's (`presence`).
         self.parts.directory.touch_device(of, self.now().start_of_day()).await.ok();
     }
 

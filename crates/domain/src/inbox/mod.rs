@@ -17,7 +17,7 @@ use sotto_types::{AccountId, Conversation, DeviceAddress};
 
 impl Domain {
     /// The devices of an account that receipts and failures go to, each with the conversation as it sees it.
-    async fn notices(
+    pub(crate) async fn notices(
         &self,
         to: AccountId,
         conversation: Conversation,

@@ -4,7 +4,8 @@ use sotto_ports::{Advance, Settle, WatermarkKind};
 use sotto_types::{Conversation, DeviceAddress, ErrorCode, MessageId, limits};
 
 impl Domain {
-    /// The person saw everything up to here: the author's devices and the reader's other devices get a receipt.
+    /// The person saw everything up to here: the reader's other devices get a receipt, and so do the author's, if the reader
+    /// accepts the author and both show what they read.
     pub async fn read(&self, of: DeviceAddress, conversation: Conversation, up_to: MessageId) -> Result<(), Refusal> {
         let now = self.now();
         self.limiter.check(Subject::Reads(of), now)?;
@@ -27,10 +28,13 @@ impl Domain {
         if author != of.account
             && !directory.is_blocked(of.account, author).await?
             && !directory.is_blocked(author, of.account).await?
+            && self.people.show_reading(of.account, author).await?
         {
             notify.extend(self.notices(author, Conversation::Peer(of.account), None).await?);
         }
-        let advance = Advance { author, member: of.account, kind: WatermarkKind::Read, up_to, at: now, notify };
+        let if_contact = author != of.account && self.people.requests();
+        let (member, kind) = (of.account, WatermarkKind::Read);
+        let advance = Advance { author, member, kind, up_to, at: now, notify, if_contact };
         let settle = Settle { of, envelopes: Vec::new(), remove: Vec::new(), advance: vec![advance] };
         Ok(self.parts.inbox.settle(settle).await?)
     }

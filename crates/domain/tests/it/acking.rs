@@ -2,7 +2,7 @@ use crate::bed::*;
 use sotto_domain::*;
 use sotto_types::{AccountId, Conversation, DeviceAddress, EntryId, ErrorCode, MessageId};
 
-async fn receipts(bed: &Bed, of: DeviceAddress) -> Vec<StoredReceipt> {
+pub async fn receipts(bed: &Bed, of: DeviceAddress) -> Vec<StoredReceipt> {
     let receipt = |queued: Queued| if let QueuedItem::Receipt(receipt) = queued.item { Some(receipt) } else { None };
     bed.inbox(of).await.into_iter().filter_map(receipt).collect()
 }
@@ -11,16 +11,16 @@ fn acked(entry: &Queued, with_header: bool) -> AckedEntry {
     AckedEntry { entry_id: entry.entry_id, header: EntryHeader::of(entry).filter(|_| with_header) }
 }
 
-async fn ack_all(bed: &Bed, of: DeviceAddress, with_header: bool) {
+pub async fn ack_all(bed: &Bed, of: DeviceAddress, with_header: bool) {
     let entries = bed.inbox(of).await.iter().map(|entry| acked(entry, with_header)).collect();
     bed.domain.ack(of, entries, Vec::new()).await.unwrap();
 }
 
-fn delivered(receipts: &[StoredReceipt]) -> Vec<(AccountId, MessageId)> {
+pub fn delivered(receipts: &[StoredReceipt]) -> Vec<(AccountId, MessageId)> {
     receipts.iter().flat_map(|r| r.delivered.iter().map(|step| (r.member, step.up_to))).collect()
 }
 
-fn read(receipts: &[StoredReceipt]) -> Vec<(AccountId, MessageId)> {
+pub fn read(receipts: &[StoredReceipt]) -> Vec<(AccountId, MessageId)> {
     receipts.iter().flat_map(|r| r.read.iter().map(|step| (r.member, step.up_to))).collect()
 }
 

@@ -95,7 +95,7 @@ pub struct Bed {
 }
 
 pub fn open() -> DomainConfig {
-    DomainConfig { registration: RegistrationPolicy::Open, ..DomainConfig::default() }
+    DomainConfig { registration: RegistrationPolicy::Open, requests: false, ..DomainConfig::default() }
 }
 
 impl Bed {
@@ -113,6 +113,8 @@ impl Bed {
         let parts = DomainParts {
             inbox: store.clone(),
             directory: store.clone(),
+            people: store.clone(),
+            reports: store.clone(),
             groups: store.clone(),
             prekeys: store.clone(),
             meta: Arc::new(Generation(store.clone(), generation)),

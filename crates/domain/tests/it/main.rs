@@ -9,6 +9,8 @@ mod expiry;
 mod groups;
 mod keys;
 mod linking;
+mod people;
+mod presence;
 mod recovery;
 mod registering;
 mod restoring;

@@ -214,6 +214,7 @@ fn show_line(
         written: operation.at(),
         server_time: Some(given.server_time),
         note,
+        expires_after_s: 0,
     })?;
     cx.tx.raise_seen(Conversation::Group(group), given.message_id)?;
     match line {

@@ -109,6 +109,7 @@ pub(crate) fn from_history(cx: &mut Cx<'_, '_>, given: &pb::HistoryGroup) -> Res
     if given.read_up_to < PENDING_PLACE {
         let up_to = MessageId::new(given.read_up_to);
         if cx.tx.raise_read(group.into(), up_to)? {
+            crate::forget::on_read(cx, group.into(), up_to)?;
             cx.tx.mark_read_told(group.into(), up_to)?;
         }
     }

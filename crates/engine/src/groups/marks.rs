@@ -60,6 +60,7 @@ fn take(
         // Read on another own device.
         let conversation = Conversation::Group(group);
         if kind == StepKind::Read && cx.tx.raise_read(conversation, up_to)? {
+            crate::forget::on_read(cx, conversation, up_to)?;
             cx.tx.mark_read_told(conversation, up_to)?;
             changed(cx, group);
         }

@@ -44,7 +44,7 @@ use keys::Ready;
 use litemap::LiteMap;
 use sotto_crypto::group::GroupState;
 use sotto_engine_store::{Group, StoreError};
-use sotto_types::{Conversation, GroupId, MessageId, Timestamp};
+use sotto_types::{AccountId, Conversation, GroupId, MessageId, Timestamp};
 use sotto_wire::pb;
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -148,6 +148,20 @@ fn known(cx: &mut Cx<'_, '_>, id: GroupId) -> Result<Option<(Group, Arc<GroupSta
     let state = Arc::new(state.map_err(|error| StoreError::Damaged(format!("a group's state: {error}")))?);
     live.state = Some(Arc::clone(&state));
     Ok(Some((row, state)))
+}
+
+/// Whether the own account is one.
+pub(crate) fn is_member(cx: &mut Cx<'_, '_>, group: GroupId) -> Result<bool, StoreError> {
+    let Some(own) = cx.own() else { return Ok(false) };
+    Ok(known(cx, group)?.is_some_and(|(_, state)| state.member(own.account()).is_some()))
+}
+
+pub(crate) fn is_admin(cx: &mut Cx<'_, '_>, group: GroupId, account: AccountId) -> Result<bool, StoreError> {
+    Ok(known(cx, group)?.is_some_and(|(_, state)| state.is_admin(account)))
+}
+
+pub(crate) fn may_change_details(cx: &mut Cx<'_, '_>, group: GroupId, account: AccountId) -> Result<bool, StoreError> {
+    Ok(known(cx, group)?.is_some_and(|(_, state)| state.may_change_details(account)))
 }
 
 fn changed(cx: &mut Cx<'_, '_>, group: GroupId) {

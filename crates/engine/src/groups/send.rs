@@ -7,7 +7,7 @@ use crate::api::CopyDetails;
 use crate::core::Cx;
 use crate::inbox::Meta;
 use crate::keys::Protocol;
-use crate::{inbox, outbox, repair};
+use crate::{actions, inbox, outbox, repair};
 use bytes::Bytes;
 use prost::Message as _;
 use sotto_crypto::group::Fanout;
@@ -106,22 +106,34 @@ pub(crate) fn on_retry(cx: &mut Cx<'_, '_>, meta: &Meta, retry: &pb::Retry) -> R
     if state.member(meta.from.account).is_some() {
         keys::lost_by(cx, group, meta.from)?;
     }
-    let Some(message) = cx.tx.message_with_id(own.account(), message_id)? else { return Ok(()) };
-    let is_of_group = message.conversation == Conversation::Group(group);
-    if !is_of_group || message.author_device != own.address.device {
+    // A message, or what was done with one.
+    let message = cx.tx.message_with_id(own.account(), message_id)?;
+    let action = cx.tx.action_with_id(own.account(), message_id)?.map(|stored| stored.action);
+    let (device, conversation, time, said) = match (&message, action) {
+        (Some(message), _) => {
+            let said = actions::first_content(cx, message)?;
+            (message.author_device, message.conversation, message.server_time, said)
+        }
+        (None, Some(action)) => (action.author_device, action.conversation, action.server_time, action.content),
+        (None, None) => return Ok(()),
+    };
+    if conversation != Conversation::Group(group) || device != own.address.device {
         return Ok(());
     }
-    let Ok(mut content) = pb::Content::decode(&message.content.expose()[..]) else { return Ok(()) };
+    let Ok(mut content) = pb::Content::decode(&said.expose()[..]) else { return Ok(()) };
     // A member where the message stands, and with this device on its list: nobody gets what was said before they came, or
     // after they left.
     let revision = apply::revision_at(cx, &row, message_id)?;
     let head = cx.tx.group_hash_at(group, revision)?;
-    let old = message.server_time.is_none_or(|at| at.plus(limits::UNDELIVERED_RETENTION) < cx.now);
+    let old = time.is_none_or(|at| at.plus(limits::UNDELIVERED_RETENTION) < cx.now);
     let (Some(_), Some(head)) = (state.member_at(meta.from.account, revision), head) else { return Ok(()) };
     if old || meta.unlisted {
         return Ok(());
     }
     content.group = Some(place(group, revision, &head));
     content.resend_of = message_id.get();
-    repair::resend(cx, &message, meta.from, &content)
+    if let (true, Some(message)) = (repair::resend(cx, meta.from, &content)?, message) {
+        cx.tx.count_message_resend(message.id)?;
+    }
+    Ok(())
 }

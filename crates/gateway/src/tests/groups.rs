@@ -6,7 +6,7 @@ use parking_lot::Mutex;
 use sotto_crypto::group::{
     Change, Fanout, GroupSettings, GroupState, MemberKey, Permission, details_hash, sign_operation,
 };
-use sotto_domain::{GroupSend, KeysSend, PostOperation, SignedIn};
+use sotto_domain::{Audience, GroupSend, KeysSend, PostOperation, Privacy, SignedIn};
 use sotto_ports::{
     CommitRefused, Committed, EnvelopeClass, Group, GroupCommit, GroupFacts, GroupMark, GroupSettle, LoggedEntry,
     Membership, OperationCommit, OperationCommitted, OperationRefused, StoreError, StoredOperation,
@@ -17,7 +17,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 const DETAILS: &[u8] = b"encrypted title";
 
 /// A group as its members know it.
-struct Circle {
+pub(super) struct Circle {
     id: GroupId,
     state: GroupState,
     roster: u64,
@@ -36,7 +36,7 @@ impl World {
         stop.drop_guard()
     }
 
-    async fn circle(&self, owner: &Person, members: &[&Person]) -> Circle {
+    pub(super) async fn circle(&self, owner: &Person, members: &[&Person]) -> Circle {
         let permission = Permission::Members;
         let settings =
             GroupSettings { post: permission, add: permission, change_details: permission, fanout: Fanout::Log };
@@ -84,7 +84,7 @@ impl World {
 }
 
 impl Circle {
-    fn bytes(&self) -> Bytes {
+    pub(super) fn bytes(&self) -> Bytes {
         Bytes::copy_from_slice(self.id.as_bytes())
     }
 
@@ -472,6 +472,47 @@ async fn authors_are_told_of_watermarks_now_and_then() {
     let marks = sibling.marks().await;
     assert_eq!(marks.marks[0].read.as_ref().map(|step| step.message_id), Some(circle.newest()));
     assert_eq!(author.marks().await.marks[0].read.as_ref().map(|step| step.message_id), Some(circle.newest()));
+}
+
+#[tokio::test]
+async fn watermarks_of_who_hides_reading_show_what_was_delivered() {
+    let world = World::new().await;
+    let _stop = world.dispatching();
+    let (ann, bob) = (world.person(1).await, world.person(2).await);
+    let mut circle = world.circle(&ann, &[&bob]).await;
+    let hide = Privacy { read_receipts: Audience::Nobody, ..Privacy::default() };
+    world.domain.set_privacy(&seen(&bob), hide).await.unwrap();
+    let [mut author, mut reader, mut sibling] =
+        [world.connect(&ann, 0).await, world.connect(&bob, 0).await, world.connect(&bob, 1).await];
+    for peer in [&mut author, &mut reader, &mut sibling] {
+        peer.take(&circle, 1).await;
+    }
+    let said = world.say(&mut circle, &ann, b"hello").await;
+    reader.take(&circle, 1).await;
+    let of = Some(pb::conversation::Of::Group(circle.bytes()));
+    let read = pb::Read { conversation: Some(pb::Conversation { of }), up_to: said };
+    reader.send(0, Client::Read(read)).await;
+    reader.heartbeat().await;
+    world.domain.write_cursors().await.unwrap();
+    let of_bob = |marks: pb::GroupMarks| {
+        let mark = marks.marks.into_iter().find(|mark| mark.member == bob.account.as_bytes()[..])?;
+        let up_to = |step: Option<pb::Step>| step.map(|step| step.message_id);
+        Some((up_to(mark.delivered), up_to(mark.read)))
+    };
+    loop {
+        let (delivered, read) = of_bob(sibling.marks().await).unwrap_or_default();
+        if read == Some(said) {
+            assert_eq!(delivered, Some(said), "the own devices know");
+            break;
+        }
+    }
+    loop {
+        let Some((delivered, read)) = of_bob(author.marks().await) else { continue };
+        assert_eq!(read, None);
+        if delivered == Some(said) {
+            break;
+        }
+    }
 }
 
 #[tokio::test]

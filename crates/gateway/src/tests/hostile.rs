@@ -173,7 +173,7 @@ async fn an_unknown_body_is_unsupported_and_no_error() {
     let mut peer = world.connect(&ann, 0).await;
     peer.drained().await;
     for (bytes, reference, field) in
-        [(&[0x08, 0x05, 0x4a, 0x00][..], 5, 9), (&[0x7a, 0x01, 0x01][..], 0, 15), (&[0x08, 0x06][..], 6, 0)]
+        [(&[0x08, 0x05, 0x5a, 0x00][..], 5, 11), (&[0x7a, 0x01, 0x01][..], 0, 15), (&[0x08, 0x06][..], 6, 0)]
     {
         peer.raw(&client_frame(0x82, bytes)).await;
         assert_eq!(peer.next().await, Seen::Frame(reference, Server::Unsupported(pb::Unsupported { field })));

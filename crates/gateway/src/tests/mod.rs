@@ -5,6 +5,7 @@ mod groups;
 mod hostile;
 mod http;
 mod lifecycle;
+mod presence;
 
 use crate::gateway::Gateway;
 use crate::{GatewayConfig, Router};
@@ -12,8 +13,8 @@ use bytes::Bytes;
 use ed25519_dalek::{Signer as _, SigningKey};
 use prost::Message as _;
 use sotto_crypto::IdentityKeyPair;
-use sotto_domain::{Domain, DomainConfig, DomainParts};
-use sotto_ports::memory::{MemoryEphemeral, MemoryStore};
+use sotto_domain::{Domain, DomainConfig, DomainParts, Presence};
+use sotto_ports::memory::{MemoryEphemeral, MemoryPresence, MemoryStore};
 use sotto_ports::{
     Account, CreateAccount, CreateOutcome, DirectoryStore as _, GroupStore, InboxStore as _, ListedDevice, NewDevice,
     PreKeyUpload, Queued, Recovery, SignedDeviceList,
@@ -36,6 +37,7 @@ pub(super) struct World {
     pub(super) domain: Arc<Domain>,
     pub(super) router: Arc<Router>,
     pub(super) gateway: Arc<Gateway>,
+    pub(super) presence: Arc<Presence>,
     next_account: AtomicU8,
 }
 
@@ -105,6 +107,8 @@ impl World {
         let parts = DomainParts {
             inbox: store.clone(),
             directory: store.clone(),
+            people: store.clone(),
+            reports: store.clone(),
             groups: groups(store.clone()),
             prekeys: store.clone(),
             meta: store.clone(),
@@ -112,11 +116,13 @@ impl World {
             clock: clock.clone(),
             connections: router.clone(),
         };
-        let domain = Domain::new(parts, DomainConfig::default()).await.unwrap();
+        let domain = Domain::new(parts, DomainConfig { requests: false, ..DomainConfig::default() }).await.unwrap();
         let mut config = GatewayConfig::default();
         change(&mut config);
-        let gateway = Gateway::new(domain.clone(), router.clone(), clock.clone(), config);
-        Self { store, clock, domain, router, gateway, next_account: AtomicU8::new(1) }
+        let presence =
+            Presence::new(|feed| Arc::new(MemoryPresence::new(feed)), store.clone(), domain.people(), clock.clone());
+        let gateway = Gateway::new(domain.clone(), router.clone(), presence.clone(), clock.clone(), config);
+        Self { store, clock, domain, router, gateway, presence, next_account: AtomicU8::new(1) }
     }
 
     pub(super) async fn person(&self, device_count: u32) -> Person {

@@ -207,6 +207,23 @@ pub async fn touching_never_lowers_the_time(make: impl FnOnce(Arc<dyn EntryFeed>
     assert_eq!(d.device(address(1, 2)).await.unwrap(), None);
 }
 
+pub async fn last_seen_only_rises_and_goes_with_the_account(make: impl FnOnce(Arc<dyn EntryFeed>) -> Subject) {
+    let w = World::new(make);
+    w.person(1, 1).await;
+    w.person(2, 1).await;
+    let d = &w.subject.directory;
+    assert_eq!(d.last_seen(account(1)).await.unwrap(), None);
+    let later = T0.plus(DAY);
+    d.note_last_seen(&[(account(1), later), (account(2), T0), (account(3), T0), (account(1), T0)]).await.unwrap();
+    d.note_last_seen(&[(account(1), T0), (account(2), later)]).await.unwrap();
+    for (number, want) in [(1, Some(later)), (2, Some(later)), (3, None)] {
+        assert_eq!(d.last_seen(account(number)).await.unwrap(), want, "{number}");
+    }
+    assert!(d.delete_account(account(1), later).await.unwrap());
+    d.note_last_seen(&[(account(1), later)]).await.unwrap();
+    assert_eq!(d.last_seen(account(1)).await.unwrap(), None);
+}
+
 pub async fn absent_devices_are_suspended_once(make: impl FnOnce(Arc<dyn EntryFeed>) -> Subject) {
     let w = World::new(make);
     w.person(1, 3).await;

@@ -1,8 +1,10 @@
 //! What must survive closing and opening again.
 
+use super::people::{contact, profile};
+use super::reports::report;
 use super::world::*;
 use super::{Reopen, World};
-use crate::{OperationCommit, QueuedItem, StoredFailure, WatermarkKind};
+use crate::{OperationCommit, Privacy, QueuedItem, StoredFailure, WatermarkKind};
 use bytes::Bytes;
 use sotto_types::{Conversation, MessageId, SendId};
 use std::time::Duration;
@@ -186,4 +188,28 @@ pub async fn meta_survives(home: impl FnOnce() -> Reopen) {
     assert_eq!(w.subject.meta.get("key").await.unwrap(), Some(Bytes::from("value")));
     assert_eq!(w.subject.meta.put_new("key", Bytes::from("other")).await.unwrap(), Bytes::from("value"));
     assert_eq!(w.subject.meta.generation().await.unwrap(), 1);
+}
+
+pub async fn contacts_settings_profiles_and_reports_survive(home: impl FnOnce() -> Reopen) {
+    let home = home();
+    let w = open(&home);
+    w.person(1, 1).await;
+    let set = Privacy { version: 1, online: crate::Audience::Nobody, ..Privacy::default() };
+    for other in [2, 3] {
+        w.subject.people.set_contact(contact(1, other, true, &[])).await.unwrap();
+    }
+    w.subject.people.set_contact(contact(1, 3, false, &[])).await.unwrap();
+    assert!(w.subject.people.set_privacy(account(1), set.clone()).await.unwrap());
+    assert!(w.subject.people.put_profile(account(1), profile(3, 1)).await.unwrap());
+    let said = report(1, 2, crate::ReportReason::Spam);
+    w.subject.reports.put_report(said.clone(), 10).await.unwrap();
+    drop(w);
+    let w = open(&home);
+    let p = &w.subject.people;
+    assert_eq!(p.contacts(account(1)).await.unwrap(), [account(2)]);
+    assert_eq!(*p.privacy(account(1)).await.unwrap(), set);
+    assert_eq!(p.profile(account(1)).await.unwrap(), Some(profile(3, 1)));
+    assert!(!p.set_privacy(account(1), set).await.unwrap());
+    assert_eq!(w.subject.reports.report(1).await.unwrap().unwrap().report, said);
+    assert_eq!(w.subject.reports.put_report(said, 10).await.unwrap(), 2);
 }

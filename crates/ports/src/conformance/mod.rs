@@ -3,6 +3,7 @@
 //! ```text
 //! sotto_ports::inbox_conformance!(embedded);           // fn embedded(feed: Arc<dyn EntryFeed>) -> Subject
 //! sotto_ports::ephemeral_conformance!(redis);          // fn redis(max_values: usize) -> Arc<dyn EphemeralStore>
+//! sotto_ports::presence_conformance!(redis);           // fn redis() -> Nodes
 //! sotto_ports::durable_conformance!(folder);           // fn folder() -> Reopen
 //! ```
 //! Elsewhere: `model` runs the same random history on two subjects and compares everything that can be seen.
@@ -16,13 +17,19 @@ pub mod groups;
 pub mod inbox;
 pub mod meta;
 pub mod model;
+pub mod people;
 pub mod prekeys;
+pub mod presence;
+pub mod reports;
 pub mod stays;
 mod world;
 
 pub use world::{Recorder, World};
 
-use crate::{DirectoryStore, EntryFeed, GroupStore, InboxStore, MetaStore, PreKeyStore};
+use crate::{
+    DirectoryStore, EntryFeed, GroupStore, InboxStore, MetaStore, PeopleStore, PreKeyStore, PresenceFeed,
+    PresenceStore, ReportStore,
+};
 use std::any::Any;
 use std::fmt;
 use std::sync::Arc;
@@ -33,6 +40,8 @@ pub struct Subject {
     pub inbox: Arc<dyn InboxStore>,
     pub groups: Arc<dyn GroupStore>,
     pub directory: Arc<dyn DirectoryStore>,
+    pub people: Arc<dyn PeopleStore>,
+    pub reports: Arc<dyn ReportStore>,
     pub prekeys: Arc<dyn PreKeyStore>,
     pub meta: Arc<dyn MetaStore>,
     /// Dropped last: a temporary folder, a container.
@@ -43,13 +52,15 @@ impl Subject {
     /// All ports backed by one store.
     pub fn of<S>(store: S, keep: impl Any + Send + Sync) -> Self
     where
-        S: InboxStore + GroupStore + DirectoryStore + PreKeyStore + MetaStore + 'static,
+        S: InboxStore + GroupStore + DirectoryStore + PeopleStore + ReportStore + PreKeyStore + MetaStore + 'static,
     {
         let store = Arc::new(store);
         Self {
             inbox: store.clone(),
             groups: store.clone(),
             directory: store.clone(),
+            people: store.clone(),
+            reports: store.clone(),
             prekeys: store.clone(),
             meta: store,
             _keep: Arc::new(keep),
@@ -62,6 +73,10 @@ impl fmt::Debug for Subject {
         f.write_str("Subject")
     }
 }
+
+/// Makes the nodes of one cluster, each with its feed; to make one again is to restart it. What it keeps lives no longer than
+/// the last clone.
+pub type Nodes = Box<dyn Fn(Arc<dyn PresenceFeed>) -> Arc<dyn PresenceStore> + Send + Sync>;
 
 /// Opens the same data each time; the subject before must have been dropped.
 pub type Reopen = Box<dyn Fn(Arc<dyn EntryFeed>) -> Subject + Send + Sync>;
@@ -170,11 +185,41 @@ macro_rules! directory_conformance {
             a_device_made_again_begins_empty
             a_new_identity_brings_new_keys
             touching_never_lowers_the_time
+            last_seen_only_rises_and_goes_with_the_account
             absent_devices_are_suspended_once
             recovery_and_disabling_change_what_is_there
             a_deleted_account_leaves_its_name_only
             accounts_are_listed_in_pages
             blocks_are_kept_per_owner
+        }
+    };
+}
+
+/// Tests of `PeopleStore`, and of what an `Advance` does for contacts only.
+#[macro_export]
+macro_rules! people_conformance {
+    ($make:expr) => {
+        $crate::conformance_tests! { people, $make,
+            contacts_are_kept_per_owner
+            only_contacts_are_told_of_watermarks
+            a_new_contact_is_told_where_the_watermarks_are
+            a_contact_made_while_acks_run_misses_nothing
+            settings_change_from_their_last_version_only
+            a_profile_is_replaced_by_a_higher_version_only
+            a_deleted_account_leaves_what_others_own
+        }
+    };
+}
+
+/// Tests of `ReportStore`.
+#[macro_export]
+macro_rules! reports_conformance {
+    ($make:expr) => {
+        $crate::conformance_tests! { reports, $make,
+            reports_are_kept_until_resolved
+            the_oldest_resolved_one_makes_room
+            racing_reports_are_all_kept
+            a_deleted_account_takes_its_reports_along
         }
     };
 }
@@ -222,6 +267,28 @@ macro_rules! ephemeral_conformance {
     };
 }
 
+/// Tests of `PresenceStore`.
+#[macro_export]
+macro_rules! presence_conformance {
+    ($make:expr) => {
+        $crate::conformance_tests! { presence, $make,
+            who_is_here_is_online_until_the_lease_ends
+            a_heartbeat_extends_the_lease
+            the_background_is_told_at_once
+            an_account_is_online_while_any_device_is
+            the_newest_connection_of_a_device_speaks_for_it
+            last_seen_is_when_any_device_was_last_heard_of
+            only_what_is_watched_is_told_and_every_end
+            watching_is_counted
+            changes_are_told_in_order_each_other_than_the_one_before
+            racing_devices_leave_the_truth
+            a_clock_that_jumps_keeps_nobody_here
+            a_pause_of_the_ticks_loses_nobody
+            a_restart_forgets_within_a_lease
+        }
+    };
+}
+
 /// Tests of what survives reopening, for adapters that persist.
 #[macro_export]
 macro_rules! durable_conformance {
@@ -236,6 +303,7 @@ macro_rules! durable_conformance {
             groups_and_their_logs_survive
             cursors_marks_and_memberships_survive
             meta_survives
+            contacts_settings_profiles_and_reports_survive
         }
     };
 }

@@ -1,12 +1,13 @@
 //! Two subjects, one random history, everything visible compared after each step. The history comes from a seed, so a
 //! failure is repeated by its number; a generator of our own keeps test libraries out of this crate.
 
+use super::people::{contact, profile};
 use super::world::*;
 use super::{Subject, World};
 use crate::QueuedItem;
 use crate::{
-    EntryFeed, GroupCommit, GroupSettle, OperationCommit, PreKeyUpload, Recovery, SendCommit, Settle, StoredFailure,
-    WatermarkKind,
+    Audience, ContactChange, EntryFeed, GroupCommit, GroupSettle, OperationCommit, PreKeyUpload, Privacy, Recovery,
+    SendCommit, Settle, StoredFailure, WatermarkKind,
 };
 use sotto_types::{Conversation, DeviceAddress, EntryId, MessageId, SendId, Timestamp, limits};
 use std::fmt::Debug;
@@ -92,7 +93,7 @@ pub async fn same_history(
 
 impl Pair {
     async fn step(&mut self) {
-        match self.dice.below(26) {
+        match self.dice.below(28) {
             0..=6 => self.send().await,
             7..=11 => self.settle().await,
             12 => self.create().await,
@@ -104,6 +105,7 @@ impl Pair {
             19 | 20 => self.operate().await,
             21 | 22 => self.post().await,
             23 | 24 => self.settle_groups().await,
+            25 | 26 => self.meet().await,
             _ => self.rare().await,
         }
         same("feed", &self.a.feed.all().last(), &self.b.feed.all().last());
@@ -189,6 +191,7 @@ impl Pair {
             let notify = if notify[0] == notify[1] { &notify[..1] } else { &notify[..] };
             let mut advance = advance(author, self.dice.account(), kind, up_to, notify);
             advance.at = self.now;
+            advance.if_contact = self.dice.below(2) == 0;
             advances.push(advance);
         }
         let settle = Settle { of, envelopes, remove, advance: advances };
@@ -300,6 +303,29 @@ impl Pair {
         }
     }
 
+    async fn meet(&mut self) {
+        let (n, other, yes) = (self.dice.account(), self.dice.account(), self.dice.below(3) > 0);
+        match self.dice.below(5) {
+            0 => {
+                let current = both!(self, s => s.people.privacy(account(n))).unwrap();
+                let version = current.version + u32::from(yes);
+                let audience = [Audience::Everyone, Audience::Contacts, Audience::Nobody];
+                let read_receipts = audience[usize::from(self.dice.small(3))];
+                let privacy = Privacy { version, read_receipts, ..Privacy::clone(&current) };
+                both!(self, s => s.people.set_privacy(account(n), privacy.clone())).unwrap();
+            }
+            1 => {
+                let profile = profile(self.dice.below(9), other);
+                both!(self, s => s.people.put_profile(account(n), profile.clone())).unwrap();
+            }
+            _ => {
+                let tell = [address(other, 1), address(other, 2)];
+                let change = ContactChange { tell_read: yes, at: self.now, ..contact(n, other, yes, &tell) };
+                both!(self, s => s.people.set_contact(change.clone())).unwrap();
+            }
+        }
+    }
+
     async fn bury(&mut self) {
         let of = self.dice.address();
         let remove: Vec<EntryId> = self.a.read(of).await.iter().take(3).map(|queued| queued.entry_id).collect();
@@ -350,10 +376,14 @@ impl Pair {
             both!(self, s => s.directory.signed_list(id)).unwrap();
             both!(self, s => s.directory.devices(id)).unwrap();
             both!(self, s => s.directory.blocks(id)).unwrap();
+            both!(self, s => s.people.contacts(id)).unwrap();
+            both!(self, s => s.people.privacy(id)).unwrap();
+            both!(self, s => s.people.profile(id)).unwrap();
             both!(self, s => s.directory.find_username(&username(n))).unwrap();
             both!(self, s => s.groups.memberships(id)).unwrap();
             for m in 1..=ACCOUNTS as u8 {
                 both!(self, s => s.directory.is_blocked(id, account(m))).unwrap();
+                both!(self, s => s.people.is_contact(id, account(m))).unwrap();
                 for kind in [WatermarkKind::Read, WatermarkKind::Delivered] {
                     both!(self, s => s.inbox.watermark(id, account(m), kind)).unwrap();
                 }

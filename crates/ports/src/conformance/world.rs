@@ -164,6 +164,7 @@ pub fn advance(author: u8, member: u8, kind: WatermarkKind, up_to: u64, notify: 
         up_to: MessageId::new(up_to),
         at: T0.plus(std::time::Duration::from_millis(up_to)),
         notify: notify.iter().map(|to| (*to, Conversation::Peer(account(member)))).collect(),
+        if_contact: false,
     }
 }
 

@@ -183,6 +183,21 @@ impl DirectoryStore for MemoryStore {
         Ok(())
     }
 
+    async fn note_last_seen(&self, people: &[(AccountId, Timestamp)]) -> Result<(), StoreError> {
+        let state = &mut *self.state.lock();
+        for (account, seen) in people {
+            if state.accounts.contains_key(account) {
+                let last_seen = state.last_seen.entry(*account).or_default();
+                *last_seen = seen.max(last_seen).to_owned();
+            }
+        }
+        Ok(())
+    }
+
+    async fn last_seen(&self, of: AccountId) -> Result<Option<Timestamp>, StoreError> {
+        Ok(self.state.lock().last_seen.get(&of).copied())
+    }
+
     async fn suspend_absent(&self, before: Timestamp, limit: usize) -> Result<Vec<DeviceAddress>, StoreError> {
         let mut state = self.state.lock();
         let mut suspended = Vec::new();
@@ -225,6 +240,11 @@ impl DirectoryStore for MemoryStore {
         state.watermarks.retain(|(author, _, _), _| *author != id);
         state.dead_letters.retain(|letter| letter.of.account != id);
         state.blocks.retain(|(owner, _)| *owner != id);
+        state.contacts.retain(|(owner, _)| *owner != id);
+        state.privacy.remove(&id);
+        state.profiles.remove(&id);
+        state.reports.retain(|_, report| report.report.reporter != id);
+        state.last_seen.remove(&id);
         state.leave_groups(id);
         Ok(true)
     }

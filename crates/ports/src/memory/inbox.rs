@@ -62,19 +62,36 @@ impl State {
         }
         let step = Step { up_to: advance.up_to, at: advance.at };
         self.watermarks.insert(key, step);
+        let author_hears = !advance.if_contact || self.contacts.contains(&(advance.member, advance.author));
         for (to, conversation) in advance.notify {
-            if !self.listed(to) {
-                continue;
+            if author_hears || to.account != advance.author {
+                self.tell_steps(to, conversation, advance.member, &[(advance.kind, step)], advance.at);
             }
-            let waiting = self.inboxes.get(&to).and_then(|inbox| inbox.receipts.get(&(conversation, advance.member)));
-            let mut receipt = match waiting.copied().and_then(|id| self.remove(to, id)) {
-                Some(QueuedItem::Receipt(receipt)) => receipt,
-                _ => StoredReceipt::new(conversation, advance.member),
-            };
-            receipt.add(advance.kind, step);
-            let (id, _) = self.ids.next(advance.at, MessageId::ZERO);
-            self.publish(to, id.into(), QueuedItem::Receipt(receipt));
         }
+    }
+
+    /// Leaves a receipt with these steps, merged into the one that waits.
+    pub(super) fn tell_steps(
+        &mut self,
+        to: DeviceAddress,
+        conversation: Conversation,
+        member: AccountId,
+        steps: &[(WatermarkKind, Step)],
+        at: Timestamp,
+    ) {
+        if !self.listed(to) {
+            return;
+        }
+        let waiting = self.inboxes.get(&to).and_then(|inbox| inbox.receipts.get(&(conversation, member)));
+        let mut receipt = match waiting.copied().and_then(|id| self.remove(to, id)) {
+            Some(QueuedItem::Receipt(receipt)) => receipt,
+            _ => StoredReceipt::new(conversation, member),
+        };
+        for (kind, step) in steps {
+            receipt.add(*kind, *step);
+        }
+        let (id, _) = self.ids.next(at, MessageId::ZERO);
+        self.publish(to, id.into(), QueuedItem::Receipt(receipt));
     }
 }
 

@@ -6,9 +6,13 @@ mod directory;
 mod ephemeral;
 mod groups;
 mod inbox;
+mod people;
 mod prekeys;
+mod presence;
+mod reports;
 
 pub use ephemeral::MemoryEphemeral;
+pub use presence::MemoryPresence;
 
 use crate::{EntryFeed, GroupMark, IdClock, Invite, LoggedEntry, Membership, MetaStore, Queued, StoreError};
 use async_trait::async_trait;
@@ -43,6 +47,11 @@ struct State {
     names: HashMap<Username, directory::Name>,
     invites: HashMap<[u8; 32], Invite>,
     blocks: BTreeSet<(AccountId, AccountId)>,
+    contacts: BTreeSet<(AccountId, AccountId)>,
+    privacy: HashMap<AccountId, Arc<crate::Privacy>>,
+    profiles: HashMap<AccountId, crate::Profile>,
+    reports: BTreeMap<u64, crate::Report>,
+    last_seen: HashMap<AccountId, Timestamp>,
     meta: HashMap<String, Bytes>,
 }
 

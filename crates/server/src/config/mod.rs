@@ -79,6 +79,12 @@ config! {
         /// "auto": open if the server listens on loopback only (and no proxy is in front), else invite.
         policy: String = "auto",
     }
+    /// Who may write to whom.
+    messages: Messages {
+        /// What strangers send is a request until it is accepted: until then they get no receipts. False: everybody counts as
+        /// accepting everybody, for a server whose people all know each other.
+        requests: bool = true,
+    }
     /// The web app, which the server serves at /.
     web: Web {
         /// Serve it. Without it, people use other clients; the API stays.
@@ -88,6 +94,9 @@ config! {
         /// Where the source code of what runs here is offered ("https://..."): the app links to it, as the AGPL (section 13) asks
         /// of whoever changed the program.
         source_url: String = "",
+        /// Let anybody see how many people are online and what heartbeats cost (`GET /v1/developer/stats`): for the page about
+        /// presence in the web app's developer corner. On a server of few people it tells who is online; so only where nobody minds.
+        developer_stats: bool = false,
     }
     /// WebSocket connections of devices.
     gateway: Gateway {
@@ -139,7 +148,7 @@ config! {
         device_additions: Rate = defaults().device_additions,
         /// Username look-ups per account.
         look_ups: Rate = defaults().look_ups,
-        /// Device lists fetched per account.
+        /// Device lists and profiles fetched per account.
         device_lists: Rate = defaults().device_lists,
         /// Prekey bundles that one account may take of one other account.
         bundles_of_one: Rate = defaults().bundles_of_one,
@@ -147,7 +156,7 @@ config! {
         bundles: Rate = defaults().bundles,
         /// Prekey uploads per device.
         key_uploads: Rate = defaults().key_uploads,
-        /// Changes of an account: devices, link codes, recovery code, blocks.
+        /// Changes of an account: devices, link codes, recovery code, blocks, privacy settings, profile.
         changes: Rate = defaults().changes,
     }
     /// The embedded store. The defaults suit most machines.

@@ -12,7 +12,7 @@ const CONTENT_SECURITY: HeaderValue = HeaderValue::from_static(
 );
 /// The camera scans codes, the microphone is for voice; the clipboard and full screen stay as browsers have them.
 const PERMISSIONS: HeaderValue = HeaderValue::from_static(
-    "camera=(self), microphone=(self), accelerometer=(), display-capture=(), encrypted-media=(), geolocation=(), \
+    "camera=(self), microphone=(self), accelerometer=(), display-capture=(), encrypted-media=(), geolocation=(self), \
      gyroscope=(), hid=(), idle-detection=(), magnetometer=(), midi=(), payment=(), publickey-credentials-get=(), \
      screen-wake-lock=(), serial=(), usb=(), xr-spatial-tracking=()",
 );

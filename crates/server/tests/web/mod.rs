@@ -158,7 +158,7 @@ fn every_answer_keeps_the_browser_to_what_the_app_needs() {
             assert_eq!(answer.header(name), Some(want), "{name} of {path}");
         }
         let permissions = answer.header("permissions-policy").unwrap();
-        assert!(permissions.contains("camera=(self)") && permissions.contains("geolocation=()"), "{permissions}");
+        assert!(permissions.contains("camera=(self)") && permissions.contains("geolocation=(self)"), "{permissions}");
         assert_eq!(answer.header("strict-transport-security"), None, "there is no TLS");
         assert_eq!(answer.header("access-control-allow-origin"), None);
     }

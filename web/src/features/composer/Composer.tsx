@@ -1,12 +1,18 @@
 import { messageName as newName, type ConversationView, type Mention } from "@sotto/engine";
-import { ArrowUp, Smile } from "lucide-react";
+import { ArrowUp, Check, Plus, Smile } from "lucide-react";
 import { lazy, Suspense, useCallback, useEffect, useLayoutEffect, useMemo, useRef, useState, type ComponentType } from "react";
-import { sendText } from "../../engine/window";
+import { engine } from "../../engine/engine";
+import { typed } from "../../engine/presence";
+import { sendText, take, useWindow } from "../../engine/window";
 import { t } from "../../strings";
 import { reasonOf } from "../../strings/reason";
 import { Icon } from "../../ui/Icon";
 import { IconButton } from "../../ui/IconButton";
+import { MenuButton } from "../../ui/Menu";
+import { openDialog, startEdit, startReply, stopWriting, useActing } from "../conversation/acting";
+import { useRich } from "../conversation/rich";
 import { isTyping } from "../shortcuts/keys";
+import { attachMenu } from "./attach";
 import { Draft } from "./drafts";
 import type { MentionPopupProps } from "./MentionPopup";
 import { keepMentions, keptMentions, moveMentions, putMention, queryAt, trimMentions, type MentionQuery } from "./mentions";
@@ -52,6 +58,9 @@ export function Composer({ view, name }: { view: ConversationView; name: string 
   // The name of what could not be saved: sent once more, it must not become two messages.
   const failed = useRef<{ body: string; name: string } | null>(null);
   const isGroup = view.group !== null;
+  const reply = useActing((state) => state.reply);
+  const edit = useActing((state) => state.edit);
+  const rich = useRich(reply !== null || edit !== null);
 
   const bytes = useMemo(() => (text.length * 3 < BYTES_TELL ? 0 : encoder.encode(text.trim()).length), [text]);
   const body = text.trim();
@@ -84,17 +93,42 @@ export function Composer({ view, name }: { view: ConversationView; name: string 
     return () => cancelAnimationFrame(frame);
   }, []);
   useTypingStarts(area);
+  useEffect(() => () => typed(account, false), [account]);
 
   const write = useCallback(
     (next: string, named: readonly Mention[]) => {
       setText(next);
       setMentions(named);
-      keepMentions(account, next, named);
       setFailure(null);
+      // What one changes is no draft.
+      if (useActing.getState().edit !== null) return;
+      keepMentions(account, next, named);
       draft.change(next);
+      if (!view.is_me) typed(account, next.trim() !== "");
     },
-    [account, draft],
+    [account, draft, view.is_me],
   );
+
+  // A text that is changed takes the place of what was being written, which comes back afterwards.
+  const [aside, setAside] = useState<{ text: string; mentions: readonly Mention[] } | null>(null);
+  const [edited, setEdited] = useState<typeof edit>(null);
+  if (edited !== edit) {
+    setEdited(edit);
+    setFailure(null);
+    const { body: said } = edit ?? {};
+    const next = edit === null ? aside : said?.kind === "text" ? { text: said.body, mentions: said.mentions ?? [] } : null;
+    setAside(edit === null ? null : (aside ?? { text, mentions }));
+    if (next !== null) {
+      setText(next.text);
+      setMentions(next.mentions);
+    }
+  }
+  useEffect(() => {
+    // After the menu that led here has given the focus back.
+    if (reply === null && edit === null) return;
+    const frame = requestAnimationFrame(() => requestAnimationFrame(() => area.current?.focus({ preventScroll: true })));
+    return () => cancelAnimationFrame(frame);
+  }, [reply, edit]);
 
   /** `caret`: where the cursor stands afterwards. */
   const change = (next: string, caret: number | null) => {
@@ -145,9 +179,15 @@ export function Composer({ view, name }: { view: ConversationView; name: string 
 
   const send = async () => {
     if (!canSend) return;
+    if (edit !== null) {
+      await saveEdit(edit);
+      return;
+    }
     const again = failed.current?.body === body ? failed.current.name : undefined;
     const messageName = again ?? newName();
     const named = mentions;
+    const answered = reply;
+    stopWriting();
     write("", []);
     closedAt.current = null;
     setNaming(null);
@@ -155,10 +195,12 @@ export function Composer({ view, name }: { view: ConversationView; name: string 
     draft.flush();
     area.current?.focus({ preventScroll: true });
     try {
-      await sendText(account, body, trimMentions(text, named), messageName);
+      const reply_to = answered && { from: answered.from, name: answered.name };
+      await sendText(account, { body, mentions: trimMentions(text, named), name: messageName, reply_to });
       failed.current = null;
     } catch (error) {
       failed.current = { body, name: messageName };
+      if (answered !== null) startReply(answered);
       setFailure(reasonOf(error));
       // What was written since stays, below what could not be sent.
       setText((now) => (now === "" ? body : `${body}\n${now}`));
@@ -167,8 +209,33 @@ export function Composer({ view, name }: { view: ConversationView; name: string 
     }
   };
 
+  const saveEdit = async (message: NonNullable<typeof edit>) => {
+    setFailure(null);
+    try {
+      const reference = { from: message.from, name: message.name };
+      const changed = await engine.command({ command: "edit", message: reference, body, mentions: trimMentions(text, mentions) });
+      take([changed.message]);
+      stopWriting();
+    } catch (error) {
+      setFailure(reasonOf(error));
+    }
+  };
+
   const onKeyDown = (event: React.KeyboardEvent) => {
     if (!event.nativeEvent.isComposing && popupKeys.current?.(event)) return;
+    if (event.key === "Escape" && (reply !== null || edit !== null)) {
+      event.preventDefault();
+      stopWriting();
+      return;
+    }
+    if (event.key === "ArrowUp" && text === "" && !event.altKey && !event.ctrlKey && !event.metaKey && !event.shiftKey) {
+      const last = lastEditable(account);
+      if (last !== undefined) {
+        event.preventDefault();
+        startEdit(last);
+      }
+      return;
+    }
     // While an input method composes, Enter belongs to it; at its end Safari says so by nothing but the code 229.
     // eslint-disable-next-line @typescript-eslint/no-deprecated
     if (event.key !== "Enter" || event.nativeEvent.isComposing || event.keyCode === 229) return;
@@ -177,6 +244,7 @@ export function Composer({ view, name }: { view: ConversationView; name: string 
     void send();
   };
 
+  const sendLabel = t(edit === null ? "composer.send" : "composer.save");
   const closeEmoji = useCallback(() => {
     setEmoji(false);
     area.current?.focus({ preventScroll: true });
@@ -192,12 +260,14 @@ export function Composer({ view, name }: { view: ConversationView; name: string 
 
   return (
     <footer className="composer">
+      {rich && (reply ?? edit) !== null && <rich.WritingBar reply={reply} edit={edit} onClose={stopWriting} />}
       {failure !== null && (
         <p className="composer-note red" role="alert">
           {t("composer.failed", { reason: failure })}
         </p>
       )}
       <div className="composer-in">
+        {edit === null && <MenuButton label={t("composer.attach")} icon={Plus} items={() => attachMenu(openDialog)} />}
         <textarea
           ref={area}
           id="composer"
@@ -255,8 +325,8 @@ export function Composer({ view, name }: { view: ConversationView; name: string 
           </Suspense>
         )}
         {body !== "" && (
-          <button type="button" className="send" aria-label={t("composer.send")} title={t("composer.send")} disabled={!canSend} onClick={() => void send()}>
-            <Icon icon={ArrowUp} />
+          <button type="button" className="send" aria-label={sendLabel} title={sendLabel} disabled={!canSend} onClick={() => void send()}>
+            <Icon icon={edit === null ? ArrowUp : Check} />
           </button>
         )}
       </div>
@@ -269,6 +339,14 @@ export function Composer({ view, name }: { view: ConversationView; name: string 
       )}
     </footer>
   );
+}
+
+/** The own text that was said last, if it can still be changed. */
+function lastEditable(account: string) {
+  const { messages, newer, account: open } = useWindow.getState();
+  if (open !== account || newer) return undefined;
+  const last = messages.filter((message) => message.from_me && message.body.kind === "text").at(-1);
+  return last !== undefined && last.extras.editable_until_ms > Date.now() ? last : undefined;
 }
 
 /** As high as its text, up to eight lines; then it scrolls. */

@@ -4,7 +4,7 @@ import { t } from "../../strings";
 import { EmojiPicker } from "./EmojiPicker";
 
 interface Props {
-  anchor: RefObject<HTMLButtonElement | null>;
+  anchor: RefObject<HTMLElement | null>;
   onChoose: (emoji: string) => void;
   onClose: () => void;
 }

@@ -1,21 +1,24 @@
 /** One person: who they are, whether the keys were compared, and what can be done about the chat. */
 import type { ContactView, ConversationView } from "@sotto/engine";
-import { BadgeCheck, Ban, Laptop, Link2, X } from "lucide-react";
-import { useState } from "react";
+import { BadgeCheck, Ban, Flag, Laptop, Link2, Tag, Trash2, X } from "lucide-react";
+import { lazy, Suspense, useState } from "react";
+import { usePicture } from "../../engine/pictures";
 import { engine } from "../../engine/engine";
-import { displayName, useApp } from "../../engine/store";
+import { displayName, setConversation, useApp } from "../../engine/store";
 import { t } from "../../strings/later";
 import { reasonOf } from "../../strings/reason";
 import { Avatar } from "../../ui/Avatar";
-import { ConfirmDialog } from "../../ui/Dialog";
+import { ConfirmDialog, Dialog } from "../../ui/Dialog";
 import { Icon } from "../../ui/Icon";
 import { IconButton } from "../../ui/IconButton";
 import { contactLink } from "../newchat/link";
+import { ask } from "../requests/asking";
 import { useCopy } from "../settings/use-copy";
 import { useReply } from "../settings/use-reply";
 import { chatPath, navigate } from "../shell/route";
 import { ChatOptions, Quick } from "./ChatActions";
 import { KeyChange } from "./KeyChange";
+import { NameDialog } from "./NameDialog";
 import { SafetyNumber } from "./SafetyNumber";
 import "./contact.css";
 import { Pane, PaneHeading } from "../../ui/Pane";
@@ -78,7 +81,7 @@ function Person({ contact, view }: PersonProps) {
   return (
     <>
       <div className="person">
-        <Avatar account={account} name={name} size="xl" />
+        <Portrait account={account} name={name} />
         <h2 className="h-lg">
           <bdi>{name}</bdi>
           {contact.verified && !contact.key_changed && (
@@ -87,7 +90,13 @@ function Person({ contact, view }: PersonProps) {
             </span>
           )}
         </h2>
+        {contact.nickname !== null && contact.display_name !== null && <p>{contact.display_name}</p>}
         {contact.username !== null && <p>@{contact.username}</p>}
+        {contact.about !== null && contact.about !== "" && (
+          <p className="person-about" dir="auto">
+            {contact.about}
+          </p>
+        )}
         {contact.blocked && <span className="tag amber">{t("contact.blocked")}</span>}
       </div>
       <Quick account={account} name={name} view={view} canMute />
@@ -95,6 +104,7 @@ function Person({ contact, view }: PersonProps) {
       <SafetyNumber contact={contact} name={name} />
       <div className="sec">
         <div className="opts">
+          <Nickname contact={contact} />
           <div className="opt static">
             <Icon icon={Laptop} />
             <span>{t("contact.devices", { count: contact.devices })}</span>
@@ -107,13 +117,71 @@ function Person({ contact, view }: PersonProps) {
           )}
         </div>
         <ChatOptions account={account} view={view} />
-        <Block contact={contact} name={name} />
+        <Unwelcome contact={contact} view={view} name={name} />
       </div>
     </>
   );
 }
 
-function Block({ contact, name }: { contact: ContactView; name: string }) {
+/** What they look like; a press shows it larger. */
+function Portrait({ account, name }: { account: string; name: string }) {
+  const url = usePicture(account);
+  const [large, setLarge] = useState(false);
+  if (url === undefined) return <Avatar account={account} name={name} size="xl" />;
+  return (
+    <>
+      <button type="button" className="portrait" aria-label={t("contact.picture.large", { name })} aria-haspopup="dialog" onClick={() => setLarge(true)}>
+        <Avatar account={account} name={name} size="xl" />
+      </button>
+      {large && (
+        <Dialog title={name} onClose={() => setLarge(false)}>
+          <img className="portrait-large" src={url} alt={t("contact.picture.of", { name })} />
+        </Dialog>
+      )}
+    </>
+  );
+}
+
+const NICKNAME_CHARS = 64;
+
+/** What one calls them; nobody else sees it. */
+function Nickname({ contact }: { contact: ContactView }) {
+  const [name, setName] = useState<string | null>(null);
+  const set = (nickname: string) => {
+    void setConversation(contact.account, { nickname });
+    setName(null);
+  };
+  return (
+    <>
+      <button type="button" className="opt" aria-haspopup="dialog" onClick={() => setName(contact.nickname ?? "")}>
+        <Icon icon={Tag} />
+        {t("contact.nickname")}
+        <span className="v">
+          <bdi className="ellipsis">{contact.nickname ?? t("contact.nickname_none")}</bdi>
+        </span>
+      </button>
+      {name !== null && (
+        <NameDialog
+          title={t("contact.nickname")}
+          label={t("contact.nickname.label")}
+          hint={t("contact.nickname.hint")}
+          value={name}
+          max={NICKNAME_CHARS}
+          clear={contact.nickname === null ? null : t("contact.nickname.clear")}
+          onChange={setName}
+          onSet={set}
+          onClose={() => setName(null)}
+        />
+      )}
+    </>
+  );
+}
+
+const ReportDialog = lazy(async () => ({ default: (await import("../requests")).ReportDialog }));
+
+/** What one does about somebody unwelcome. */
+function Unwelcome({ contact, view, name }: PersonProps & { name: string }) {
+  const [reporting, setReporting] = useState(false);
   const [asking, setAsking] = useState(false);
   const [error, setError] = useState<string | null>(null);
   const set = (blocked: boolean) =>
@@ -138,9 +206,24 @@ function Block({ contact, name }: { contact: ContactView; name: string }) {
           {t("contact.block", { name })}
         </button>
       )}
+      <button type="button" className="opt danger" aria-haspopup="dialog" onClick={() => setReporting(true)}>
+        <Icon icon={Flag} />
+        {t("contact.report", { name })}
+      </button>
+      {view !== undefined && (
+        <button type="button" className="opt danger" aria-haspopup="dialog" onClick={() => ask("delete", contact.account)}>
+          <Icon icon={Trash2} />
+          {t("row.delete")}
+        </button>
+      )}
       <p className="field-error" role="alert">
         {error}
       </p>
+      {reporting && (
+        <Suspense fallback={null}>
+          <ReportDialog account={contact.account} name={name} canBlock={!contact.blocked} onClose={() => setReporting(false)} />
+        </Suspense>
+      )}
       {asking && (
         <ConfirmDialog
           title={t("contact.block.title", { name })}

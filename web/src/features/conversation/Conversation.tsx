@@ -1,9 +1,10 @@
 import type { ConversationView, GroupSummary } from "@sotto/engine";
 import { ArrowLeft, BadgeCheck, EllipsisVertical, PanelRight, Search, ShieldAlert, TriangleAlert } from "lucide-react";
-import { useEffect, useState } from "react";
+import { lazy, Suspense, useEffect, useState } from "react";
 import { Link } from "wouter";
 import { engine } from "../../engine/engine";
-import { displayName, notice, refreshConversation, useApp } from "../../engine/store";
+import { usePresence, useWatched } from "../../engine/presence";
+import { displayName, notice, onHappenings, refreshConversation, useApp } from "../../engine/store";
 import { openChat, reopenChat, useWindow } from "../../engine/window";
 import { t } from "../../strings";
 import { reasonOf, sentence } from "../../strings/reason";
@@ -16,19 +17,34 @@ import { IconButton } from "../../ui/IconButton";
 import { MenuButton } from "../../ui/Menu";
 import { wholeNumber } from "../../ui/time";
 import { Composer } from "../composer/Composer";
+import { watchable } from "../list/ConversationRow";
 import { rowMenu } from "../list/row-menu";
+import { presenceText, typingText } from "../presence/words";
 import { useReply } from "../settings/use-reply";
 import { Banners } from "../shell/Banners";
 import { chatPath, chatSearchPath, infoPath, navigate, type Panel } from "../shell/route";
+import { useActing } from "./acting";
 import { Log } from "./Log";
+import { useRich } from "./rich";
 import { nameOf } from "./naming";
 import "./conversation.css";
 import { PaneHeading } from "../../ui/Pane";
+import { useToday } from "../../ui/Time";
+
+const RequestFoot = lazy(async () => ({ default: (await import("../requests")).RequestFoot }));
 
 /** One conversation: who, what was said, and where to write. */
 export function Conversation({ account, panel }: { account: string; panel: Panel | null }) {
   const { view, failure } = useConversation(account);
   const known = view !== null;
+  useEffect(
+    () =>
+      onHappenings((happenings) => {
+        // Deleted, here or on another device: there is nothing to look at.
+        if (happenings.some((happening) => happening.event === "conversation_removed" && happening.conversation === account)) navigate("/");
+      }),
+    [account],
+  );
   useEffect(() => {
     // Only then is it known where the new messages begin.
     if (known) void openChat(account);
@@ -65,10 +81,15 @@ function Open({ view, panel }: { view: ConversationView; panel: Panel | null }) 
   const generation = useWindow((state) => state.generation);
   const phase = useWindow((state) => (state.account === conversation ? state.phase : "loading"));
   const failure = useWindow((state) => state.failure);
+  const choosing = useActing((state) => state.chosen !== null);
+  const dialog = useActing((state) => state.dialog);
+  // With messages come all the things that can be done with them; the first one does without.
+  const rich = useRich(view.last !== null || dialog !== null);
   return (
     <main className="sheet">
       <Header view={view} name={name} panel={panel} />
       {/* The contact panel says it too, with all that can be done. */}
+      {rich && <rich.PinnedBar key={conversation} account={conversation} />}
       <Banners own={panel?.kind === "info" ? null : <Decision view={view} name={name} />} ownNeeded={contact?.key_changed ?? view.group?.alarm != null} />
       {phase === "ready" && (
         <Log key={generation} view={view} name={name} selected={panel?.kind === "message" ? panel.name : null} />
@@ -80,7 +101,8 @@ function Open({ view, panel }: { view: ConversationView; panel: Panel | null }) 
           actions={<Button onClick={reopenChat}>{t("msg.retry")}</Button>}
         />
       )}
-      <Foot view={view} name={name} />
+      {rich && choosing ? <rich.ChosenBar /> : <Foot view={view} name={name} />}
+      {rich && dialog !== null && <rich.MessageDialogs view={view} dialog={dialog} />}
     </main>
   );
 }
@@ -90,13 +112,16 @@ function Header({ view, name, panel }: { view: ConversationView; name: string; p
   const infoLabel = group === null ? t("chat.info") : t("chat.group_info");
   const requests = group?.requests ?? 0;
   const info = panel?.kind === "info";
+  const watched = watchable(view);
+  useWatched(watched);
+  const presence = usePresence((state) => (watched === null ? undefined : state.people[watched]));
   return (
     <header className="bar">
       <Link className="icon-btn back" href="/" aria-label={t("nav.back_to_chats")}>
         <Icon icon={ArrowLeft} directional />
       </Link>
       <Link className="who" href={infoPath(account)} title={t(group === null ? "chat.header" : "chat.group_header", { name })}>
-        <Avatar account={account} name={name} size="md" group={contact === null} self={view.is_me} picture={group} />
+        <Avatar account={account} name={name} size="md" group={contact === null} self={view.is_me} picture={group} online={presence?.online === true} />
         <span className="who-text">
           <PaneHeading>
             <bdi>{name}</bdi>
@@ -106,13 +131,10 @@ function Header({ view, name, panel }: { view: ConversationView; name: string; p
               </span>
             )}
           </PaneHeading>
-          <p>
-            {view.is_me && t("chat.self_line")}
-            {!view.is_me && contact?.username && <bdi>@{contact.username}</bdi>}
-            {group !== null && group.my_role !== null && t("group.members", { count: group.members })}
-          </p>
+          <Under view={view} />
         </span>
       </Link>
+      <TypingSaid view={view} />
       <div className="acts">
         <IconButton
           className="wide-only"
@@ -139,6 +161,39 @@ function Header({ view, name, panel }: { view: ConversationView; name: string; p
         />
       </div>
     </header>
+  );
+}
+
+/** The line below the name: who is writing, who is there, and what there is to say otherwise. */
+function Under({ view }: { view: ConversationView }) {
+  const { contact, group } = view;
+  const today = useToday();
+  const watched = watchable(view);
+  const presence = usePresence((state) => (watched === null ? null : presenceText(state.people[watched], today)));
+  const typing = usePresence((state) => typingText(state.typing[view.conversation], group === null));
+  if (typing !== null) {
+    return (
+      <p className="typing-tag" aria-hidden="true">
+        <bdi>{typing}</bdi>
+      </p>
+    );
+  }
+  return (
+    <p>
+      {view.is_me && t("chat.self_line")}
+      {presence ?? (!view.is_me && contact?.username && <bdi>@{contact.username}</bdi>)}
+      {group !== null && group.my_role !== null && t("group.members", { count: group.members })}
+    </p>
+  );
+}
+
+/** For screen readers: that somebody began to write, once; not that they stopped. */
+function TypingSaid({ view }: { view: ConversationView }) {
+  const said = usePresence(({ typing }) => typingText(typing[view.conversation], false));
+  return (
+    <span className="sr" role="status">
+      {said}
+    </span>
   );
 }
 
@@ -177,6 +232,18 @@ function Foot({ view, name }: { view: ConversationView; name: string }) {
       <footer className="composer closed">
         <p>{t("chat.signed_out")}</p>
       </footer>
+    );
+  }
+  if (view.is_request) {
+    const closed = (
+      <footer className="composer closed">
+        <p>{t("chat.request", { name })}</p>
+      </footer>
+    );
+    return (
+      <Suspense fallback={closed}>
+        <RequestFoot view={view} name={name} />
+      </Suspense>
     );
   }
   if (view.contact?.blocked) return <Blocked account={view.contact.account} name={name} />;

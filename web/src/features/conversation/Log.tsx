@@ -10,9 +10,10 @@ import { useToday } from "../../ui/Time";
 import { dayTitle } from "../../ui/time";
 import { usePreferences } from "../settings/preferences";
 import { hasMain } from "../shortcuts/keys";
+import { openDialog, toggleChosen, useActing } from "./acting";
 import { logItems, type LogItem } from "./items";
 import { Message } from "./Message";
-import { copyText, hasReceipts, messageMenu, openDetails } from "./MessageTools";
+import { copyText, hasReceipts, isAnswerable, messageMenu, openDetails } from "./MessageTools";
 import { useLogScroll } from "./useLogScroll";
 
 interface Props {
@@ -57,7 +58,13 @@ export function Log({ view, name, selected }: Props) {
     if (target.closest("a") !== null || getSelection()?.isCollapsed === false) return null;
     const key = keyAt(target);
     const message = items.find((item) => item.key === key)?.message;
-    return message ? messageMenu(message) : null;
+    if (!message || useActing.getState().chosen !== null) return null;
+    const reaction = target.closest(".react");
+    if (reaction !== null) {
+      openDialog({ kind: "reactions", message });
+      return [];
+    }
+    return messageMenu(message);
   });
 
   const focusItem = (at: number) => {
@@ -75,12 +82,14 @@ export function Log({ view, name, selected }: Props) {
     const key = keyAt(event.target);
     const at = items.findIndex((item) => item.key === key);
     const current = items[at]?.message;
+    const onItem = event.target === event.currentTarget.querySelector(":focus[data-key]");
     if (hasMain(event) && event.key === "c" && current && getSelection()?.isCollapsed !== false) void copyText(current);
     else if (event.altKey || event.ctrlKey || event.metaKey) return;
     else if (event.key === "ArrowUp") focusItem(Math.max(0, (at < 0 ? items.length : at) - 1));
     else if (event.key === "ArrowDown") focusItem(Math.min(items.length - 1, at + 1));
     else if (event.key === "End") void jumpToNewest();
-    else if (event.key === "Enter" && current && event.target === event.currentTarget.querySelector(":focus[data-key]") && (underTheHood || hasReceipts(current))) openDetails(current);
+    else if (event.key === " " && current && onItem && useActing.getState().chosen !== null && isAnswerable(current)) toggleChosen(current);
+    else if (event.key === "Enter" && current && onItem && (underTheHood || hasReceipts(current))) openDetails(current);
     else return;
     event.preventDefault();
   };

@@ -4,10 +4,19 @@ import { Link } from "wouter";
 import { useApp } from "../../engine/store";
 import { t } from "../../strings";
 import { infoPath } from "../shell/route";
-import { jumboEmoji, startOfLong, textParts } from "./text";
+import type { useRich } from "./rich";
+import { hasMarks, jumboEmoji, startOfLong, textParts, type TextPart } from "./text";
+
+interface Props {
+  text: string;
+  mentions?: readonly Mention[] | undefined;
+  /** What formats, once it is loaded. */
+  rich: ReturnType<typeof useRich>;
+  meta: ReactNode;
+}
 
 /** The words of a message and, at the end of its last line, when it was said. */
-export function MessageText({ text, mentions, meta }: { text: string; mentions?: readonly Mention[] | undefined; meta: ReactNode }) {
+export function MessageText({ text, mentions, rich, meta }: Props) {
   const [whole, setWhole] = useState(false);
   const start = useMemo(() => startOfLong(text), [text]);
   const shown = start !== null && !whole ? start : text;
@@ -23,18 +32,7 @@ export function MessageText({ text, mentions, meta }: { text: string; mentions?:
   }
   return (
     <div className="txt" dir="auto">
-      {parts.map((part, at) =>
-        part.kind === "text" ? (
-          part.text
-        ) : part.kind === "mention" ? (
-          <Mentioned key={at} text={part.text} account={part.account} />
-        ) : (
-          // `title` shows the address as the browser understands it, with foreign letters of the host spelled out.
-          <a key={at} href={part.href} title={part.href} target="_blank" rel="noopener noreferrer" dir="ltr">
-            {part.text}
-          </a>
-        ),
-      )}
+      {rich && hasMarks(shown) ? <rich.Formatted text={shown} mentions={mentions} /> : parts.map(drawPart)}
       {start !== null && (
         <>
           {!whole && "… "}
@@ -45,6 +43,17 @@ export function MessageText({ text, mentions, meta }: { text: string; mentions?:
       )}
       {meta}
     </div>
+  );
+}
+
+export function drawPart(part: TextPart, at: number): ReactNode {
+  if (part.kind === "text") return part.text;
+  if (part.kind === "mention") return <Mentioned key={at} text={part.text} account={part.account} />;
+  return (
+    // `title` shows the address as the browser understands it, with foreign letters of the host spelled out.
+    <a key={at} href={part.href} title={part.href} target="_blank" rel="noopener noreferrer" dir="ltr">
+      {part.text}
+    </a>
   );
 }
 

@@ -1,68 +1,42 @@
 import type { MessageView } from "@sotto/engine";
-import { CheckCheck, Check, Copy, MessageCircle, Trash2, Waypoints } from "lucide-react";
-import { useEffect, useState } from "react";
+import { Ellipsis, Reply, SmilePlus } from "lucide-react";
 import { isGroup } from "../../engine/recipient";
-import { notice } from "../../engine/store";
-import { cancelMessage } from "../../engine/window";
+import { notice, useApp } from "../../engine/store";
 import { t } from "../../strings";
 import { IconButton } from "../../ui/IconButton";
-import type { MenuEntry } from "../../ui/Menu";
-import { usePreferences } from "../settings/preferences";
-import { chatPath, messagePath, navigate } from "../shell/route";
+import { MenuButton, type MenuEntry } from "../../ui/Menu";
+import { messagePath, navigate } from "../shell/route";
+import { startReply } from "./acting";
 import { isLine } from "./items";
+import { loadParts } from "./rich";
 
 /** Beside the bubble, on hover and while the focus is in the message (see conversation.css). */
 export function MessageTools({ message, reachable }: { message: MessageView; /** By Tab: only those of one message. */ reachable: boolean }) {
   const tabIndex = reachable ? 0 : -1;
-  const hood = usePreferences((state) => state.underTheHood);
-  const [copied, setCopied] = useState(false);
-  useEffect(() => {
-    if (!copied) return;
-    const timer = setTimeout(() => setCopied(false), 1500);
-    return () => clearTimeout(timer);
-  }, [copied]);
+  const answerable = isAnswerable(message);
   return (
     <span className="tools" role="toolbar" aria-label={t("msg.tools")}>
-      {message.body.kind === "text" && (
-        <IconButton
-          label={t(copied ? "msg.copied" : "msg.copy")}
-          icon={copied ? Check : Copy}
-          small
-          tabIndex={tabIndex}
-          onClick={() => void copyText(message).then(setCopied)}
-        />
+      {answerable && (
+        <>
+          <MenuButton label={t("msg.react")} icon={SmilePlus} small tabIndex={tabIndex} items={async () => (await loadParts()).reactionMenu(message)} />
+          <IconButton label={t("msg.reply")} icon={Reply} small directional tabIndex={tabIndex} onClick={() => startReply(message)} />
+        </>
       )}
-      {hasReceipts(message) ? (
-        <IconButton label={t("msg.info")} icon={CheckCheck} small tabIndex={tabIndex} onClick={() => openDetails(message)} />
-      ) : (
-        hood && <IconButton label={t("msg.details")} icon={Waypoints} small tabIndex={tabIndex} onClick={() => openDetails(message)} />
-      )}
-      {isCancellable(message) && (
-        <IconButton label={t("msg.cancel")} icon={Trash2} small tabIndex={tabIndex} onClick={() => void cancelMessage(message)} />
-      )}
+      <MenuButton label={t("msg.more")} icon={Ellipsis} small tabIndex={tabIndex} items={() => messageMenu(message)} />
     </span>
   );
 }
 
-/** The same as a menu: for the right mouse button, a long press, and the keyboard. */
-export function messageMenu(message: MessageView): MenuEntry[] {
-  const items: MenuEntry[] = [];
-  if (message.body.kind === "text") {
-    items.push({ label: t("msg.copy"), icon: Copy, onSelect: () => void copyText(message) });
-  }
-  if (hasReceipts(message)) {
-    items.push({ label: t("msg.info"), icon: CheckCheck, onSelect: () => openDetails(message) });
-  } else if (usePreferences.getState().underTheHood && !isLine(message)) {
-    items.push({ label: t("msg.details"), icon: Waypoints, onSelect: () => openDetails(message) });
-  }
-  if (isGroup(message.conversation) && !message.from_me) {
-    const { from, from_name: name } = message;
-    items.push({ label: t("msg.write_to", { name }), icon: MessageCircle, onSelect: () => navigate(chatPath(from)) });
-  }
-  if (isCancellable(message)) {
-    items.push({ label: t("msg.cancel"), icon: Trash2, danger: true, onSelect: () => void cancelMessage(message) });
-  }
-  return items;
+/** All that can be done with it: also for the right mouse button, a long press, and the keyboard. */
+export async function messageMenu(message: MessageView): Promise<readonly MenuEntry[]> {
+  return (await loadParts()).messageMenu(message);
+}
+
+/** Somebody said it, it is still there, and they may hear of it: who is not accepted yet may not. */
+export function isAnswerable(message: MessageView): boolean {
+  const { kind } = message.body;
+  if (useApp.getState().conversations[message.conversation]?.is_request === true) return false;
+  return !isLine(message) && kind !== "deleted" && kind !== "undecryptable" && message.status !== "failed";
 }
 
 /** An own message to several people: who of them has it, is worth a look without any technical interest. */
@@ -83,8 +57,4 @@ export async function copyText(message: MessageView): Promise<boolean> {
     notice(error);
     return false;
   }
-}
-
-function isCancellable(message: MessageView): boolean {
-  return message.from_me && (message.message_id === null || message.status === "failed");
 }

@@ -19,9 +19,11 @@ export interface LogItem {
 
 export const timeOf = (message: MessageView): number => message.server_time_ms ?? message.written_ms;
 
+const LINES: ReadonlySet<string> = new Set<MessageView["body"]["kind"]>(["key_changed", "profile_restored", "group_change", "timer"]);
+
 /** A line about the conversation, not something that somebody said. */
 export const isLine = (message: MessageView): boolean =>
-  message.body.kind === "key_changed" || message.body.kind === "profile_restored" || message.body.kind === "group_change";
+  LINES.has(message.body.kind);
 
 export function logItems(messages: readonly MessageView[], unreadAfter: string | null): LogItem[] {
   const items: LogItem[] = [];

@@ -58,7 +58,7 @@ function count(text: string, char: string): number {
   return text.split(char).length - 1;
 }
 
-function safeHref(link: string): string | null {
+export function safeHref(link: string): string | null {
   try {
     const url = new URL(link);
     return url.protocol === "http:" || url.protocol === "https:" ? url.href : null;
@@ -66,6 +66,11 @@ function safeHref(link: string): string | null {
     return null;
   }
 }
+
+const MARKS = /[*_~`]|^[ \t]*(?:>|-[ \t]|\d{1,3}\.[ \t])/mu;
+
+/** Whether there may be something to format; `format` decides. */
+export const hasMarks = (text: string): boolean => MARKS.test(text);
 
 const PICTURE = "\\p{Extended_Pictographic}(?:\\uFE0F|\\p{Emoji_Modifier})?[\\u{E0020}-\\u{E007F}]*";
 /** Flags, keycaps, and pictures that may be joined to families. */
@@ -79,8 +84,8 @@ export function jumboEmoji(text: string): number {
   return emoji.length <= 3 ? emoji.length : 0;
 }
 
-const LONG_CHARS = 1600;
-const LONG_LINES = 24;
+const LONG_CHARS = 1200;
+const LONG_LINES = 12;
 
 /** The start of a long text, cut at a word; null when it is short enough to be shown whole. */
 export function startOfLong(text: string): string | null {

@@ -7,6 +7,7 @@ import { t } from "../../strings/later";
 import { reasonOf } from "../../strings/reason";
 import { IconButton } from "../../ui/IconButton";
 import { Segmented } from "../../ui/Segmented";
+import { Time } from "../../ui/Time";
 import { wholeNumber } from "../../ui/time";
 import { isGroup } from "../../engine/recipient";
 import { titleOf } from "../conversation/naming";
@@ -57,9 +58,27 @@ export function UnderTheHood({ account, name }: { account: string; name: string 
             <Names known={known} />
           </>
         )}
+        {known && known.details.versions.length > 0 && <Versions versions={known.details.versions} />}
         {(hood || !receipts) && <ConnectionSteps />}
       </div>
     </Pane>
+  );
+}
+
+/** What an edited message said before. */
+function Versions({ versions }: { versions: MessageDetails["versions"] }) {
+  return (
+    <section className="sec" aria-label={t("hood.versions")}>
+      <p className="label">{t("hood.versions")}</p>
+      <ol>
+        {versions.map(({ body, written_ms: at }) => (
+          <li key={at} className="version">
+            <span dir="auto">{body}</span>
+            <Time className="num" ms={at} as="list" />
+          </li>
+        ))}
+      </ol>
+    </section>
   );
 }
 

@@ -6,7 +6,7 @@ import { Button } from "../../ui/Button";
 import { Dialog } from "../../ui/Dialog";
 import { Icon } from "../../ui/Icon";
 import { IconButton } from "../../ui/IconButton";
-import { cut, decode, draw, middle, squareOf, within, ZOOM_MAX, type Frame } from "./picture";
+import { cut, decode, draw, middle, PERSON_SIDE_MAX, squareOf, within, ZOOM_MAX, type Frame } from "./picture";
 
 interface Props {
   /** What it is drawn like without a picture. */
@@ -14,10 +14,12 @@ interface Props {
   name: string;
   value: Picture | null;
   onChange: (picture: Picture | null) => void;
+  /** A person's: round, and smaller. */
+  person?: boolean;
 }
 
-/** A group's picture: choose a file, choose its square. */
-export function PictureField({ id, name, value, onChange }: Props) {
+/** The picture of a group or a person: choose a file, choose its square. */
+export function PictureField({ id, name, value, onChange, person = false }: Props) {
   const [bitmap, setBitmap] = useState<ImageBitmap | null>(null);
   const [error, setError] = useState<string | null>(null);
   const button = useRef<HTMLButtonElement>(null);
@@ -55,7 +57,7 @@ export function PictureField({ id, name, value, onChange }: Props) {
         title={t(value === null ? "groups.picture.add" : "groups.picture.change")}
         onClick={choose}
       >
-        <Avatar account={id} name={name} size="xl" group picture={value} />
+        <Avatar account={id} name={name} size="xl" group={!person} picture={value} />
         <span className="group-picture-mark">
           <Icon icon={Camera} small />
         </span>
@@ -80,6 +82,7 @@ export function PictureField({ id, name, value, onChange }: Props) {
       {bitmap !== null && (
         <Cropper
           bitmap={bitmap}
+          sideMax={person ? PERSON_SIDE_MAX : Infinity}
           onUse={(picture) => {
             setBitmap(null);
             onChange(picture);
@@ -95,7 +98,7 @@ export function PictureField({ id, name, value, onChange }: Props) {
 const CANVAS = 560;
 const STEP = 0.06;
 
-function Cropper({ bitmap, onUse, onClose }: { bitmap: ImageBitmap; onUse: (picture: Picture) => void; onClose: () => void }) {
+function Cropper({ bitmap, sideMax, onUse, onClose }: { bitmap: ImageBitmap; sideMax: number; onUse: (picture: Picture) => void; onClose: () => void }) {
   const [frame, setFrame] = useState<Frame>(() => middle(bitmap));
   const [busy, setBusy] = useState(false);
   const [error, setError] = useState<string | null>(null);
@@ -122,7 +125,7 @@ function Cropper({ bitmap, onUse, onClose }: { bitmap: ImageBitmap; onUse: (pict
   };
   const use = async () => {
     setBusy(true);
-    const picture = await cut(bitmap, frame).catch(() => null);
+    const picture = await cut(bitmap, frame, sideMax).catch(() => null);
     setBusy(false);
     if (picture === null) setError(t("groups.picture.too_much"));
     else onUse(picture);

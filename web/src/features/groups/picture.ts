@@ -1,5 +1,5 @@
 /**
- * A group's picture: the square of a photograph that a person chose, small enough to travel with the group's title.
+ * A picture of a group or a person: the square of a photograph that somebody chose, small enough to travel with the name.
  * The file is decoded and drawn anew, so that nothing else of it is kept: no place, no camera, no name.
  */
 import type { Picture } from "../../ui/Avatar";
@@ -7,6 +7,8 @@ import type { Picture } from "../../ui/Avatar";
 /** Decoded; what a group can hold. */
 export const PICTURE_BYTES_MAX = 48 * 1024;
 export const ZOOM_MAX = 6;
+/** Larger than a person is ever shown. */
+export const PERSON_SIDE_MAX = 320;
 const SIDES = [512, 448, 384, 320, 256, 192, 128, 96, 64];
 const QUALITIES = [0.86, 0.72, 0.56];
 
@@ -75,10 +77,10 @@ export function decode(file: Blob): Promise<ImageBitmap> {
   return createImageBitmap(file);
 }
 
-export async function cut(bitmap: ImageBitmap, frame: Frame): Promise<Picture | null> {
+export async function cut(bitmap: ImageBitmap, frame: Frame, sideMax = Infinity): Promise<Picture | null> {
   const square = squareOf(bitmap, frame);
   const canvas = document.createElement("canvas");
-  const blob = await firstFitting(square.side, async ({ side, quality }) => {
+  const blob = await firstFitting(Math.min(square.side, sideMax), async ({ side, quality }) => {
     canvas.width = canvas.height = side;
     draw(canvas, bitmap, square);
     const webp = await encoded(canvas, "image/webp", quality);

@@ -6,3 +6,5 @@ export { ContactPanel } from "../contact";
 export { GroupPanel } from "../groups/GroupPanel";
 export { JoinGroup } from "../groups/JoinGroup";
 export { NewGroup } from "../groups/NewGroup";
+export { PeoplePicker } from "../groups/PeoplePicker";
+export { PictureField } from "../groups/PictureField";

@@ -1,6 +1,7 @@
 import type { ConversationView } from "@sotto/engine";
 import { AtSign, BadgeCheck, Ban, BellOff, Pin, UserPlus } from "lucide-react";
 import { memo } from "react";
+import { usePresence, useWatched } from "../../engine/presence";
 import { isMuted, isUnread } from "../../engine/store";
 import { t } from "../../strings";
 import { Avatar } from "../../ui/Avatar";
@@ -8,8 +9,9 @@ import { Icon } from "../../ui/Icon";
 import { Tick } from "../../ui/Tick";
 import { Time } from "../../ui/Time";
 import { nameOf } from "../conversation/naming";
+import { typingText } from "../presence/words";
 import { chatPath } from "../shell/route";
-import { oneLine, rowText } from "./preview";
+import { isSaid, oneLine, rowText } from "./preview";
 
 interface Props {
   view: ConversationView;
@@ -25,6 +27,8 @@ export const ConversationRow = memo(function ConversationRow({ view, selected, a
   const name = nameOf(view);
   const muted = isMuted(view);
   const unread = isUnread(view) && !selected;
+  useWatched(watchable(view));
+  const online = usePresence((state) => contact !== null && state.people[contact.account]?.online === true);
   return (
     <a
       className={unread ? "row unread" : "row"}
@@ -37,7 +41,7 @@ export const ConversationRow = memo(function ConversationRow({ view, selected, a
       data-account={conversation}
       draggable={false}
     >
-      <Avatar account={conversation} name={name} group={contact === null} self={view.is_me} picture={group} />
+      <Avatar account={conversation} name={name} group={contact === null} self={view.is_me} picture={group} online={online} />
       <span className="row-text">
         <span className="top">
           <bdi className="name">{name}</bdi>
@@ -46,6 +50,7 @@ export const ConversationRow = memo(function ConversationRow({ view, selected, a
               <Icon icon={BadgeCheck} />
             </span>
           )}
+          {online && <span className="sr">{t("list.online")}</span>}
           {muted && <Flag icon={BellOff} label={t("list.muted")} />}
           {contact?.blocked && <Flag icon={Ban} label={t("list.blocked")} />}
           {last && <Time className="time num" ms={last.server_time_ms ?? last.written_ms} as="list" />}
@@ -75,6 +80,11 @@ export const ConversationRow = memo(function ConversationRow({ view, selected, a
   );
 });
 
+/** Of whom the engine may say whether they are there; null: of nobody. */
+export function watchable({ contact, is_me, is_request }: ConversationView): string | null {
+  return contact === null || is_me || is_request || contact.blocked ? null : contact.account;
+}
+
 function Flag({ icon, label, small = false }: { icon: typeof Pin; label: string; small?: boolean }) {
   return (
     <span className="flag" role="img" aria-label={label} title={label}>
@@ -85,6 +95,15 @@ function Flag({ icon, label, small = false }: { icon: typeof Pin; label: string;
 
 function Preview({ view, selected }: { view: ConversationView; selected: boolean }) {
   const { last, draft } = view;
+  const typists = usePresence((state) => state.typing[view.conversation]);
+  const typing = typingText(typists, view.group === null);
+  if (typing !== null) {
+    return (
+      <span className="prev typing-tag">
+        <bdi>{typing}</bdi>
+      </span>
+    );
+  }
   if (draft !== null && !selected) {
     return (
       <span className="prev">
@@ -106,7 +125,7 @@ function Preview({ view, selected }: { view: ConversationView; selected: boolean
   return (
     <>
       {/* What one writes to oneself is not sent to anybody: ticks would only puzzle. */}
-      {last.from_me && !view.is_me && last.body.kind === "text" && <Tick status={last.status} />}
+      {last.from_me && !view.is_me && isSaid(last) && <Tick status={last.status} />}
       <bdi className="prev">{rowText(last)}</bdi>
     </>
   );

@@ -2,6 +2,7 @@ import type { MessageView } from "@sotto/engine";
 import { isGroup } from "../../engine/recipient";
 import { t } from "../../strings";
 import { authorOf, changeText } from "../conversation/groupLine";
+import { deletedText, timerText } from "../conversation/lineText";
 
 const LENGTH = 160;
 
@@ -18,16 +19,31 @@ export function previewText(message: MessageView): string {
       return t("list.restored");
     case "group_change":
       return changeText(message, message.body.change);
+    case "poll":
+      return t("list.poll", { text: oneLine(message.body.question) });
+    case "location":
+      return t("list.location", { text: oneLine(message.body.label) });
+    case "contact_card":
+      return t("list.contact", { text: oneLine(message.body.card.name) });
+    case "deleted":
+      return deletedText(message, message.body.by);
+    case "timer":
+      return timerText(message, message.body.seconds);
     case "unsupported":
       return t("list.unsupported");
   }
 }
 
+/** Says by itself who did what. */
+const SELF_EXPLAINING: ReadonlySet<string> = new Set<MessageView["body"]["kind"]>(["key_changed", "profile_restored", "group_change", "timer", "deleted", "unsupported"]);
+
+/** Somebody said it, in whatever form. */
+export const isSaid = (message: MessageView): boolean => !SELF_EXPLAINING.has(message.body.kind);
+
 /** With who said it, where that is not plain from the conversation: "Ann: hello". */
 export function rowText(message: MessageView): string {
   const text = previewText(message);
-  const said = message.body.kind === "text" || message.body.kind === "undecryptable";
-  return said && isGroup(message.conversation) ? t("list.says", { name: authorOf(message), text }) : text;
+  return isSaid(message) && isGroup(message.conversation) ? t("list.says", { name: authorOf(message), text }) : text;
 }
 
 /** Line breaks become spaces; no more than a list ever shows, so that a 32 KiB text costs nothing. */

@@ -1,9 +1,10 @@
 import type { ConversationView } from "@sotto/engine";
-import { Archive, ArchiveRestore, Bell, BellOff, Info, MailCheck, MailWarning, Pin, PinOff } from "lucide-react";
+import { Archive, ArchiveRestore, Bell, BellOff, Info, MailCheck, MailWarning, Pin, PinOff, Trash2 } from "lucide-react";
 import { engine } from "../../engine/engine";
 import { isMuted, isUnread, notice, setConversation } from "../../engine/store";
 import { t } from "../../strings";
 import type { MenuEntry } from "../../ui/Menu";
+import { ask } from "../requests/asking";
 import { infoPath, navigate } from "../shell/route";
 
 const HOUR_MS = 3600_000;
@@ -13,6 +14,11 @@ export const MUTED_ALWAYS_MS = 8_640_000_000_000_000;
 /** What can be done with a conversation, from the list and from its own menu. */
 export function rowMenu(view: ConversationView): MenuEntry[] {
   const account = view.conversation;
+  // A group is left before.
+  const canDelete = view.group === null || view.group.my_role === null || view.group.deleted;
+  const remove: MenuEntry = { label: t("row.delete"), icon: Trash2, danger: true, onSelect: () => ask("delete", account) };
+  const info: MenuEntry = { label: t(view.contact === null ? "row.group_info" : "row.info"), icon: Info, onSelect: () => navigate(infoPath(account)) };
+  if (view.is_request) return [info, "line", remove];
   const set = (changes: Parameters<typeof setConversation>[1]) => () => void setConversation(account, changes);
   const muteFor = (ms: number) => () => void setConversation(account, { muted_until_ms: Date.now() + ms });
   return [
@@ -37,7 +43,8 @@ export function rowMenu(view: ConversationView): MenuEntry[] {
       ? { label: t("row.unarchive"), icon: ArchiveRestore, onSelect: set({ archived: false }) }
       : { label: t("row.archive"), icon: Archive, onSelect: set({ archived: true }) },
     "line",
-    { label: t(view.contact === null ? "row.group_info" : "row.info"), icon: Info, onSelect: () => navigate(infoPath(account)) },
+    info,
+    ...(canDelete ? [remove] : []),
   ];
 }
 

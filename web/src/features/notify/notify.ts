@@ -10,7 +10,7 @@ import type { ConversationView, Happening, MessageView } from "@sotto/engine";
 import { isForeground, isMuted, onHappenings, unreadTotal, useApp } from "../../engine/store";
 import { useWindow } from "../../engine/window";
 import { t } from "../../strings";
-import { previewText } from "../list/preview";
+import { isSaid, previewText } from "../list/preview";
 import { usePreferences } from "../settings/preferences";
 import { titleOf } from "../conversation/naming";
 import { chatPath, navigate } from "../shell/route";
@@ -83,8 +83,7 @@ function tell(happenings: readonly Happening[]): void {
   const byConversation = new Map<string, MessageView[]>();
   for (const happening of happenings) {
     if (happening.event !== "message_added" || happening.message.from_me) continue;
-    const { kind } = happening.message.body;
-    if (kind !== "text" && kind !== "undecryptable") continue;
+    if (!isSaid(happening.message)) continue;
     const messages = byConversation.get(happening.message.conversation) ?? [];
     messages.push(happening.message);
     byConversation.set(happening.message.conversation, messages);
@@ -107,7 +106,7 @@ function notify(account: string, messages: readonly MessageView[]): void {
   const view = useApp.getState().conversations[account];
   const count = (shown.get(account)?.count ?? 0) + messages.length;
   const title = names ? speakerOf(view, last) : t("notify.hidden_title");
-  const body = !names ? t("notify.hidden_body", { count }) : count > 1 ? `${t("notify.many", { count })}\n${previewText(last)}` : previewText(last);
+  const body = view?.is_request === true ? t("notify.request") : !names ? t("notify.hidden_body", { count }) : count > 1 ? `${t("notify.many", { count })}\n${previewText(last)}` : previewText(last);
   const open = () => {
     window.focus();
     navigate(chatPath(account));

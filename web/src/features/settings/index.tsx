@@ -1,6 +1,6 @@
 /** Settings: the pages in the list's place, the chosen one on the sheet. Each page is an address. */
-import { Bell, CircleQuestionMark, Database, HardDrive, Laptop, Lock, LogOut, Palette, User, type LucideIcon } from "lucide-react";
-import type { ComponentType } from "react";
+import { Bell, ChartLine, CircleQuestionMark, Database, HardDrive, Laptop, Lock, LogOut, Palette, User, type LucideIcon } from "lucide-react";
+import { lazy, Suspense, type ComponentType } from "react";
 import { Link } from "wouter";
 import { useApp } from "../../engine/store";
 import { t, type MessageKey } from "../../strings/later";
@@ -17,8 +17,11 @@ import { Profile } from "./pages/Profile";
 import { Server } from "./pages/Server";
 import { Storage } from "./pages/Storage";
 import { usePreferences } from "./preferences";
+import { useReply } from "./use-reply";
 import "./settings.css";
 import { Pane } from "../../ui/Pane";
+
+const Developer = lazy(async () => ({ default: (await import("./pages/Developer")).Developer }));
 
 interface Entry {
   page: string;
@@ -36,6 +39,7 @@ const ENTRIES: readonly Entry[] = [
   { page: "appearance", title: "settings.appearance", icon: Palette, view: Appearance },
   { page: "storage", title: "settings.storage", icon: HardDrive, view: Storage },
   { page: "server", title: "settings.server", icon: Database, view: Server },
+  { page: "developer", title: "settings.developer", icon: ChartLine, view: Developer },
   { page: "about", title: "settings.about", icon: CircleQuestionMark, view: About },
   { page: "leave", title: "settings.leave", icon: LogOut, view: Leave },
 ];
@@ -47,7 +51,9 @@ export function Settings({ page }: { page: string | null }) {
   return (
     <>
       <Pages chosen={chosen} />
-      <View key={chosen.page} />
+      <Suspense fallback={<main className="sheet" aria-busy="true" />}>
+        <View key={chosen.page} />
+      </Suspense>
     </>
   );
 }
@@ -56,6 +62,8 @@ export default Settings;
 
 function Pages({ chosen }: { chosen: Entry }) {
   const me = useApp((state) => state.me);
+  const { reply } = useReply({ command: "profile" }, (happening) => happening.event === "profile_changed");
+  const name = reply?.profile.display_name ?? me?.username ?? "";
   const theme = usePreferences((state) => state.theme);
   const value = (page: string) => (page === "appearance" ? t(`appearance.theme.${theme}`) : "");
   return (
@@ -65,9 +73,11 @@ function Pages({ chosen }: { chosen: Entry }) {
       </div>
       {me && (
         <Link className="me" href="/settings/profile">
-          <Avatar account={me.account} name={me.username} />
+          <Avatar account={me.account} name={name} />
           <div>
-            <b>{me.username}</b>
+            <b>
+              <bdi>{name}</bdi>
+            </b>
             <p>@{me.username}</p>
           </div>
         </Link>

@@ -2,6 +2,7 @@ import { useEffect, useState } from "react";
 import { isMuted, onHappenings, useApp } from "../../engine/store";
 import { useWindow } from "../../engine/window";
 import { t } from "../../strings";
+import { isLine } from "../conversation/items";
 import { titleOf } from "../conversation/naming";
 import { speakerOf } from "../notify/notify";
 import { previewText } from "../list/preview";
@@ -20,7 +21,11 @@ export function Announcer() {
         const view = useApp.getState().conversations[last.conversation];
         const isOpen = useWindow.getState().account === last.conversation;
         if (!view || (isMuted(view) && !isOpen)) return;
-        if (last.body.kind === "group_change") {
+        if (view.is_request) {
+          setSaid(t("notify.request"));
+          return;
+        }
+        if (isLine(last)) {
           // Who reads elsewhere need not hear it; it says by itself who did it.
           if (isOpen) setSaid(previewText(last));
           return;

@@ -5,6 +5,7 @@ import { t } from "../../strings";
 import { MenuHost } from "../../ui/Menu";
 import { Conversation } from "../conversation/Conversation";
 import { ConversationList } from "../list/ConversationList";
+import { useAsking } from "../requests/asking";
 import { ShortcutsSheet } from "../shortcuts/ShortcutsSheet";
 import { useShortcuts } from "../shortcuts/useShortcuts";
 import { Announcer } from "./Announcer";
@@ -22,12 +23,15 @@ const JoinGroup = lazy(async () => ({ default: (await import("../info")).JoinGro
 const NewChat = lazy(async () => ({ default: (await import("../newchat")).NewChat }));
 const LinkDevice = lazy(async () => ({ default: (await import("../link")).LinkDevice }));
 const UnderTheHood = lazy(async () => ({ default: (await import("../details/UnderTheHood")).UnderTheHood }));
+const Starred = lazy(async () => ({ default: (await import("../messages")).Starred }));
+const AskingDialog = lazy(async () => ({ default: (await import("../requests")).AskingDialog }));
 const ChatSearch = lazy(async () => ({ default: (await import("../search/ChatSearch")).ChatSearch }));
 
 /** Rail, list, sheet and panel; on a phone one of them at a time, with tabs under the list. */
 export function Shell() {
   const route = useRoute();
   const [help, setHelp] = useState(false);
+  const asking = useAsking((state) => state.asking);
   useShortcuts(() => setHelp(true));
   const panel = route.at === "chat" ? route.panel : null;
   return (
@@ -53,6 +57,7 @@ export function Shell() {
         {route.at === "new_group" && <NewGroup />}
         {route.at === "join" && <JoinGroup />}
         {route.at === "link" && <LinkDevice />}
+        {asking !== null && <AskingDialog key={`${asking.about} ${asking.conversation}`} asking={asking} />}
       </Suspense>
       <ShortcutsSheet open={help} onClose={() => setHelp(false)} />
       <MenuHost />
@@ -68,6 +73,8 @@ function viewOf(route: Route): "list" | "chat" | "panel" {
       return route.panel ? "panel" : "chat";
     case "settings":
       return route.page === null ? "list" : "chat";
+    case "starred":
+      return "chat";
     case "list":
     case "new":
     case "new_group":
@@ -94,7 +101,13 @@ function Panes({ route, panel }: { route: Route; panel: Panel | null }) {
   return (
     <>
       <ConversationList selected={account} />
-      {account === null ? (
+      {route.at === "starred" ? (
+        <Boundary>
+          <Suspense fallback={<main className="sheet" />}>
+            <Starred account={route.account} />
+          </Suspense>
+        </Boundary>
+      ) : account === null ? (
         <NothingChosen />
       ) : (
         <Boundary key={account}>

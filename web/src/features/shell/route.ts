@@ -12,16 +12,20 @@ export type Route =
   | { at: "new" }
   | { at: "new_group" }
   | { at: "join" }
-  | { at: "link" };
+  | { at: "link" }
+  /** `account`: of one conversation only. */
+  | { at: "starred"; account: string | null };
 
 const GROUP = /^[0-9a-f]{64}$/u;
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/u;
+
+const isConversation = (id: string): boolean => UUID.test(id) || GROUP.test(id);
 
 export function parseRoute(path: string): Route {
   const [section, first, second, third] = path.split("/").slice(1);
   switch (section) {
     case "chat": {
-      if (first === undefined || !(UUID.test(first) || GROUP.test(first))) return { at: "list" };
+      if (first === undefined || !isConversation(first)) return { at: "list" };
       return { at: "chat", account: first, panel: parsePanel(second, third) };
     }
     case "settings":
@@ -30,6 +34,8 @@ export function parseRoute(path: string): Route {
       return { at: first === "group" ? "new_group" : "new" };
     case "join":
       return { at: "join" };
+    case "starred":
+      return { at: "starred", account: first !== undefined && isConversation(first) ? first : null };
     case "link":
       return { at: "link" };
     default:
@@ -51,6 +57,7 @@ export function useRoute(): Route {
 export const chatPath = (account: string): string => `/chat/${account}`;
 export const infoPath = (account: string): string => `/chat/${account}/info`;
 export const chatSearchPath = (account: string): string => `/chat/${account}/search`;
+export const starredPath = (account?: string): string => (account === undefined ? "/starred" : `/starred/${account}`);
 export const newGroupPath = "/new/group";
 export const joinPath = "/join";
 export const messagePath = (account: string, name: string): string => `/chat/${account}/message/${name}`;

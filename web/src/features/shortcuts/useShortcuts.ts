@@ -23,7 +23,7 @@ function run(event: KeyboardEvent, onHelp: () => void): boolean {
   const key = event.key.toLowerCase();
   if (key === "escape") {
     if (route.at === "chat") navigate(route.panel ? chatPath(route.account) : "/");
-    else if (route.at === "settings") navigate("/");
+    else if (route.at === "settings" || route.at === "starred") navigate("/");
     return true;
   }
   if (hasMain(event) && event.shiftKey && key === "f" && route.at === "chat") {
@@ -64,7 +64,7 @@ function run(event: KeyboardEvent, onHelp: () => void): boolean {
 /** The next or previous conversation of the list. */
 function step(from: string | null, by: 1 | -1): void {
   const { order, conversations } = useApp.getState();
-  const shown = order.filter((account) => conversations[account]?.archived === false);
+  const shown = order.filter((account) => conversations[account]?.archived === false && !conversations[account].is_request);
   const at = from === null ? -1 : shown.indexOf(from);
   const to = shown[at < 0 ? (by > 0 ? 0 : shown.length - 1) : at + by];
   if (to !== undefined) navigate(chatPath(to));

@@ -1,6 +1,7 @@
 use super::Kind;
 use super::groups;
 use super::prekeys::{put_keys, weight};
+use super::reports;
 use crate::EmbeddedStore;
 use crate::keys::{self, Ending};
 use crate::records::{self, Name};
@@ -78,6 +79,16 @@ impl DirectoryStore for EmbeddedStore {
         self.submit(Kind::SHRINKS, touch).await
     }
 
+    async fn note_last_seen(&self, people: &[(AccountId, Timestamp)]) -> Result<(), StoreError> {
+        let people = people.to_vec();
+        let kind = Kind::SHRINKS.weighing(64 * people.len() + 256);
+        self.submit(kind, move |txn| people.into_iter().try_for_each(|(of, seen)| note_last_seen(txn, of, seen))).await
+    }
+
+    async fn last_seen(&self, of: AccountId) -> Result<Option<Timestamp>, StoreError> {
+        self.tables.get(Table::Meta, &keys::last_seen(of))?.map(|record| records::last_seen(&record)).transpose()
+    }
+
     async fn suspend_absent(&self, before: Timestamp, limit: usize) -> Result<Vec<DeviceAddress>, StoreError> {
         let absent = self.scan(move |tables| absent(tables, before, limit)).await?;
         if absent.is_empty() {
@@ -122,6 +133,7 @@ impl DirectoryStore for EmbeddedStore {
         let change = move |txn: &mut Txn| {
             txn.must_be_durable();
             let pair = keys::pair(owner, other);
+            txn.changed_tie(owner, other);
             if !blocked {
                 txn.remove(Table::Blocks, &pair);
             } else if txn.routing(owner)?.is_some() {
@@ -133,13 +145,11 @@ impl DirectoryStore for EmbeddedStore {
     }
 
     async fn blocks(&self, owner: AccountId) -> Result<Vec<AccountId>, StoreError> {
-        let blocked = |key: Slice| keys::account(key.get(16..).unwrap_or_default());
-        let keys = self.tables.fixed(Table::Blocks).prefix(owner.as_bytes());
-        keys.map(|guard| guard.key().map_err(failed).and_then(blocked)).collect()
+        others(&self.tables, Table::Blocks, owner)
     }
 
     async fn is_blocked(&self, owner: AccountId, other: AccountId) -> Result<bool, StoreError> {
-        self.tables.fixed(Table::Blocks).contains_key(keys::pair(owner, other)).map_err(failed)
+        Ok(self.tie(owner, other)?.is_blocked)
     }
 
     async fn put_invite(&self, invite: Invite) -> Result<(), StoreError> {
@@ -151,6 +161,12 @@ impl DirectoryStore for EmbeddedStore {
         };
         self.submit(Kind::GROWS, change).await
     }
+}
+
+/// The others in pairs of this owner.
+pub(super) fn others(tables: &Tables, table: Table, owner: AccountId) -> Result<Vec<AccountId>, StoreError> {
+    let keys = tables.fixed(table).prefix(owner.as_bytes());
+    keys.map(|guard| guard.key().map_err(failed).and_then(|key| keys::second_of_pair(&key))).collect()
 }
 
 fn load_account(record: Option<Slice>, id: AccountId) -> Result<Option<Account>, StoreError> {
@@ -331,6 +347,18 @@ fn change_devices(txn: &mut Txn, change: DeviceChange) -> Result<DeviceChangeOut
     Ok(DeviceChangeOutcome::Changed { removed })
 }
 
+fn note_last_seen(txn: &mut Txn, of: AccountId, seen: Timestamp) -> Result<(), StoreError> {
+    if txn.routing(of)?.is_none() {
+        return Ok(());
+    }
+    let key = keys::last_seen(of);
+    let noted = txn.get(Table::Meta, &key)?.map(|record| records::last_seen(&record)).transpose()?;
+    if noted.is_none_or(|noted| noted < seen) {
+        txn.put(Table::Meta, &key, &records::put_last_seen(seen));
+    }
+    Ok(())
+}
+
 fn absent(tables: &Tables, before: Timestamp, limit: usize) -> Result<Vec<DeviceAddress>, StoreError> {
     let mut absent = Vec::new();
     for guard in tables.fixed(Table::Devices).iter() {
@@ -387,8 +415,14 @@ fn delete_account(txn: &mut Txn, id: AccountId, now: Timestamp, letters: &[Slice
     txn.put(Table::Names, name, &records::put_name(Name::Held(until)));
     txn.put(Table::Expiry, &keys::ending(until, Ending::HeldName, name), &[]);
     // Every key of these begins with the account.
-    for table in [Table::Receipts, Table::PreKeys, Table::Devices, Table::Watermarks, Table::Blocks] {
+    for table in [Table::Receipts, Table::PreKeys, Table::Devices, Table::Watermarks, Table::Privacy, Table::Profiles] {
         txn.clear(table, id.as_bytes())?;
+    }
+    for table in [Table::Blocks, Table::Contacts] {
+        for key in txn.scan(table, id.as_bytes())? {
+            txn.changed_tie(id, keys::second_of_pair(&key)?);
+            txn.remove(table, &key);
+        }
     }
     let short = keys::short(id);
     let sends = txn.tables.dedup_generations().into_iter().map(Table::Dedup);
@@ -398,7 +432,9 @@ fn delete_account(txn: &mut Txn, id: AccountId, now: Timestamp, letters: &[Slice
     for letter in letters {
         txn.remove(Table::Expiry, letter);
     }
+    reports::forget_reporter(txn, id)?;
     groups::leave_groups(txn, id)?;
+    txn.remove(Table::Meta, &keys::last_seen(id));
     txn.remove(Table::Accounts, &short);
     for table in [Table::Lists, Table::Routing] {
         txn.remove(table, id.as_bytes());

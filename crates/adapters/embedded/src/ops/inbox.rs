@@ -9,7 +9,7 @@ use sotto_ports::{
     Advance, CommitRefused, Committed, EXPIRED_ENTRIES_MAX, Expired, InboxStore, Queued, QueuedItem, SendCommit,
     Settle, Step, StoreError, StoredEnvelope, StoredFailure, StoredReceipt, WatermarkKind, check_targets,
 };
-use sotto_types::{AccountId, DeviceAddress, EntryId, MessageId, SendId, Timestamp, limits};
+use sotto_types::{AccountId, Conversation, DeviceAddress, EntryId, MessageId, SendId, Timestamp, limits};
 use std::ops::Bound;
 use std::sync::atomic::Ordering;
 
@@ -306,30 +306,48 @@ fn advance(txn: &mut Txn, advance: Advance) -> Result<(), StoreError> {
     }
     let step = Step { up_to: advance.up_to, at: advance.at };
     txn.put(Table::Watermarks, &key, &records::two(step.up_to.get(), step.at.as_ms()));
+    let author_hears = !advance.if_contact || txn.tie(advance.member, advance.author)?.is_contact;
     for (to, conversation) in advance.notify {
-        if !txn.is_listed(to)? {
-            continue;
+        if author_hears || to.account != advance.author {
+            tell_steps(txn, to, conversation, advance.member, &[(advance.kind, step)], advance.at)?;
         }
-        let note = keys::receipt(to, conversation, advance.member);
-        let mut receipt = StoredReceipt::new(conversation, advance.member);
-        if let Some(waiting) = txn.get(Table::Receipts, &note)? {
-            let id = entry_id(&waiting)?;
-            let entry = keys::entry(to, id);
-            if let Some(record) = txn.get(Table::Inbox, &entry)?
-                && let QueuedItem::Receipt(waiting) = records::item(id, &record)?
-            {
-                receipt = waiting;
-            }
-            txn.remove(Table::Inbox, &entry);
-            if txn.is_of_this_batch(id) {
-                txn.unpublish(to, id);
-            }
-        }
-        receipt.add(advance.kind, step);
-        let (id, _) = txn.next_id(advance.at, MessageId::ZERO);
-        txn.put(Table::Receipts, &note, &records::two(id.get(), 0));
-        put_entry(txn, to, id.into(), QueuedItem::Receipt(receipt));
     }
+    Ok(())
+}
+
+/// Leaves a receipt with these steps, merged into the one that waits.
+pub(super) fn tell_steps(
+    txn: &mut Txn,
+    to: DeviceAddress,
+    conversation: Conversation,
+    member: AccountId,
+    steps: &[(WatermarkKind, Step)],
+    at: Timestamp,
+) -> Result<(), StoreError> {
+    if !txn.is_listed(to)? {
+        return Ok(());
+    }
+    let note = keys::receipt(to, conversation, member);
+    let mut receipt = StoredReceipt::new(conversation, member);
+    if let Some(waiting) = txn.get(Table::Receipts, &note)? {
+        let id = entry_id(&waiting)?;
+        let entry = keys::entry(to, id);
+        if let Some(record) = txn.get(Table::Inbox, &entry)?
+            && let QueuedItem::Receipt(waiting) = records::item(id, &record)?
+        {
+            receipt = waiting;
+        }
+        txn.remove(Table::Inbox, &entry);
+        if txn.is_of_this_batch(id) {
+            txn.unpublish(to, id);
+        }
+    }
+    for (kind, step) in steps {
+        receipt.add(*kind, *step);
+    }
+    let (id, _) = txn.next_id(at, MessageId::ZERO);
+    txn.put(Table::Receipts, &note, &records::two(id.get(), 0));
+    put_entry(txn, to, id.into(), QueuedItem::Receipt(receipt));
     Ok(())
 }
 

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use sotto_ports::{MetaStore, StoreError};
 
-/// The store's own facts; what callers keep begins with `u`, so the two never meet.
+/// The store's own facts; what callers keep begins with `u`, and when people were last seen with `l`, so these never meet.
 pub const CLOCK: &[u8] = b"s:clock";
 pub const SCHEMA: &[u8] = b"s:schema";
 pub const GENERATION: &[u8] = b"s:generation";

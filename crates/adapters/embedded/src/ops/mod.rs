@@ -4,7 +4,9 @@ mod directory;
 mod groups;
 mod inbox;
 pub(crate) mod meta;
+pub(crate) mod people;
 pub(crate) mod prekeys;
+mod reports;
 
 use crate::EmbeddedStore;
 use crate::committer::{Answer, Operation, When};

@@ -1,14 +1,16 @@
 //! Short words for the tests of this crate.
 #![allow(dead_code, reason = "each test file uses some of it")]
+#![allow(clippy::unwrap_used, reason = "a helper of tests may fail its test")]
 
 use bytes::Bytes;
-use sotto_embedded::{EmbeddedConfig, EmbeddedStore};
+use sotto_embedded::{EmbeddedConfig, EmbeddedStore, SCHEMA};
 use sotto_ports::{
     Account, CiphertextType, CreateAccount, EnvelopeClass, GroupAdvance, GroupCommit, GroupSettle, ListedDevice,
     NewDevice, NewEntry, NoFeed, OperationCommit, PreKeyUpload, Recovery, SendCommit, SignedDeviceList, StoredEcPreKey,
     StoredSignedPreKey, WatermarkKind,
 };
 use sotto_types::{AccountId, ClientMsgId, DeviceAddress, DeviceId, GroupId, MessageId, SendId, Timestamp, Username};
+use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -121,4 +123,18 @@ pub fn group_message(n: u8, roster: u64, client_msg_id: u128) -> GroupCommit {
 pub fn group_settle(n: u8, of: DeviceAddress, up_to: MessageId) -> GroupSettle {
     let advance = GroupAdvance { group: group(n), member: of.account, kind: WatermarkKind::Delivered, up_to, at: T0 };
     GroupSettle { cursors: vec![(of, group(n), up_to)], advance: vec![advance] }
+}
+
+/// Writes another schema into a store that is closed, after a change to what is stored.
+pub fn with_schema(dir: &Path, schema: u32, change: impl FnOnce(&fjall::Database)) {
+    let version = fs::read_to_string(dir.join("VERSION")).unwrap();
+    fs::write(dir.join("VERSION"), version.replace(&format!("schema {SCHEMA}"), &format!("schema {schema}"))).unwrap();
+    let db = fjall::Database::builder(dir.join("db")).open().unwrap();
+    change(&db);
+    table(&db, "meta").insert("s:schema", schema.to_be_bytes()).unwrap();
+    db.persist(fjall::PersistMode::SyncAll).unwrap();
+}
+
+pub fn table(db: &fjall::Database, name: &str) -> fjall::Keyspace {
+    db.keyspace(name, fjall::KeyspaceCreateOptions::default).unwrap()
 }

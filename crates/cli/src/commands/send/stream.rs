@@ -4,7 +4,7 @@
 //! - messages are handed to the engine in the order of the lines, also while earlier ones wait for their tick;
 //! - a bad line does not end the stream: a bot's pipe must survive it. The exit code is that of the first failure.
 
-use super::{Outcome, Text, look_up, not_in_time, settled, submit};
+use super::{Outcome, Text, answered, look_up, not_in_time, settled, submit};
 use crate::args::{Send, Wait};
 use crate::failure::{Exit, Failure};
 use crate::session::{Session, stop_signal};
@@ -33,6 +33,9 @@ struct Line {
     text: String,
     #[serde(default)]
     name: Option<ClientMsgId>,
+    /// The message that it answers, as commands take it.
+    #[serde(default)]
+    reply_to: Option<String>,
 }
 
 /// A saved line of the stream.
@@ -124,23 +127,25 @@ impl Stream<'_> {
                 return self.failed(Some(number), None, None, failure);
             }
         };
-        let sent = match self.who(&line.to).await {
-            Ok(to) => {
-                let text = Text { to, body: line.text, name: line.name, mentions: self.mentions };
-                submit(self.session, text).await
-            }
-            Err(failure) => Err(failure),
-        };
+        let (to, name) = (line.to.clone(), line.name);
+        let sent = self.send(line).await;
         match sent {
             Ok(message) => {
                 let deadline = self.timeout.map(|timeout| Instant::now() + timeout);
                 let (name, conversation) = (message.name, message.conversation);
-                self.in_flight.insert(number, InFlight { name, conversation, to: line.to, deadline, settled: None });
+                self.in_flight.insert(number, InFlight { name, conversation, to, deadline, settled: None });
                 self.progress(&message)
             }
             Err(failure) if failure.kind == "signed_out" || failure.kind == "storage" => Err(failure),
-            Err(failure) => self.failed(Some(number), line.name, Some(&line.to), failure),
+            Err(failure) => self.failed(Some(number), name, Some(&to), failure),
         }
+    }
+
+    async fn send(&mut self, line: Line) -> Result<MessageView, Failure> {
+        let to = self.who(&line.to).await?;
+        let reply_to = answered(self.session, line.reply_to.as_deref()).await?;
+        let (body, name, mentions) = (line.text, line.name, self.mentions);
+        submit(self.session, Text { to, body, name, mentions, reply_to, preview: None }).await
     }
 
     async fn who(&mut self, text: &str) -> Result<Who, Failure> {
@@ -301,6 +306,7 @@ mod tests {
         for (line, good) in [
             (r#"{"to":"ann","text":"hi"}"#, true),
             (r#"{"to":"ann","text":"hi","name":"018f3c1e-0000-7000-8000-000000000001","more":1}"#, true),
+            (r#"{"to":"ann","text":"hi","reply_to":"ann:last"}"#, true),
             (r#"{"to":"ann"}"#, false),
             (r#"{"to":"ann","text":"hi","name":"x"}"#, false),
             ("[]", false),

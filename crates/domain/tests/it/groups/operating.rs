@@ -52,8 +52,8 @@ async fn the_first_operation_is_checked_against_the_directory_and_its_details() 
     for (name, who, post, want) in [
         ("another actor", &bob, posting(&good), GroupOperationRefused),
         ("another key", &ann, posting(&made(&false_ann, None, &creating(&[], Fanout::Log))), GroupOperationRefused),
-        ("nobody", &ann, posting(&nobody), GroupOperationRefused),
-        ("another identity key", &ann, posting(&create(&[&false_bob])), GroupOperationRefused),
+        ("nobody", &ann, posting(&nobody), GroupAddRefused),
+        ("another identity key", &ann, posting(&create(&[&false_bob])), GroupAddRefused),
         ("no details", &ann, changed(&|post| post.details = None), BadRequest),
         ("other details", &ann, changed(&|post| post.details = Some(Bytes::from_static(b"x"))), BadRequest),
         ("large details", &ann, large, TooLarge),

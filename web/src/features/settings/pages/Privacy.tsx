@@ -1,5 +1,5 @@
-import { Ban, Bell, Eye, KeyRound, LockKeyhole } from "lucide-react";
-import { useCallback, useEffect, useState } from "react";
+import { Ban, Bell, Eye, KeyRound, LockKeyhole, Timer } from "lucide-react";
+import { lazy, Suspense, useCallback, useEffect, useState } from "react";
 import { CommandFailure } from "@sotto/engine";
 import { engine } from "../../../engine/engine";
 import { displayName, useApp } from "../../../engine/store";
@@ -8,6 +8,7 @@ import { reasonOf } from "../../../strings/reason";
 import { Avatar } from "../../../ui/Avatar";
 import { Button } from "../../../ui/Button";
 import { ConfirmDialog } from "../../../ui/Dialog";
+import { durationText } from "../../../ui/time";
 import { Toggle } from "../../../ui/Toggle";
 import { setPending } from "../../gate/pending";
 import { CodeField, codeError, refusedCode } from "../../gate/Recover";
@@ -16,12 +17,14 @@ import { PassphraseDialog } from "../PassphraseDialog";
 import { Group, Page, Row } from "../parts";
 import { setPreferences, usePreferences } from "../preferences";
 import { useReply } from "../use-reply";
+import { SeenByOthers } from "./Seen";
 
 export function Privacy() {
   const hood = usePreferences((state) => state.underTheHood);
   const names = usePreferences((state) => state.namesInNotifications);
   return (
     <Page title={t("settings.privacy")}>
+      <SeenByOthers />
       <Group title={t("privacy.this_browser")}>
         <Lock />
       </Group>
@@ -42,8 +45,37 @@ export function Privacy() {
           />
         </Row>
       </Group>
+      <Messages />
       <Blocked />
     </Page>
+  );
+}
+
+const TimerDialog = lazy(async () => ({ default: (await import("../../messages")).TimerDialog }));
+
+/** What holds on all devices of the account. */
+function Messages() {
+  const { reply, failure, reload } = useReply({ command: "preferences" }, (happening) => happening.event === "preferences_changed");
+  const [open, setOpen] = useState(false);
+  const timer = reply?.preferences.default_timer_s ?? 0;
+  const set = async (default_timer_s: number) => {
+    await engine.command({ command: "set_preferences", changes: { default_timer_s } });
+    reload();
+  };
+  return (
+    <Group title={t("privacy.messages")}>
+      <Row icon={Timer} title={t("privacy.timer")} hint={t("privacy.timer.hint")} error={failure === null ? null : reasonOf(failure)}>
+        <span className="muted">{reply !== null && (timer === 0 ? t("privacy.timer.off") : durationText(timer))}</span>
+        <Button small disabled={reply === null} aria-haspopup="dialog" onClick={() => setOpen(true)}>
+          {t("privacy.timer.set")}
+        </Button>
+      </Row>
+      {open && (
+        <Suspense fallback={null}>
+          <TimerDialog seconds={timer} isDefault onSet={set} onClose={() => setOpen(false)} />
+        </Suspense>
+      )}
+    </Group>
   );
 }
 

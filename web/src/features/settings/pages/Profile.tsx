@@ -3,12 +3,14 @@ import { t } from "../../../strings/later";
 import { MyCode } from "../../newchat";
 import { CopyButton } from "../CopyButton";
 import { Group, Page, Row } from "../parts";
+import { Me } from "./Me";
 
 export function Profile() {
   const me = useApp((state) => state.me);
   if (!me) return <Page title={t("settings.profile")}>{null}</Page>;
   return (
     <Page title={t("settings.profile")}>
+      <Me account={me.account} username={me.username} />
       <Group>
         <Row title={t("profile.username")} hint={t("profile.username.hint")}>
           <span className="v">@{me.username}</span>

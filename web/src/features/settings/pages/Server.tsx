@@ -1,5 +1,6 @@
 import type { ConnectionView } from "@sotto/engine";
 import { useEffect } from "react";
+import { Link } from "wouter";
 import { engine } from "../../../engine/engine";
 import { refreshStatus, useApp } from "../../../engine/store";
 import { t } from "../../../strings/later";
@@ -76,6 +77,11 @@ export function Server() {
           <a className="btn sm" href="/docs" target="_blank" rel="noreferrer">
             {t("server.docs.open")}
           </a>
+        </Row>
+        <Row title={t("server.live")} hint={t("server.live.hint")}>
+          <Link className="btn sm" href="/settings/developer">
+            {t("server.docs.open")}
+          </Link>
         </Row>
       </Group>
     </Page>
