@@ -60,6 +60,8 @@ pub(crate) struct Link {
     pub phase: Phase,
     pub want_online: bool,
     foreground: bool,
+    /// As the Hello of this connection said it.
+    greeted_in_foreground: bool,
     attempt: u32,
     token: Option<Token>,
     pub signing_in: bool,
@@ -92,6 +94,7 @@ impl Link {
             phase: Phase::Off,
             want_online,
             foreground: false,
+            greeted_in_foreground: false,
             attempt: 0,
             token: None,
             signing_in: false,
@@ -292,6 +295,7 @@ pub(crate) fn on_opened(cx: &mut Cx<'_, '_>) {
     let Some(token) = cx.core.link.token(cx.now) else { return lost(cx, None) };
     let client = cx.core.config.client.clone();
     let foreground = cx.core.link.foreground;
+    cx.core.link.greeted_in_foreground = foreground;
     send(
         cx,
         pb::client_frame::Body::Hello(pb::Hello {
@@ -490,6 +494,10 @@ fn on_welcome(cx: &mut Cx<'_, '_>, welcome: &pb::Welcome) -> Result<(), StoreErr
     cx.core.link.drained_on_wire = false;
     cx.core.link.everybody_accepted = welcome.everybody_accepted;
     note_server_time(cx, welcome.server_time_ms);
+    if cx.core.link.foreground != cx.core.link.greeted_in_foreground {
+        // It changed while the Hello was on its way.
+        send_heartbeat(cx);
+    }
     cx.tx.hurry_outbox(None)?;
     let suspended: Vec<DeviceId> =
         welcome.suspended_devices.iter().filter_map(|id| DeviceId::try_from(*id).ok()).collect();

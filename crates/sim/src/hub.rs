@@ -32,6 +32,8 @@ pub(crate) enum News {
 pub(crate) struct Hub {
     news: Mutex<VecDeque<News>>,
     pub connected: Mutex<BTreeSet<DeviceAddress>>,
+    /// Whose last Hello or heartbeat came from the foreground.
+    pub foreground: Mutex<BTreeSet<DeviceAddress>>,
     /// Who is subscribed to whom.
     pub subscribed: Mutex<BTreeSet<(DeviceAddress, AccountId)>>,
 }
@@ -50,6 +52,11 @@ impl Hub {
         if self.connected.lock().contains(&to) {
             self.news.lock().push_back(news);
         }
+    }
+
+    pub fn note_foreground(&self, of: DeviceAddress, foreground: bool) {
+        let mut all = self.foreground.lock();
+        _ = if foreground { all.insert(of) } else { all.remove(&of) };
     }
 
     pub fn tell(&self, news: News) {

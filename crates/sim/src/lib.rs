@@ -266,6 +266,18 @@ impl Sim {
         }
     }
 
+    /// The person looks at the app, or no more.
+    pub fn set_foreground(&mut self, device: Device, foreground: bool) {
+        self.input(device.0, Input::Foreground(foreground));
+    }
+
+    /// As the server was told.
+    pub fn is_in_foreground(&self, device: Device) -> bool {
+        let connection = self.slots[device.0].connection.as_ref();
+        let address = connection.and_then(|connection| connection.who.as_ref()).map(|who| who.address);
+        address.is_some_and(|address| self.server.hub.foreground.lock().contains(&address))
+    }
+
     /// The connection breaks; both sides notice.
     pub fn break_connection(&mut self, device: Device) {
         if self.slots[device.0].connection.is_some() {

@@ -30,7 +30,7 @@ const START_MS: u64 = 1_763_424_000_000;
 
 #[derive(Debug, Default)]
 pub(crate) struct Connection {
-    who: Option<SignedIn>,
+    pub who: Option<SignedIn>,
 }
 
 impl Connection {
@@ -188,7 +188,8 @@ impl Server {
                 self.runtime.block_on(done).expect("acks are within limits");
                 Vec::new()
             }
-            pb::client_frame::Body::Heartbeat(_) => {
+            pb::client_frame::Body::Heartbeat(heartbeat) => {
+                self.hub.note_foreground(who.address, heartbeat.foreground);
                 let ack = frame_of(Frame::HeartbeatAck(pb::HeartbeatAck { server_time_ms: self.now().as_ms() }));
                 vec![pb::ServerFrame { r#ref: frame.r#ref, ..ack }]
             }
@@ -257,6 +258,7 @@ impl Server {
             Err(refusal) => return vec![refused(&refusal, Bytes::new())],
         };
         self.hub.connected.lock().insert(who.address);
+        self.hub.note_foreground(who.address, hello.foreground);
         self.hub.subscribed.lock().retain(|(of, _)| *of != who.address);
         self.hub.tell(News::Presence(who.address.account));
         let facts = match self.runtime.block_on(self.domain.connected(&who)) {

@@ -175,3 +175,25 @@ fn members_of_a_group_see_who_types() {
     typing(&mut sim, ann, group.into(), TypingState::Recording);
     assert_eq!(typed(&mut sim, bob, ann_id, group.into()), [TypingState::Recording]);
 }
+
+#[test]
+fn the_server_knows_who_looks_whenever_they_began_to() {
+    for steps in 0..16 {
+        let mut sim = Sim::new(830);
+        let ann = sim.register("ann");
+        sim.run();
+        sim.set_network(ann, false);
+        sim.run_for(second(1));
+        sim.set_network(ann, true);
+        for _ in 0..steps {
+            sim.step();
+        }
+        sim.set_foreground(ann, true);
+        // Less than it takes to the next heartbeat.
+        sim.run_for(second(20));
+        assert!(sim.is_up(ann) && sim.is_in_foreground(ann), "after {steps} steps");
+        sim.set_foreground(ann, false);
+        sim.run_for(second(1));
+        assert!(!sim.is_in_foreground(ann));
+    }
+}
