@@ -374,7 +374,9 @@ mod tests {
             store.tick(now).await.unwrap();
             (0..500).for_each(|number| store.here(lease(number), now));
         }
-        assert_eq!((store.online_count(), capacity(&store)), (500, before));
+        assert_eq!(store.online_count(), 500);
+        // Less where nobody of a shard is left.
+        assert!(capacity(&store) <= before);
         (0..500).for_each(|number| store.away(lease(number), now));
         assert_eq!((store.online_count(), capacity(&store)), (0, 0));
     }
