@@ -35,11 +35,16 @@ pub enum Command {
     Presence(Presence),
     /// Both fan-outs over sizes of groups, side by side: writes, bytes, processor time, latency, and where they break even.
     Fanout(Fanout),
+    /// The yardstick: what this machine's sockets and disk cost by themselves, with no server.
+    Bare(Bare),
     /// The standard set, as the table of docs/benchmarks.md. Each row has a server of its own.
     Suite(Suite),
     /// A worker process (used by the others).
     #[command(hide = true)]
     Worker,
+    /// The other end of the yardstick's connections (used by it).
+    #[command(hide = true)]
+    BarePeer(crate::bare::Peer),
     /// Becomes the server, tied to the life of the bench (used by the others).
     #[command(hide = true)]
     ExecServer {
@@ -297,6 +302,31 @@ pub struct Fanout {
     pub docs: Option<PathBuf>,
     #[command(flatten)]
     pub common: Common,
+}
+
+#[derive(Debug, Clone, Args)]
+pub struct Bare {
+    /// Connections of the echo, and of the broadcast.
+    #[arg(short = 'n', long, default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(1..=15_000))]
+    pub connections: u32,
+    /// Seconds of the echo: one small write under way on each connection.
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=600))]
+    pub seconds: u32,
+    /// Broadcasts: two threads write the same to all connections at once.
+    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=1_000))]
+    pub rounds: u32,
+    /// Milliseconds from one broadcast to the next.
+    #[arg(long, default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(10..=60_000))]
+    pub pause_ms: u32,
+    /// Bytes that a broadcast writes to each.
+    #[arg(long, default_value_t = 590, value_parser = clap::value_parser!(u32).range(8..=65_536))]
+    pub size: u32,
+    /// Where to write the file whose syncs are measured.
+    #[arg(long, value_name = "DIR")]
+    pub folder: Option<PathBuf>,
+    /// End with one line of JSON.
+    #[arg(long)]
+    pub json: bool,
 }
 
 #[derive(Debug, Clone, Args)]

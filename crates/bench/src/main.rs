@@ -10,6 +10,7 @@
 
 mod accounts;
 mod args;
+mod bare;
 mod clock;
 mod fanout;
 mod fleet;
@@ -48,6 +49,7 @@ const FAILED: u8 = 2;
 fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Worker => worker::run().map(|()| true),
+        Command::BarePeer(args) => bare::peer(&args).map(|()| true),
         Command::ExecServer { program, args } => server::exec(&program, &args).map(|()| true),
         command => run(command),
     };
@@ -82,9 +84,12 @@ async fn measure(command: Command) -> Result<bool> {
         Command::Group(args) => (scenario::group(args).await?, args.common.json),
         Command::Presence(args) => (scenario::presence(args).await?, args.common.json),
         Command::Reconnect(args) => (scenario::reconnect(args).await?, args.common.json),
+        Command::Bare(args) => (bare::bare(args).await?, args.json),
         Command::Fanout(args) => return fanout::run(args).await,
         Command::Suite(args) => return suite::run(args).await,
-        Command::Worker | Command::ExecServer { .. } => anyhow::bail!("handled before the runtime"),
+        Command::Worker | Command::BarePeer(_) | Command::ExecServer { .. } => {
+            anyhow::bail!("handled before the runtime")
+        }
     };
     show(&report, json);
     Ok(report.is_clean())

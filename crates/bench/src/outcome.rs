@@ -20,6 +20,9 @@ pub struct Outcome {
     /// Of those sent within the measured time. From the scheduled moment if there is a schedule.
     pub delivered_latency: Latency,
     pub accepted_latency: Latency,
+    /// Of what the server gathers on purpose: beyond that time.
+    #[serde(default)]
+    pub late_latency: Latency,
     /// Sign-ins within the measured time.
     pub connects: u64,
     pub connect_latency: Latency,
@@ -56,6 +59,7 @@ impl Outcome {
         self.delivered += other.delivered;
         self.delivered_latency.merge(&other.delivered_latency);
         self.accepted_latency.merge(&other.accepted_latency);
+        self.late_latency.merge(&other.late_latency);
         self.connects += other.connects;
         self.connect_latency.merge(&other.connect_latency);
         self.last_ns = self.last_ns.max(other.last_ns);

@@ -19,8 +19,14 @@ impl Tx<'_> {
         self.delete_actions_on(target, None)?;
         let Some(message) = self.message_named(target.author, target.name)? else { return Ok(false) };
         self.delete_message(message.id)?;
+        self.gone.borrow_mut().push(target);
         self.wiped.set(true);
         Ok(true)
+    }
+
+    /// Messages that were forgotten or deleted for everyone since this was asked last, in this transaction.
+    pub fn take_gone(&self) -> Vec<Target> {
+        self.gone.take()
     }
 
     /// What was deleted must not stay in the log of the file either.

@@ -43,7 +43,7 @@ pub use groups::{Group, GroupOperation, InviteSeed};
 pub use inbox::{Placeholder, StepKind};
 pub use keys::{PreKeyKind, PreKeyRow};
 pub use messages::{LocalTimes, MessageKind, NewMessage, PENDING_PLACE, StoredMessage};
-pub use outbox::{HistoryJob, NewOutboxEntry, OutboxEntry, SentControl};
+pub use outbox::{HistoryCopy, HistoryJob, HistoryPlace, NewOutboxEntry, OutboxEntry, SentControl};
 pub use schema::VERSION;
 pub use search::Hit;
 
@@ -51,7 +51,7 @@ use rusqlite::types::Type;
 use rusqlite::{Connection, Row, Transaction, TransactionBehavior};
 use seal::DataKey;
 use sotto_types::{Conversation, Secret};
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::time::Duration;
 
 /// Why the store could not do it. The last committed state is intact in every case.
@@ -176,7 +176,8 @@ impl Store {
             .transaction_with_behavior(TransactionBehavior::Immediate)
             .map_err(|e| E::from(StoreError::from(e)))?;
         let was_ready = self.index_ready.get();
-        let tx = Tx { sql, key: &self.key, index_ready: &self.index_ready, wiped: &self.wiped };
+        let (index_ready, wiped) = (&self.index_ready, &self.wiped);
+        let tx = Tx { sql, key: &self.key, index_ready, wiped, gone: RefCell::default() };
         let done = match work(&tx) {
             Ok(done) => done,
             Err(error) => {
@@ -201,6 +202,8 @@ pub struct Tx<'a> {
     key: &'a DataKey,
     index_ready: &'a Cell<bool>,
     wiped: &'a Cell<bool>,
+    /// Messages whose words went in this transaction.
+    gone: RefCell<Vec<Target>>,
 }
 
 /// No stored time to wait for lies further ahead than this.

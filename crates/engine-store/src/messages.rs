@@ -4,7 +4,7 @@
 //! - `place` orders a conversation: the message id (one higher if taken), or above `PENDING_PLACE` while unsent;
 //! - a status is never stored: it follows from the times and flags, so the two cannot disagree.
 
-use crate::{StoreError, Tx, conversation_of, int, uint};
+use crate::{StoreError, Target, Tx, conversation_of, int, uint};
 use rusqlite::{OptionalExtension, Row};
 use sotto_types::{AccountId, ClientMsgId, Conversation, DeviceId, MessageId, Secret, Timestamp};
 
@@ -452,7 +452,9 @@ impl Tx<'_> {
     /// For everyone: what was said is gone, that something was said stays, or disappears when the message would have: it may have on
     /// another device before the deletion came there.
     pub fn set_deleted(&self, id: i64, by: AccountId) -> Result<(), StoreError> {
+        let Some(message) = self.message(id)? else { return Ok(()) };
         self.set_content(id, MessageKind::Deleted, &[])?;
+        self.gone.borrow_mut().push(Target { author: message.author, name: message.name });
         self.wiped.set(true);
         self.forget_ciphertexts_of(id)?;
         self.sql.prepare_cached("UPDATE message SET deleted_by = ?2 WHERE id = ?1")?.execute((id, by.as_bytes()))?;

@@ -57,6 +57,19 @@ pub struct HistoryJob {
     pub in_flight: Option<ClientMsgId>,
 }
 
+/// A chunk of history: on its way, or kept to be sent again.
+#[derive(Debug, Clone)]
+pub struct HistoryCopy {
+    pub place: HistoryPlace,
+    pub content: Secret<Vec<u8>>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HistoryPlace {
+    Outbox(ClientMsgId),
+    Sent(MessageId),
+}
+
 const COLUMNS: &str = "id, client_msg_id, recipient, class, devices, content, message, attempts, not_before_ms, keep";
 
 /// Of entries that are no messages, so many go at once to one recipient.
@@ -223,18 +236,21 @@ impl Tx<'_> {
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
+    /// `history`: it is a chunk.
     pub fn keep_sent(
         &self,
         message_id: MessageId,
+        entry: &OutboxEntry,
         recipient: AccountId,
-        name: ClientMsgId,
-        content: &Secret<Vec<u8>>,
+        history: bool,
         now: Timestamp,
     ) -> Result<(), StoreError> {
+        let OutboxEntry { client_msg_id: name, content, .. } = entry;
         let sealed = self.key.seal("sent_control.content", &message_id.get().to_le_bytes(), content.expose());
         self.sql
             .prepare_cached(
-                "INSERT OR REPLACE INTO sent_control(message_id, recipient, name, content, at_ms) VALUES (?1, ?2, ?3, ?4, ?5)",
+                "INSERT OR REPLACE INTO sent_control(message_id, recipient, name, content, at_ms, history)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
             )?
             .execute((
                 int(message_id.get()),
@@ -242,7 +258,46 @@ impl Tx<'_> {
                 name.as_bytes(),
                 sealed,
                 int(now.as_ms()),
+                history,
             ))?;
+        Ok(())
+    }
+
+    /// What was kept of chunks of history, and what waits for own devices, chunks among it.
+    pub fn history_copies(&self, own: AccountId, class: u8) -> Result<Vec<HistoryCopy>, StoreError> {
+        let mut statement = self.sql.prepare_cached("SELECT message_id, content FROM sent_control WHERE history")?;
+        let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        let mut copies = Vec::new();
+        for row in rows {
+            let (id, sealed): (i64, Vec<u8>) = row?;
+            let content = self.key.open("sent_control.content", &uint(id).to_le_bytes(), &sealed)?;
+            copies.push(HistoryCopy { place: HistoryPlace::Sent(MessageId::new(uint(id))), content });
+        }
+        let waiting = format!("SELECT {COLUMNS} FROM outbox WHERE class = ?1 AND recipient = ?2");
+        let waiting = self.outbox_where(&waiting, (class, Conversation::from(own).as_bytes()))?;
+        copies.extend(waiting.into_iter().map(|OutboxEntry { client_msg_id, content, .. }| HistoryCopy {
+            place: HistoryPlace::Outbox(client_msg_id),
+            content,
+        }));
+        Ok(copies)
+    }
+
+    /// Another content in its place.
+    pub fn put_history_copy(&self, place: HistoryPlace, content: &Secret<Vec<u8>>) -> Result<(), StoreError> {
+        match place {
+            HistoryPlace::Outbox(name) => {
+                let sealed = self.key.seal("outbox.content", name.as_bytes(), content.expose());
+                self.sql
+                    .prepare_cached("UPDATE outbox SET content = ?2 WHERE client_msg_id = ?1")?
+                    .execute((name.as_bytes(), sealed))?;
+            }
+            HistoryPlace::Sent(id) => {
+                let sealed = self.key.seal("sent_control.content", &id.get().to_le_bytes(), content.expose());
+                self.sql
+                    .prepare_cached("UPDATE sent_control SET content = ?2 WHERE message_id = ?1")?
+                    .execute((int(id.get()), sealed))?;
+            }
+        }
         Ok(())
     }
 

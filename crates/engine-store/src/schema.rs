@@ -198,6 +198,10 @@ CREATE INDEX fact_changed ON fact(changed_ms) WHERE changed_ms IS NOT NULL;
 CREATE INDEX fact_sending ON fact(sending) WHERE sending IS NOT NULL;
 CREATE INDEX fact_named ON fact(name);
 
+-- A chunk of history, which holds copies of messages.
+ALTER TABLE sent_control ADD COLUMN history INTEGER NOT NULL DEFAULT 0;
+CREATE INDEX sent_history ON sent_control(history) WHERE history;
+
 -- The name that this person gave a contact; which folder a conversation is in.
 ALTER TABLE contact ADD COLUMN nickname TEXT;
 -- What they show of themselves, as of this version; their picture, sealed, and its name.

@@ -4,7 +4,7 @@ mod place;
 use super::*;
 use place::{Place, secret};
 use prost::Message as _;
-use sotto_types::{AccountId, ClientMsgId, Conversation, DeviceId, GroupId, MessageId, Timestamp};
+use sotto_types::{AccountId, ClientMsgId, Conversation, DeviceId, GroupId, MessageId, Secret, Timestamp};
 #[cfg(target_arch = "wasm32")]
 use sotto_wasm_test::test;
 use sotto_wire::pb;
@@ -638,4 +638,46 @@ fn what_was_deleted_is_in_no_byte_of_the_files() {
     assert!(holds(words[2]) && has_bytes(&sealed[2].1), "nothing else went");
     let again = store.transaction(|tx| tx.insert_message(&text(1, "xylophone", Some(10)))).expect("a store");
     assert_eq!(again, None, "what is forgotten does not come back");
+}
+
+#[test]
+fn a_copy_of_history_is_found_and_replaced_wherever_it_is() {
+    let mut store = Store::memory().expect("opens");
+    let own = account(1);
+    run(&mut store, |tx| {
+        let entry = |n: u8, recipient: AccountId, class: u8| {
+            let name = ClientMsgId::from_bytes([n; 16]);
+            tx.enqueue(&NewOutboxEntry {
+                client_msg_id: name,
+                recipient: recipient.into(),
+                class,
+                devices: Vec::new(),
+                content: Secret::new(vec![n; 4]),
+                message: None,
+                now: Timestamp::ZERO,
+                keep: true,
+            })?;
+            Ok::<_, StoreError>(tx.outbox_entry(name)?.expect("it waits"))
+        };
+        let (chunk, fact) = (entry(1, own, 2)?, entry(2, own, 2)?);
+        let waits = entry(3, own, 2)?;
+        // To somebody else, and a message.
+        entry(4, account(2), 2)?;
+        entry(5, own, 1)?;
+        for (id, sent, is_history) in [(70, &chunk, true), (80, &fact, false)] {
+            tx.remove_outbox(sent.id)?;
+            tx.keep_sent(MessageId::new(id), sent, own, is_history, Timestamp::ZERO)?;
+        }
+        let places = [HistoryPlace::Sent(MessageId::new(70)), HistoryPlace::Outbox(waits.client_msg_id)];
+        let found = tx.history_copies(own, 2)?;
+        assert_eq!(found.iter().map(|copy| copy.place).collect::<Vec<_>>(), places);
+        assert_eq!(found.iter().map(|copy| copy.content.expose()[0]).collect::<Vec<_>>(), [1, 3]);
+        for place in places {
+            tx.put_history_copy(place, &Secret::new(vec![9]))?;
+        }
+        assert!(tx.history_copies(own, 2)?.iter().all(|copy| copy.content.expose()[..] == [9]));
+        assert_eq!(tx.sent_control(MessageId::new(70))?.expect("kept").content.expose()[..], [9]);
+        assert_eq!(tx.outbox_entry(waits.client_msg_id)?.expect("waits").content.expose()[..], [9]);
+        Ok(())
+    });
 }

@@ -232,6 +232,7 @@ impl<'a, 't> Cx<'a, 't> {
             presence::on_lost(self);
         }
         forget::drive(self)?;
+        history::forget_copies(self)?;
         presence::end_typing(self)?;
         inbox::flush_acks(self);
         groups::flush_acks(self)?;

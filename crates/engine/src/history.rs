@@ -289,6 +289,42 @@ pub(crate) fn on_accepted(cx: &mut Cx<'_, '_>, client_msg_id: ClientMsgId) -> Re
     Ok(())
 }
 
+/// Whether this send is a chunk.
+pub(crate) fn is_chunk(cx: &Cx<'_, '_>, client_msg_id: ClientMsgId) -> Result<bool, StoreError> {
+    Ok(cx.tx.history_jobs()?.iter().any(|job| job.in_flight == Some(client_msg_id)))
+}
+
+/// The words of what is gone leave the chunks that are on their way, and those kept to be sent again.
+pub(crate) fn forget_copies(cx: &mut Cx<'_, '_>) -> Result<(), StoreError> {
+    let (gone, Some(own)) = (cx.tx.take_gone(), cx.own()) else { return Ok(()) };
+    if gone.is_empty() {
+        return Ok(());
+    }
+    for copy in cx.tx.history_copies(own.account(), outbox::CONTROL)? {
+        let Ok(mut content) = pb::Content::decode(&copy.content.expose()[..]) else { continue };
+        let Some(pb::content::Body::HistoryChunk(chunk)) = &mut content.body else { continue };
+        let all = std::mem::take(&mut chunk.messages);
+        let mut changed = false;
+        for message in all {
+            match actions::held_by(&message).filter(|target| gone.contains(target)) {
+                None => chunk.messages.push(message),
+                Some(target) => {
+                    changed = true;
+                    // That something was said stays, where it was deleted for everyone.
+                    let left = cx.tx.message_named(target.author, target.name)?;
+                    if let Some(left) = left.filter(|_| !message.content.as_ref().is_some_and(actions::is_action)) {
+                        chunk.messages.push(give(cx, &left)?);
+                    }
+                }
+            }
+        }
+        if changed {
+            cx.tx.put_history_copy(copy.place, &Secret::new(content.encode_to_vec()))?;
+        }
+    }
+    Ok(())
+}
+
 /// A chunk could not be sent: its device is gone.
 pub(crate) fn on_gone(cx: &mut Cx<'_, '_>, client_msg_id: ClientMsgId) -> Result<(), StoreError> {
     for job in cx.tx.history_jobs()?.into_iter().filter(|job| job.in_flight == Some(client_msg_id)) {

@@ -398,11 +398,9 @@ pub(crate) fn on_accepted(cx: &mut Cx<'_, '_>, accepted: &pb::Accepted) -> Resul
     cx.tx.remove_outbox(entry.id)?;
     note_highest(cx, message_id)?;
     if entry.class != MESSAGE {
-        if entry.keep {
-            let name = entry.client_msg_id;
-            if let Some(recipient) = entry.recipient.peer() {
-                cx.tx.keep_sent(message_id, recipient, name, &entry.content, cx.now)?;
-            }
+        if let Some(recipient) = entry.recipient.peer().filter(|_| entry.keep) {
+            let is_history = history::is_chunk(cx, client_msg_id)?;
+            cx.tx.keep_sent(message_id, &entry, recipient, is_history, cx.now)?;
         }
         kept::settled(cx, client_msg_id, Some(message_id))?;
         return history::on_accepted(cx, client_msg_id);

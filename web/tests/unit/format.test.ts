@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { format, type Block, type Inline } from "../../src/features/messages/format";
+import { format, withoutMarks, type Block, type Inline } from "../../src/features/messages/format";
 
 const MARKS = { bold: "b", italic: "i", strike: "s" };
 
@@ -131,4 +131,18 @@ describe("whatever is written", () => {
       assert.ok(performance.now() - began < 1000, JSON.stringify(bit));
     }
   });
+});
+
+describe("one line of a list has the words alone", () => {
+  const cases: [string, string][] = [
+    ["hello", "hello"],
+    ["*bold* and _it's ~all~_ `code`", "bold and it's all code"],
+    ["2 * 3 * 4 and snake_case_name", "2 * 3 * 4 and snake_case_name"],
+    ["> quoted\nsaid", "quoted said"],
+    ["Bring:\n- tent\n- stove", "Bring: • tent • stove"],
+    ["2. second\n3. third", "2. second 3. third"],
+    ["```js\nlet a = 1;\n```", "let a = 1;"],
+    ["*cut off in the mid", "*cut off in the mid"],
+  ];
+  for (const [text, line] of cases) test(JSON.stringify(text), () => assert.equal(withoutMarks(text), line));
 });

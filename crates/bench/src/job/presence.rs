@@ -20,7 +20,7 @@ use std::task::Poll;
 use std::time::Duration;
 use tokio::task::JoinSet;
 
-/// The server gathers changes for so long, on purpose.
+/// The server gathers changes for so long at most, on purpose.
 const BATCH_NS: u64 = 250_000_000;
 /// Between two changes of the watched person: no batch has two.
 const FLIP_NS: u64 = NS_PER_S;
@@ -277,7 +277,7 @@ impl Flips {
         Ok(link)
     }
 
-    /// Every flip is told once, in its order. The delay counts from its moment, without the time that the server gathers.
+    /// Every flip is told once, in its order. The delay counts from its moment; late is what is beyond the time of gathering.
     async fn watch(self, mut link: Link, person: Bytes, shared: Shared) -> Result<Link> {
         let mut next = 0;
         let last = crate::clock::until(self.at(self.count)) + Duration::from_secs(5);
@@ -289,8 +289,9 @@ impl Flips {
                     let mut outcome = shared.borrow_mut();
                     // It went first.
                     if online == (next % 2 == 1) {
-                        let due = self.at(next) + BATCH_NS;
-                        outcome.delivered_latency.record_ns(now.saturating_sub(due));
+                        let delay = now.saturating_sub(self.at(next));
+                        outcome.delivered_latency.record_ns(delay);
+                        outcome.late_latency.record_ns(delay.saturating_sub(BATCH_NS));
                         next += 1;
                     } else {
                         outcome.tally.disorder += 1;

@@ -62,6 +62,7 @@ pub async fn presence(args: &Presence) -> Result<Report> {
         report.count("watchers", args.watchers.into());
         report.count("pushes", outcome.delivered_latency.count());
         report.latency("push_", &outcome.delivered_latency);
+        report.latency("push_late_", &outcome.late_latency);
     }
     report.verdict(&outcome);
     run.end().await?;

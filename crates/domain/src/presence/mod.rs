@@ -1,6 +1,6 @@
 //! Presence: who is told that who is here, and when they were last seen.
-//! Flow: heartbeat -> `here` -> the store; the store's feed -> `News` -> `Watcher`s of that person -> 250 ms after the first
-//!       change one look for each -> `Watcher::take` by the connection. Asked for: `subscribe` -> `judge` -> the same way.
+//! Flow: heartbeat -> `here` -> the store; the store's feed -> `News` -> `Watcher`s of that person -> at the next of its moments
+//!       one look for each -> `Watcher::take` by the connection. Asked for: `subscribe` -> `judge` -> the same way, 250 ms later.
 //! Always true:
 //! - a connection is told of people it subscribed to and may see, and of nobody else; of others no frame, error or delay tells
 //!   anything. Who loses the right is told so once, if told anything before;
@@ -33,8 +33,12 @@ use tokio::sync::Notify;
 use tokio::time::{Instant, MissedTickBehavior};
 use watcher::{Rights, Verdict, Wanted};
 
-/// What changes within this time after the first change goes together.
+/// A connection is told of changes at moments so far apart, together what came between two of them. The moments of different
+/// connections lie between each other: what many watch is not told to all of them at once.
 pub const BATCH: Duration = Duration::from_millis(250);
+/// Different moments within that time.
+const MOMENTS: u64 = 50;
+const MOMENT: Duration = Duration::from_millis(BATCH.as_millis() as u64 / MOMENTS);
 const TICK: Duration = Duration::from_secs(1);
 /// Subscriptions of all connections together: about 200 bytes each.
 const SUBSCRIPTIONS_MAX: usize = 2_000_000;
@@ -42,6 +46,16 @@ const FULL_AGAIN: Duration = Duration::from_secs(10);
 const SHARDS: usize = 64;
 /// Watchers after which the thread goes to those that were woken, which then write while the rest is told.
 const YIELD_AFTER: usize = 64;
+
+/// The next of a watcher's moments: after `now`, at most `BATCH` after it.
+fn next_moment(began: Instant, watcher: u64, now: Instant) -> Instant {
+    let passed = now.saturating_duration_since(began);
+    let in_round =
+        Duration::from_nanos(u64::try_from(passed.as_nanos() % BATCH.as_nanos()).expect("less than a batch"));
+    let own = MOMENT * u32::try_from(watcher % MOMENTS).expect("below MOMENTS");
+    let round = now - in_round;
+    if own > in_round { round + own } else { round + BATCH + own }
+}
 
 /// What the store told and nobody was told yet: the newest state of each person, of those alone who are watched.
 #[derive(Default)]
@@ -87,8 +101,10 @@ pub struct Presence {
     hasher: RandomState,
     subscriptions: AtomicUsize,
     next_watcher: AtomicU64,
-    /// Watchers with something to tell, in order of time.
-    due: Mutex<VecDeque<(Instant, Arc<Watcher>)>>,
+    /// Watchers with something to tell, each once, in order of time.
+    due: Mutex<BTreeMap<(Instant, u64), Arc<Watcher>>>,
+    /// From here moments are counted.
+    began: Instant,
     due_filled: Notify,
     /// Subscriptions whose right must be looked at again: each once.
     doubted: Mutex<VecDeque<(Arc<Watcher>, AccountId)>>,
@@ -122,6 +138,7 @@ impl Presence {
             subscriptions: AtomicUsize::new(0),
             next_watcher: AtomicU64::new(1),
             due: Mutex::default(),
+            began: Instant::now(),
             due_filled: Notify::new(),
             doubted: Mutex::default(),
             doubted_filled: Notify::new(),
@@ -152,7 +169,7 @@ impl Presence {
     }
 
     /// Subscribes to all of them, or refuses and does nothing. The returned work looks who may be seen; the answer leaves with
-    /// the batch that begins now, whatever it finds.
+    /// the batch that begins now, whatever it finds. Not at the connection's moment: how long was looked would show.
     pub fn subscribe(
         self: &Arc<Self>,
         watcher: &Arc<Watcher>,
@@ -172,7 +189,7 @@ impl Presence {
             self.store.watch(account);
         }
         if watcher.begin_batch() {
-            self.make_due(watcher, Instant::now());
+            self.make_due(watcher, Instant::now() + BATCH);
         }
         let (presence, watcher) = (Arc::clone(self), Arc::clone(watcher));
         Ok(async move {
@@ -242,10 +259,11 @@ impl Presence {
         }
     }
 
-    fn make_due(&self, watcher: &Arc<Watcher>, now: Instant) {
+    fn make_due(&self, watcher: &Arc<Watcher>, at: Instant) {
         let mut due = self.due.lock();
-        due.push_back((now + BATCH, Arc::clone(watcher)));
-        if due.len() == 1 {
+        let key = (at, watcher.id);
+        due.insert(key, Arc::clone(watcher));
+        if due.first_key_value().is_some_and(|(first, _)| *first == key) {
             self.due_filled.notify_one();
         }
     }
@@ -258,7 +276,7 @@ impl Presence {
             for (account, state) in states {
                 for (at, watcher) in self.watchers_of(account).iter().enumerate() {
                     if watcher.changed(account, state) {
-                        self.make_due(watcher, now);
+                        self.make_due(watcher, next_moment(self.began, watcher.id, now));
                     }
                     if at % YIELD_AFTER == YIELD_AFTER - 1 {
                         tokio::task::yield_now().await;
@@ -271,12 +289,17 @@ impl Presence {
     async fn tell_due(&self) {
         let mut told = 0;
         loop {
-            let (now, front) = (Instant::now(), self.due.lock().front().map(|(at, _)| *at));
-            match front {
+            let now = Instant::now();
+            let first = self.due.lock().first_key_value().map(|((at, _), _)| *at);
+            match first {
                 None => self.due_filled.notified().await,
-                Some(at) if at > now => tokio::time::sleep_until(at).await,
+                Some(at) if at > now => tokio::select! {
+                    () = tokio::time::sleep_until(at) => {}
+                    // Something that is due earlier came.
+                    () = self.due_filled.notified() => {}
+                },
                 Some(_) => {
-                    let due = self.due.lock().pop_front();
+                    let due = self.due.lock().pop_first();
                     if let Some((_, watcher)) = due {
                         watcher.end_batch();
                     }
@@ -328,7 +351,7 @@ impl Presence {
             state: PersonPresence { account: *account, online: false, last_seen: Timestamp::ZERO, hidden: true },
         }));
         if watcher.answer(&verdicts) {
-            self.make_due(watcher, Instant::now());
+            self.make_due(watcher, Instant::now() + BATCH);
         }
     }
 
@@ -371,5 +394,26 @@ impl Domain {
     pub fn check_presence(&self, of: DeviceAddress, accounts: usize) -> Result<(), Refusal> {
         let cost = u32::try_from(accounts).unwrap_or(u32::MAX);
         self.limiter.check_cost(Subject::PresenceLooks(of), cost, self.now())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn each_watcher_has_moments_of_its_own_and_one_in_every_batch_time() {
+        let began = Instant::now();
+        for after_us in [0, 1, 4_999, 5_000, 125_000, 249_999, 250_000, 250_001, 86_400_123_456] {
+            let now = began + Duration::from_micros(after_us);
+            let moments: Vec<Instant> = (0..200).map(|watcher| next_moment(began, watcher, now)).collect();
+            for (watcher, at) in (0..).zip(&moments) {
+                assert!(*at > now && *at <= now + BATCH, "{watcher} after {after_us} us");
+                assert_eq!(next_moment(began, watcher, *at), *at + BATCH, "{watcher} after {after_us} us");
+                assert_eq!(next_moment(began, watcher, *at - Duration::from_nanos(1)), *at);
+            }
+            assert_eq!(moments.into_iter().collect::<BTreeSet<_>>().len() as u64, MOMENTS);
+        }
     }
 }

@@ -65,6 +65,18 @@ pub(crate) fn to_wire(target: Target) -> pb::Target {
     pb::Target { author: id_bytes(target.author), name: Bytes::copy_from_slice(target.name.as_bytes()) }
 }
 
+/// Whose words a part of a history has: the message that it is, or the one that it is about. A deletion has none.
+pub(crate) fn held_by(given: &pb::HistoryMessage) -> Option<Target> {
+    let content = given.content.as_ref()?;
+    match content.body.as_ref().and_then(parts) {
+        Some((kind, about)) => about.filter(|_| kind != DELETE).and_then(target_of),
+        None => Some(Target {
+            author: AccountId::try_from(&given.sender_account[..]).ok()?,
+            name: ClientMsgId::try_from(&content.name[..]).ok()?,
+        }),
+    }
+}
+
 pub(crate) fn target(message: &StoredMessage) -> Target {
     Target { author: message.author, name: message.name }
 }

@@ -9,6 +9,7 @@
 
 use crate::{Lease, PresenceFeed, PresenceState, PresenceStore, StoreError};
 use async_trait::async_trait;
+use hashbrown::HashTable;
 use parking_lot::Mutex;
 use sotto_types::{AccountId, DeviceId, Timestamp, limits};
 use std::collections::HashMap;
@@ -22,6 +23,8 @@ const SHARDS: usize = 64;
 /// More seconds than a lease lasts.
 const BUCKETS: u64 = 128;
 const NONE: u32 = u32::MAX;
+/// Slots that are allocated at once.
+const BLOCK: usize = 32;
 
 #[derive(Debug)]
 struct Slot {
@@ -46,24 +49,51 @@ impl Slot {
     }
 }
 
+/// In blocks that stay where they are: growing moves nothing, and leaves no holes where something was.
+#[derive(Debug, Default)]
+struct Slots(Vec<Vec<Slot>>);
+
+impl Slots {
+    fn get(&self, index: u32) -> Option<&Slot> {
+        self.0.get(index as usize / BLOCK)?.get(index as usize % BLOCK)
+    }
+
+    fn get_mut(&mut self, index: u32) -> Option<&mut Slot> {
+        self.0.get_mut(index as usize / BLOCK)?.get_mut(index as usize % BLOCK)
+    }
+
+    /// Where it is.
+    fn push(&mut self, slot: Slot) -> u32 {
+        if self.0.last().is_none_or(|last| last.len() == BLOCK) {
+            self.0.push(Vec::with_capacity(BLOCK));
+        }
+        let before = (self.0.len() - 1) * BLOCK;
+        let last = self.0.last_mut().expect("there is one now");
+        last.push(slot);
+        u32::try_from(before + last.len() - 1).unwrap_or(NONE)
+    }
+}
+
 #[derive(Debug)]
 struct Shard {
-    slots: Vec<Slot>,
+    slots: Slots,
     free: u32,
-    /// The first lease of each account.
-    people: HashMap<AccountId, u32>,
+    /// The first lease of each account, by the account in its slot.
+    people: HashTable<u32>,
+    hasher: RandomState,
     buckets: [u32; BUCKETS as usize],
     /// The second that was looked at last.
     ticked: u64,
     watched: HashMap<AccountId, u32>,
 }
 
-impl Default for Shard {
-    fn default() -> Self {
+impl Shard {
+    fn new(hasher: RandomState) -> Self {
         Self {
-            slots: Vec::new(),
+            slots: Slots::default(),
             free: NONE,
-            people: HashMap::new(),
+            people: HashTable::new(),
+            hasher,
             buckets: [NONE; BUCKETS as usize],
             ticked: 0,
             watched: HashMap::new(),
@@ -87,12 +117,14 @@ impl fmt::Debug for MemoryPresence {
 
 impl MemoryPresence {
     pub fn new(feed: Arc<dyn PresenceFeed>) -> Self {
-        let shards = (0..SHARDS).map(|_| Mutex::default()).collect();
-        Self { shards, hasher: RandomState::new(), feed, online: AtomicUsize::new(0) }
+        let hasher = RandomState::new();
+        let shards = (0..SHARDS).map(|_| Mutex::new(Shard::new(hasher.clone()))).collect();
+        Self { shards, hasher, feed, online: AtomicUsize::new(0) }
     }
 
     fn shard(&self, of: AccountId) -> &Mutex<Shard> {
-        let index = usize::try_from(self.hasher.hash_one(of) % SHARDS as u64).expect("below SHARDS");
+        // The lowest and the highest bits are for the table within.
+        let index = usize::try_from((self.hasher.hash_one(of) >> 40) % SHARDS as u64).expect("below SHARDS");
         self.shards.get(index).expect("below SHARDS")
     }
 
@@ -117,12 +149,19 @@ impl MemoryPresence {
 
 impl Shard {
     fn slot(&mut self, index: u32) -> &mut Slot {
-        self.slots.get_mut(index as usize).expect("an index of a slot of this shard")
+        self.slots.get_mut(index).expect("an index of a slot of this shard")
     }
 
-    fn find(&self, account: AccountId, is_it: impl Fn(&Slot) -> bool) -> Option<u32> {
-        let mut index = *self.people.get(&account)?;
-        while let Some(slot) = self.slots.get(index as usize) {
+    /// The account's first lease.
+    fn first_of(&mut self, account: AccountId) -> Option<&mut u32> {
+        let hash = self.hasher.hash_one(account);
+        let slots = &self.slots;
+        self.people.find_mut(hash, |index| slots.get(*index).is_some_and(|slot| slot.account == account))
+    }
+
+    fn find(&mut self, account: AccountId, is_it: impl Fn(&Slot) -> bool) -> Option<u32> {
+        let mut index = *self.first_of(account)?;
+        while let Some(slot) = self.slots.get(index) {
             if is_it(slot) {
                 return Some(index);
             }
@@ -134,36 +173,35 @@ impl Shard {
     /// True if it is the account's first.
     fn insert(&mut self, lease: Lease, now: Timestamp) -> bool {
         let Lease { of, epoch } = lease;
-        let mut slot = Slot {
+        let head = self.first_of(of.account).copied();
+        let slot = Slot {
             account: of.account,
             epoch,
             seen: now,
             others_seen: Timestamp::ZERO,
-            sibling: NONE,
+            sibling: head.unwrap_or(NONE),
             before: NONE,
             after: NONE,
             bucket: 0,
             device: of.device,
         };
-        let place = self.people.entry(of.account);
-        let is_first = matches!(place, Entry::Vacant(_));
-        let index = if self.free == NONE { u32::try_from(self.slots.len()).unwrap_or(NONE) } else { self.free };
-        let head = place.or_insert(index);
-        if !is_first {
-            slot.sibling = std::mem::replace(head, index);
-        }
-        if self.free == NONE {
-            if self.slots.len() == self.slots.capacity() {
-                // Not twice as many: there are as many slots as people.
-                self.slots.reserve_exact((self.slots.len() / 4).max(16));
-            }
-            self.slots.push(slot);
+        let index = if self.free == NONE {
+            self.slots.push(slot)
         } else {
+            let index = self.free;
             self.free = self.slot(index).after;
             *self.slot(index) = slot;
+            index
+        };
+        if let Some(first) = self.first_of(of.account) {
+            *first = index;
+        } else {
+            let Self { people, slots, hasher, .. } = self;
+            let hash_of = |index: &u32| slots.get(*index).map_or(0, |slot| hasher.hash_one(slot.account));
+            people.insert_unique(hasher.hash_one(of.account), index, hash_of);
         }
         self.put_in_bucket(index);
-        is_first
+        head.is_none()
     }
 
     /// Into the bucket of the second in which its lease ends.
@@ -199,12 +237,15 @@ impl Shard {
         self.take_from_bucket(index);
         let Slot { account, sibling, others_seen, .. } = *self.slot(index);
         let last_seen = others_seen.max(at);
-        let head = *self.people.get(&account).expect("an account with a lease is here");
+        let head = *self.first_of(account).expect("an account with a lease is here");
         let left = if head == index {
             if sibling == NONE {
-                self.people.remove(&account);
-            } else {
-                self.people.insert(account, sibling);
+                let hash = self.hasher.hash_one(account);
+                if let Ok(found) = self.people.find_entry(hash, |found| *found == index) {
+                    found.remove();
+                }
+            } else if let Some(first) = self.first_of(account) {
+                *first = sibling;
             }
             sibling
         } else {
@@ -224,7 +265,7 @@ impl Shard {
         }
         if self.people.is_empty() {
             // After a rush.
-            (self.slots, self.free, self.people) = (Vec::new(), NONE, HashMap::new());
+            (self.slots, self.free, self.people) = (Slots::default(), NONE, HashTable::new());
         }
         Some((account, last_seen))
     }
@@ -343,22 +384,25 @@ mod tests {
 
     const T0: Timestamp = Timestamp::from_ms(1_800_000_000_000);
 
+    /// Slots there is room for.
+    fn capacity(shard: &Mutex<Shard>) -> usize {
+        shard.lock().slots.0.iter().map(Vec::capacity).sum()
+    }
+
     #[test]
-    fn a_person_costs_less_than_150_bytes() {
+    fn a_person_costs_less_than_100_bytes() {
         let store = MemoryPresence::new(Arc::new(Deaf));
         let people = 50_000;
         (0..people).for_each(|number| store.here(lease(number), T0));
         let bytes = |shard: &Mutex<Shard>| {
-            let shard = shard.lock();
-            // A hash table has eight places for seven values, a power of two of them, and a byte for each.
-            let places = (shard.people.capacity() * 8 / 7).next_power_of_two();
-            shard.slots.capacity() * size_of::<Slot>() + places * (size_of::<(AccountId, u32)>() + 1)
+            let table = shard.lock().people.allocation_size();
+            capacity(shard) * size_of::<Slot>() + table
         };
         let each = store.shards.iter().map(bytes).sum::<usize>() / people as usize;
-        assert!(each < 150, "{each} bytes");
-        // At its worst, just after both have grown.
-        let worst = size_of::<Slot>() * 5 / 4 + (size_of::<(AccountId, u32)>() + 1) * 16 / 7;
-        assert!(worst < 150, "{worst} bytes");
+        assert!(each < 100, "{each} bytes");
+        // At its worst, just after the table has grown.
+        let worst = size_of::<Slot>() + (size_of::<u32>() + 1) * 16 / 7;
+        assert!(worst < 100, "{worst} bytes");
     }
 
     #[tokio::test]
@@ -366,8 +410,7 @@ mod tests {
         let store = MemoryPresence::new(Arc::new(Deaf));
         let mut now = T0;
         (0..1000).for_each(|number| store.here(lease(number), now));
-        let capacity =
-            |store: &MemoryPresence| store.shards.iter().map(|shard| shard.lock().slots.capacity()).sum::<usize>();
+        let capacity = |store: &MemoryPresence| store.shards.iter().map(capacity).sum::<usize>();
         let before = capacity(&store);
         for _ in 0..300 {
             now = now.plus(std::time::Duration::from_secs(1));

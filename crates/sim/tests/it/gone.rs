@@ -1,14 +1,20 @@
 //! What disappears is gone: on time, on every device; and what a person arranged is on all their devices.
 
+use prost::Message as _;
 use sotto_engine::{
-    Command, CommandError, ConversationChanges, ConversationView, ErrorKind, MessageBody, PreferenceChanges, Reply,
+    Command, CommandError, ConversationChanges, ConversationView, ErrorKind, MessageBody, MessageRef,
+    PreferenceChanges, Reply,
 };
 use sotto_sim::scenes::{create, say};
 use sotto_sim::{Device, Sim, acquainted};
 use sotto_types::{AccountId, Conversation};
 #[cfg(target_arch = "wasm32")]
 use sotto_wasm_test::test;
+use sotto_wire::pb;
 use std::time::Duration;
+
+/// The outbox's class of what is no message.
+const CONTROL: u8 = 2;
 
 fn set_timer(
     sim: &mut Sim,
@@ -192,4 +198,58 @@ fn devices_that_arrange_at_once_agree() {
         let folders = [ann, second, third].map(|device| show(&mut sim, device, bob_id).folder);
         assert!(folders[0].is_some() && folders.iter().all(|folder| *folder == folders[0]), "seed {seed}: {folders:?}");
     }
+}
+
+/// All that is kept of history that left for other devices, or is about to.
+fn copies(sim: &mut Sim, device: Device) -> Vec<pb::HistoryMessage> {
+    let own = sim.account(device);
+    let copies = sim.copy_profile(device).transaction(|tx| tx.history_copies(own, CONTROL)).expect("a store");
+    let contents = copies.iter().map(|copy| pb::Content::decode(&copy.content.expose()[..]).expect("a content"));
+    let of_chunk = |content: pb::Content| match content.body {
+        Some(pb::content::Body::HistoryChunk(chunk)) => chunk.messages,
+        _ => Vec::new(),
+    };
+    contents.flat_map(of_chunk).collect()
+}
+
+fn hold(copies: &[pb::HistoryMessage], word: &str) -> bool {
+    let has = |message: &pb::HistoryMessage| {
+        let bytes = message.encode_to_vec();
+        bytes.windows(word.len()).any(|part| part == word.as_bytes())
+    };
+    copies.iter().any(has)
+}
+
+/// Chunks that were given are kept, in case they have to be sent again.
+#[test]
+fn what_is_gone_is_in_no_copy_of_the_history_that_was_given_away() {
+    let (mut sim, ann, bob) = acquainted(726);
+    let (ann_id, bob_id) = (sim.account(ann), sim.account(bob));
+    let words = ["xylophone", "zeppelin", "quagmire", "stays"];
+    let messages = words.map(|word| {
+        sim.send(ann, "bob", word);
+        sim.run_for(Duration::from_secs(1));
+        let message = sim.history(ann, bob_id).pop().expect("it was sent");
+        MessageRef { from: ann_id, name: message.name }
+    });
+    let [forgotten, deleted, edited, _] = messages;
+    let edit = Command::Edit { message: edited, body: "morass".into(), mentions: Vec::new() };
+    sim.ask(ann, edit).expect("it can be changed");
+    sim.run_for(Duration::from_secs(1));
+    let second = sim.link(ann);
+    let given = copies(&mut sim, ann);
+    for word in words.into_iter().chain(["morass"]) {
+        assert!(hold(&given, word), "{word} is there, or this test shows nothing");
+    }
+    sim.ask(ann, Command::Delete { messages: vec![forgotten, edited], for_everyone: false }).expect("they go");
+    sim.ask(ann, Command::Delete { messages: vec![deleted], for_everyone: true }).expect("it goes");
+    let left = copies(&mut sim, ann);
+    for word in ["xylophone", "zeppelin", "quagmire", "morass"] {
+        assert!(!hold(&left, word), "{word}");
+    }
+    assert!(hold(&left, "stays"));
+    assert_eq!(left.iter().filter(|message| message.deleted).count(), 1, "that something was said stays");
+    sim.run_for(Duration::from_secs(60));
+    assert_eq!(shown(&mut sim, second, bob_id), shown(&mut sim, ann, bob_id));
+    assert_eq!(shown(&mut sim, second, bob_id).last().map(String::as_str), Some("stays"));
 }

@@ -3,6 +3,7 @@ import { isGroup } from "../../engine/recipient";
 import { t } from "../../strings";
 import { authorOf, changeText } from "../conversation/groupLine";
 import { deletedText, timerText } from "../conversation/lineText";
+import { withoutMarks } from "../messages/format";
 
 const LENGTH = 160;
 
@@ -10,7 +11,7 @@ const LENGTH = 160;
 export function previewText(message: MessageView): string {
   switch (message.body.kind) {
     case "text":
-      return oneLine(message.body.body);
+      return oneLine(withoutMarks(shown(message.body.body)));
     case "undecryptable":
       return t("list.waiting");
     case "key_changed":
@@ -46,8 +47,11 @@ export function rowText(message: MessageView): string {
   return isSaid(message) && isGroup(message.conversation) ? t("list.says", { name: authorOf(message), text }) : text;
 }
 
-/** Line breaks become spaces; no more than a list ever shows, so that a 32 KiB text costs nothing. */
+/** No more than a list ever shows, so that a 32 KiB text costs nothing. */
+const shown = (text: string): string => text.slice(0, LENGTH * 2);
+
+/** Line breaks become spaces. */
 export function oneLine(text: string): string {
-  const start = text.slice(0, LENGTH * 2).replace(/\s+/gu, " ").trim();
+  const start = shown(text).replace(/\s+/gu, " ").trim();
   return start.length > LENGTH ? `${start.slice(0, LENGTH)}…` : start;
 }

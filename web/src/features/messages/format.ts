@@ -80,6 +80,19 @@ export function format(text: string, mentions: readonly Mention[] = []): Block[]
   return blocks;
 }
 
+/** A text's words without marks, for one line of a list. */
+export function withoutMarks(text: string): string {
+  if (!/[*_~`>-]|\d\./u.test(text)) return text;
+  const words = (parts: readonly Inline[]): string => parts.map((part) => ("parts" in part ? words(part.parts) : part.text)).join("");
+  return format(text)
+    .map((block) => {
+      if (block.kind === "code") return block.text;
+      if (block.kind !== "list") return words(block.parts);
+      return block.items.map((item, at) => `${block.start === null ? "•" : `${block.start + at}.`} ${words(item)}`).join(" ");
+    })
+    .join(" ");
+}
+
 /** A word right behind the opening names the language: nobody colours it. */
 function codeOf(inside: string): string {
   return inside.replace(/^[\w+-]{0,20}[ \t]*\n/u, "").replace(/\n$/u, "");

@@ -11,7 +11,7 @@ import { peopleText } from "../conversation/groupLine";
 import { drawPart } from "../conversation/MessageText";
 import { safeHref } from "../conversation/text";
 import { goTo, react } from "./actions";
-import { format, type Block, type Inline } from "./format";
+import { format, withoutMarks, type Block, type Inline } from "./format";
 import { remaining } from "./remaining";
 
 /** On top of the words: where they come from, what they answer, what their writer saw behind their link. */
@@ -38,7 +38,7 @@ function Quote({ quote, conversation }: { quote: QuoteView; conversation: string
       <b className={`hue-${hueOf(quote.author.account)}`}>
         <bdi>{name}</bdi>
       </b>
-      <span dir="auto">{quote.text === null ? t("quote.gone") : quote.text}</span>
+      <span dir="auto">{quote.text === null ? t("quote.gone") : withoutMarks(quote.text)}</span>
     </>
   );
   if (quote.text === null) return <div className="quote gone">{inside}</div>;
