@@ -163,12 +163,14 @@ test("a chat is muted by its menu, with the mouse and with the keys", async ({ s
   const item = (name: string): Locator => page.getByRole("menuitem", { name, exact: true });
 
   await ann.row(/carl/).click({ button: "right" });
-  await item("Mute").hover();
-  const box = await item("Always").boundingBox();
-  if (box === null) throw new Error("the submenu is open");
-  // As a hand moves: over what lies in between.
-  await page.mouse.move(box.x + 20, box.y + box.height / 2, { steps: 12 });
-  await item("Always").click();
+  // As a hand moves: over what lies in between. That takes 300 ms at most, or the submenu closes, and one tries again.
+  await expect(async () => {
+    await item("Mute").hover();
+    const box = await item("Always").boundingBox({ timeout: 2_000 });
+    if (box === null) throw new Error("the submenu is open");
+    await page.mouse.move(box.x + 20, box.y + box.height / 2, { steps: 5 });
+    await item("Always").click({ timeout: 2_000 });
+  }).toPass();
   await expect(item("Mute")).toBeHidden();
 
   await ann.row(/carl/).click({ button: "right" });

@@ -46,7 +46,7 @@ async function check(page: Page, where: string, floating = false): Promise<void>
 
 test("an answer shows what it answers, and leads there", async ({ register }) => {
   const { ann, bob } = await pair(register);
-  for (let at = 0; at < 25; at++) await ann.send(`line ${at}`);
+  for (let at = 0; at < 25; at++) await ann.send(`line ${at} of many`);
   await bob.send("something to answer");
   await expect(ann.bubble("something to answer")).toBeVisible();
 
@@ -60,8 +60,8 @@ test("an answer shows what it answers, and leads there", async ({ register }) =>
   await act(ann, "something to answer", "Reply");
   await ann.send("the answer");
   await expect(ann.page.getByRole("group", { name: "Reply to bob" })).toBeHidden();
-  for (let at = 30; at < 60; at++) await ann.send(`line ${at}`);
-  await expect(bob.bubble("line 59")).toBeVisible();
+  for (let at = 30; at < 60; at++) await ann.send(`line ${at} of many`);
+  await expect(bob.bubble("line 59 of many")).toBeVisible();
 
   // Bob looks at the answer, and from there at what it answers.
   await bob.page.getByRole("button", { name: "Search in chat" }).first().click();

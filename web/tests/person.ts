@@ -117,7 +117,7 @@ export class Person {
     return this.page.getByRole("log", { name: /^Messages with|Note to self/ });
   }
 
-  /** The messages with this text in them. */
+  /** The messages with this text in them. The time stands right behind it: "line 1" at 19:12 has "line 11", too. */
   bubble(text: string): Locator {
     return this.log.getByRole("article").filter({ hasText: text });
   }

@@ -25,6 +25,8 @@ const OPEN_TIMEOUT: Duration = Duration::from_secs(30);
 const SILENCE_MAX: Duration = Duration::from_secs(70);
 /// A connection that held for so long was a good one.
 const STABLE: Duration = Duration::from_secs(60);
+/// A group of which something came and that cannot be fetched holds up `QueueDrained` for so long at most.
+const GROUPS_PATIENCE: Duration = Duration::from_secs(10);
 /// Smaller steps of the clock are jitter.
 const SET_BACK_MIN: Duration = Duration::from_secs(1);
 const CLOCK_OFF: i64 = 5 * 60 * 1000;
@@ -67,8 +69,8 @@ pub(crate) struct Link {
     pub signing_in: bool,
     /// Server's clock minus ours.
     pub clock_off_ms: i64,
-    /// Drained on the wire, but entries are parked: told when they are through.
-    drained_on_wire: bool,
+    /// Since when the wire is drained. If entries are parked it is told when they are through.
+    drained_on_wire: Option<Timestamp>,
     /// The server knows no strangers.
     pub everybody_accepted: bool,
     /// Sent on this connection; the server has them once it answers a later heartbeat, unless it refuses them before.
@@ -99,7 +101,7 @@ impl Link {
             token: None,
             signing_in: false,
             clock_off_ms: 0,
-            drained_on_wire: false,
+            drained_on_wire: None,
             everybody_accepted: false,
             reads_told: Vec::new(),
             last_reference: 0,
@@ -156,6 +158,7 @@ impl Link {
             token.expires = token.expires.minus(by);
         }
         self.reads_again = self.reads_again.map(|at| at.minus(by));
+        self.drained_on_wire = self.drained_on_wire.map(|at| at.minus(by));
     }
 
     pub fn wait(&mut self, until: Timestamp) {
@@ -188,7 +191,8 @@ pub(crate) fn next_time(core: &Core) -> Option<Timestamp> {
     };
     let renew =
         core.link.token.as_ref().filter(|_| core.link.is_up() && !core.link.signing_in).map(|token| token.renew_at);
-    phase.into_iter().chain(renew).chain(core.link.reads_again.filter(|_| core.link.is_up())).min()
+    let told = core.link.drained_on_wire.filter(|_| core.link.is_draining()).map(|since| since.plus(GROUPS_PATIENCE));
+    phase.into_iter().chain(renew).chain(told).chain(core.link.reads_again.filter(|_| core.link.is_up())).min()
 }
 
 /// The time of a step. If the clock was set back since the last one, what waits waits as long as it would have.
@@ -373,7 +377,7 @@ pub(crate) fn forget_transport(core: &mut Core) {
     core.groups.forget_transport();
     core.presence.forget_transport();
     core.acks = inbox::Acks::default();
-    core.link.drained_on_wire = false;
+    core.link.drained_on_wire = None;
     core.link.reads_told.clear();
     core.link.last_reference = 0;
     core.link.reads_again = None;
@@ -423,7 +427,7 @@ pub(crate) fn on_frame(cx: &mut Cx<'_, '_>, bytes: Bytes) -> Result<(), StoreErr
         _ if !cx.core.link.is_up() => Ok(()),
         Some(Body::Deliver(deliver)) => inbox::on_deliver(cx, deliver),
         Some(Body::QueueDrained(_)) => {
-            cx.core.link.drained_on_wire = true;
+            cx.core.link.drained_on_wire = Some(cx.now);
             cx.core.link.attempt = 0;
             told_when_drained(cx)
         }
@@ -472,10 +476,12 @@ fn on_refused_read(cx: &mut Cx<'_, '_>, reference: u32, wait: Option<Duration>) 
 }
 
 fn told_when_drained(cx: &mut Cx<'_, '_>) -> Result<(), StoreError> {
-    if cx.core.link.drained_on_wire
-        && cx.core.parked.is_empty()
-        && let Phase::Up { drained, .. } = &mut cx.core.link.phase
+    let link = &mut cx.core.link;
+    if let Phase::Up { drained, .. } = &mut link.phase
         && !*drained
+        && let Some(since) = link.drained_on_wire
+        && cx.core.parked.is_empty()
+        && (cx.core.groups.has_none_parked() || since.plus(GROUPS_PATIENCE) <= cx.now)
     {
         *drained = true;
         cx.event(Event::QueueDrained);
@@ -491,7 +497,7 @@ fn on_welcome(cx: &mut Cx<'_, '_>, welcome: &pb::Welcome) -> Result<(), StoreErr
     }
     let heartbeat = cx.now.plus(limits::HEARTBEAT);
     cx.core.link.phase = Phase::Up { since: cx.now, drained: false, heartbeat, heard: cx.now };
-    cx.core.link.drained_on_wire = false;
+    cx.core.link.drained_on_wire = None;
     cx.core.link.everybody_accepted = welcome.everybody_accepted;
     note_server_time(cx, welcome.server_time_ms);
     if cx.core.link.foreground != cx.core.link.greeted_in_foreground {

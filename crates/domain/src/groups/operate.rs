@@ -220,7 +220,7 @@ pub(super) async fn check_succeed(domain: &Domain, state: &GroupState) -> Result
     }
 }
 
-fn check_details(operation: &VerifiedOperation, details: Option<&Bytes>) -> Result<(), Refusal> {
+pub(super) fn check_details(operation: &VerifiedOperation, details: Option<&Bytes>) -> Result<(), Refusal> {
     let named = match operation.change() {
         Change::Create { details_hash, .. } | Change::SetDetails { details_hash } => Some(details_hash),
         _ => None,

@@ -5,13 +5,13 @@
 //! - an operation that is another one than the one here is refused: a list is never replaced;
 //! - only in the weeks after a restore (`Restored::takes_receipts`).
 
-use super::operate::{check_succeed, conflict, refused};
+use super::operate::{check_details, check_succeed, conflict, refused};
 use super::unknown_group;
 use crate::limiter::Subject;
 use crate::{Domain, PostOperation, Refusal, SignedIn};
-use sotto_crypto::group::{Change, GroupState, VerifiedOperation, details_hash, verify_operation};
+use sotto_crypto::group::{Change, GroupState, VerifiedOperation, verify_operation};
 use sotto_ports::OperationRefused;
-use sotto_types::{ErrorCode, GroupId, limits};
+use sotto_types::{ErrorCode, GroupId};
 
 /// How far the list goes now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,7 +58,10 @@ impl Domain {
             return Err(Refusal::new(ErrorCode::GroupOperationRefused, detail));
         }
         self.limiter.check(Subject::GroupOperations(who.address.account), self.now())?;
-        check_given(&operation, &post)?;
+        // They may be missing: whoever gives an operation back need not have them any more.
+        if post.details.is_some() {
+            check_details(&operation, post.details.as_ref())?;
+        }
         let group = self.group(id).await?;
         let (follows, after, applied) = match (&group, operation.change()) {
             (None, Change::Create { .. }) => {
@@ -106,21 +109,5 @@ impl Domain {
             Some(_) => Ok(true),
             None => Err(conflict()),
         }
-    }
-}
-
-/// Details, if they came along, are the ones that are named.
-fn check_given(operation: &VerifiedOperation, post: &PostOperation) -> Result<(), Refusal> {
-    let Some(details) = &post.details else { return Ok(()) };
-    if details.len() > limits::GROUP_DETAILS_BYTES {
-        return Err(Refusal::new(ErrorCode::TooLarge, "the details are over 64 KiB"));
-    }
-    match operation.change() {
-        Change::Create { details_hash: named, .. } | Change::SetDetails { details_hash: named }
-            if *named == details_hash(details) =>
-        {
-            Ok(())
-        }
-        _ => Err(Refusal::new(ErrorCode::BadRequest, "the details are not the ones that the operation names")),
     }
 }

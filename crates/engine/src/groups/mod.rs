@@ -104,6 +104,11 @@ impl Groups {
         self.live.entry(group).or_default()
     }
 
+    /// No entry waits for its group to be fetched, or for keys.
+    pub(crate) fn has_none_parked(&self) -> bool {
+        self.live.iter().all(|(_, live)| live.parked.is_empty())
+    }
+
     /// What belonged to the connection.
     pub(crate) fn forget_transport(&mut self) {
         self.keys_sent.clear();

@@ -1,8 +1,8 @@
 //! Groups: one signed list, every message once and in order for every device of every member, and a server that cannot cheat.
 
-use sotto_engine::{Command, ErrorKind, GroupChange, GroupChangeView, GroupRole, MessageBody, MessageStatus};
-use sotto_sim::Sim;
+use sotto_engine::{Command, ErrorKind, Event, GroupChange, GroupChangeView, GroupRole, MessageBody, MessageStatus};
 use sotto_sim::scenes::{change, create, named, say, view};
+use sotto_sim::{Sim, acquainted};
 #[cfg(target_arch = "wasm32")]
 use sotto_wasm_test::test;
 use std::time::Duration;
@@ -122,6 +122,32 @@ fn a_device_away_through_ten_key_changes_reads_everything() {
     sim.set_network(cem, true);
     sim.run();
     assert_eq!(sim.texts(cem, group), said);
+}
+
+#[test]
+fn what_waited_is_all_here_once_the_queue_is_drained() {
+    for seed in 0..10 {
+        let (mut sim, ann, bob) = acquainted(430 + seed);
+        sim.set_network(bob, false);
+        sim.register("cem");
+        let group = create(&mut sim, ann, "Trip", &["cem"]);
+        change(&mut sim, ann, group, GroupChange::Add { members: vec![named("bob")] });
+        sim.run();
+        for n in 0..3 {
+            say(&mut sim, ann, group, &format!("message {n}"));
+        }
+        sim.run();
+        sim.clear_events(bob);
+        sim.set_network(bob, true);
+        sim.run();
+        let happened = |event: &Event| match event {
+            Event::MessageAdded { message, .. } if matches!(message.body, MessageBody::Text { .. }) => Some("message"),
+            Event::QueueDrained => Some("drained"),
+            _ => None,
+        };
+        let happened: Vec<_> = sim.events(bob).iter().filter_map(happened).collect();
+        assert_eq!(happened, ["message", "message", "message", "drained"], "{seed}: its list had to be fetched first");
+    }
 }
 
 #[test]
