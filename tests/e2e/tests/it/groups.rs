@@ -3,9 +3,12 @@
 //! who has received and read a message is told to its author.
 //! Elsewhere: the command line of groups is in `groups_cli.rs`, crashes in `groups_crash.rs`.
 
-use sotto_engine::api::{Command, ErrorKind, GroupChange, GroupChangeView, GroupRole, MessageBody, MessageStatus};
+use sotto_engine::api::{
+    Command, ErrorKind, GroupChange, GroupChangeView, GroupFanout, GroupRole, MessageBody, MessageStatus, NewGroup,
+    Reply,
+};
 use sotto_testkit::client::TestClient;
-use sotto_testkit::group::{accounts, said_while_in, who};
+use sotto_testkit::group::{accounts, new_group, said_while_in, who};
 use sotto_testkit::{DEADLINE, Ledger, TestServer, eventually};
 use sotto_types::GroupId;
 use std::sync::Arc;
@@ -152,6 +155,49 @@ async fn the_new_read_nothing_from_before_and_the_removed_nothing_from_after() {
         let said: Vec<_> = client.said(group).await.into_iter().filter(|(_, text)| text != "let me in").collect();
         assert_eq!(said, said_while_in(&history, account), "{}", client.name);
     }
+}
+
+#[tokio::test]
+async fn a_group_without_sender_keys_keeps_the_same_promises() {
+    let world = World::new().await;
+    let [ann, bob, mut cem] = [world.person("ann").await, world.person("bob").await, world.person("cem").await];
+    let group = NewGroup { fanout: GroupFanout::Pairwise, ..new_group("small", &["bob", "cem"]) };
+    let Reply::Group { group } = ann.command(Command::CreateGroup { group }).await else { panic!("no group") };
+    let group = group.group;
+    until_in(&bob, group).await;
+    until_in(&cem, group).await;
+    for n in 0..3 {
+        for speaker in [&ann, &bob, &cem] {
+            let text = format!("{} #{n}", speaker.name);
+            speaker.say(group, &text).await;
+            until_all_have(&[&ann, &bob, &cem], &text).await;
+        }
+    }
+    cem.stop().await;
+    for n in 3..6 {
+        for (speaker, hearer) in [(&ann, &bob), (&bob, &ann)] {
+            let text = format!("{} #{n}", speaker.name);
+            speaker.say(group, &text).await;
+            hearer.until_text(&text).await;
+        }
+    }
+    until_nothing_waits(&mut cem).await;
+    let said = ann.said(group).await;
+    assert_eq!(said.len(), 15);
+    for client in [&bob, &cem] {
+        assert_eq!(client.said(group).await, said, "{}", client.name);
+    }
+
+    ann.change_group(group, GroupChange::Remove { members: who(&["bob"]) }).await;
+    bob.until_group(group, "being removed", |view| view.my_role.is_none()).await;
+    for (speaker, hearer, text) in [(&ann, &cem, "without bob"), (&cem, &ann, "indeed")] {
+        speaker.say(group, text).await;
+        hearer.until_text(text).await;
+    }
+    ann.send("bob", "ann>bob#after").await;
+    bob.until_text("ann>bob#after").await;
+    assert_eq!(bob.said(group).await, said);
+    assert_eq!(world.ledger.take_undecryptable(), Vec::<String>::new());
 }
 
 #[tokio::test]
