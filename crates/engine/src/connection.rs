@@ -191,7 +191,9 @@ pub(crate) fn next_time(core: &Core) -> Option<Timestamp> {
     };
     let renew =
         core.link.token.as_ref().filter(|_| core.link.is_up() && !core.link.signing_in).map(|token| token.renew_at);
-    let told = core.link.drained_on_wire.filter(|_| core.link.is_draining()).map(|since| since.plus(GROUPS_PATIENCE));
+    // What is parked in the inbox has no end of its patience: it goes on with an answer.
+    let waits_for_groups = core.link.is_draining() && core.parked.is_empty();
+    let told = core.link.drained_on_wire.filter(|_| waits_for_groups).map(|since| since.plus(GROUPS_PATIENCE));
     phase.into_iter().chain(renew).chain(told).chain(core.link.reads_again.filter(|_| core.link.is_up())).min()
 }
 

@@ -108,3 +108,35 @@ fn a_clock_that_is_set_back_stalls_nothing() {
     let Ok(Reply::Status { status }) = sim.ask(bob, Command::Status) else { panic!("no status") };
     assert_eq!(status.outbox, 0);
 }
+
+#[test]
+fn what_waits_for_long_on_its_sender_does_not_keep_the_device_awake() {
+    let (mut sim, ann, bob) = acquainted(61);
+    let cem = sim.register("cem");
+    sim.set_network(bob, false);
+    sim.send(cem, "bob", "who am I?");
+    sim.run();
+    let asked = Rc::new(Cell::new(0));
+    let counted = Rc::clone(&asked);
+    sim.answer_hook = Some(Box::new(move |device, path, answer| {
+        if device == bob && path.contains("/devices") {
+            counted.set(counted.get() + 1);
+            (answer.status, answer.body) = (502, Vec::new());
+        }
+    }));
+    sim.clear_events(bob);
+    sim.set_network(bob, true);
+    sim.trace = Some(Vec::new());
+    sim.run_for(Duration::from_secs(60));
+    assert!(asked.get() > 1, "it is asked for again and again");
+    let wakes = sim.trace.take().into_iter().flatten().filter(|effect| effect.contains("WakeAt")).count();
+    assert!(wakes < 500, "{wakes} times");
+    sim.answer_hook = None;
+    sim.run_for(Duration::from_secs(600));
+    let (ann_id, cem_id) = (sim.account(ann), sim.account(cem));
+    assert_eq!(sim.texts(bob, cem_id), ["who am I?"]);
+    assert!(sim.events(bob).contains(&Event::QueueDrained));
+    sim.send(bob, "ann", "all is well");
+    sim.run();
+    assert!(!sim.texts(bob, ann_id).is_empty());
+}
