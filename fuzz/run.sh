@@ -32,9 +32,11 @@ finish() {
     wait "$pid" || { result="FAILED: see $log"; status=1; }
     local stat edges
     stat() { sed -n "s/^stat::$1: *//p" "$log" | tail -n 1; }
-    edges=$(grep -o 'cov: [0-9]*' "$log" | tail -n 1 | cut -d' ' -f2 || true)
+    edges=$(grep -ao 'cov: [0-9]*' "$log" | tail -n 1 | cut -d' ' -f2 || true)
     printf '%-20s %12s %10s %8s  %s\n' "$target" "$(stat number_of_executed_units)" "$(stat average_exec_per_sec)" \
         "$edges" "$result"
+    # Whoever reads only this output gets the reason and the input itself, too.
+    [[ $result == ok ]] || grep -a -A 4 'panicked at\|ERROR\|^Base64' "$log" | cut -c1-2000 | sed 's/^/    /'
 }
 
 previous=()

@@ -12,7 +12,10 @@ fuzz_target!(|data: &[u8]| {
         assert_eq!(padding::pad(message.to_vec()), data, "one message has one padding");
     }
     let Ok(content) = Content::decode(Bytes::copy_from_slice(data)) else { return };
-    let padded = padding::pad(content.encode_to_vec());
+    let encoded = content.encode_to_vec();
+    let padded = padding::pad(encoded.clone());
     let message = padding::unpad(&padded).expect("what was padded unpads");
-    assert_eq!(Content::decode(message).expect("what was encoded decodes"), content);
+    let again = Content::decode(message).expect("what was encoded decodes");
+    // Bytes, not contents: a place may have a latitude that is not a number, which does not even equal itself.
+    assert_eq!(again.encode_to_vec(), encoded);
 });

@@ -302,9 +302,11 @@ fn places_and_contacts_arrive() {
         matches!(&shown[0], MessageBody::Location { latitude, label, .. } if *latitude == 52.5 && label == "the park")
     );
     assert!(matches!(&shown[1], MessageBody::ContactCard { card } if card.account == bob_id && card.name == "bob"));
-    let nowhere = NewContent::Location { latitude: 91.0, longitude: 0.0, label: String::new() };
-    let reply = sim.ask(ann, Command::Send { to: named("bob"), content: nowhere, name: None });
-    assert_eq!(refused(reply), ErrorKind::Invalid);
+    for (latitude, longitude) in [(91.0, 0.0), (0.0, -180.5), (f64::NAN, 0.0), (0.0, f64::INFINITY)] {
+        let nowhere = NewContent::Location { latitude, longitude, label: String::new() };
+        let reply = sim.ask(ann, Command::Send { to: named("bob"), content: nowhere, name: None });
+        assert_eq!(refused(reply), ErrorKind::Invalid);
+    }
 }
 
 #[test]
